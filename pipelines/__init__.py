@@ -1,0 +1,1 @@
+"""Prefect flows over the same functions the command line calls; nothing is computed here."""

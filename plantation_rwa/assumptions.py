@@ -1,0 +1,96 @@
+"""Business assumptions: a packaged, sourced table that the configuration overrides key by key."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from plantation_rwa.errors import ConfigError, Problem
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """One assumption: value (number, text, list or table), unit, and where it comes from."""
+
+    key: str
+    value: Any
+    unit: str
+    source: str
+
+
+class Assumptions(Mapping[str, Assumption]):
+    """All assumptions by dotted key, e.g. ``netback.cess_myr_t``."""
+
+    def __init__(self, entries: Mapping[str, Assumption]) -> None:
+        self._entries = dict(entries)
+
+    def __getitem__(self, key: str) -> Assumption:
+        return self._entries[key]
+
+    def __iter__(self) -> Any:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def number(self, key: str) -> float:
+        """The value as a float."""
+        return float(self._entries[key].value)
+
+    def text(self, key: str) -> str:
+        """The value as text."""
+        return str(self._entries[key].value)
+
+    def table(self, key: str) -> Any:
+        """The value as it stands in the file: a list or a mapping."""
+        return self._entries[key].value
+
+    def override(self, values: Mapping[str, Any], *, where: str) -> Assumptions:
+        """A copy with some values replaced; unknown keys are errors with a suggestion.
+
+        Overridden entries carry ``where`` as their source, so that a reader sees whose assumption it is.
+        """
+        problems, entries = [], dict(self._entries)
+        for key, value in values.items():
+            if key not in entries:
+                close = difflib.get_close_matches(key, list(entries), n=1)
+                remedy = f"Did you mean '{close[0]}'?" if close else "See plantation_rwa/data/assumptions/ for the keys."
+                problems.append(Problem(f"{where}.{key}", "unknown assumption", repr(value), remedy))
+                continue
+            old = entries[key]
+            if not _same_kind(old.value, value):
+                problems.append(Problem(f"{where}.{key}", f"expected the kind of value {old.value!r} has", repr(value), "Give a value of that kind."))
+                continue
+            entries[key] = Assumption(key, value, old.unit, where)
+        if problems:
+            raise ConfigError(problems)
+        return Assumptions(entries)
+
+    def resolved(self) -> dict[str, Any]:
+        """Plain key -> value mapping for fingerprints and reports."""
+        return {key: entry.value for key, entry in sorted(self._entries.items())}
+
+
+def _same_kind(old: Any, new: Any) -> bool:
+    if isinstance(old, bool) or isinstance(new, bool):
+        return isinstance(old, bool) and isinstance(new, bool)
+    if isinstance(old, int | float):
+        return isinstance(new, int | float)
+    return isinstance(new, type(old))
+
+
+def packaged() -> Assumptions:
+    """The assumptions that ship with the package."""
+    entries: dict[str, Assumption] = {}
+    folder = resources.files("plantation_rwa").joinpath("data/assumptions")
+    for file in sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name):
+        for section, items in yaml.safe_load(file.read_text("utf-8")).items():
+            for name, item in items.items():
+                key = f"{section}.{name}"
+                entries[key] = Assumption(key, item["value"], item["unit"], item["source"])
+    return Assumptions(entries)

@@ -1,0 +1,1 @@
+"""Pixels and series to monthly features; pure."""

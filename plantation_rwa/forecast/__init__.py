@@ -1,0 +1,1 @@
+"""Panel to yield distribution; pure."""

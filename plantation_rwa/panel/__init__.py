@@ -1,0 +1,1 @@
+"""One row per plantation and month, each value with the date it became known."""

@@ -1,0 +1,1 @@
+"""Tables to the files people open: the only room that writes outputs."""

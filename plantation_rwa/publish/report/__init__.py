@@ -1,0 +1,1 @@
+"""The one-page summary of a valuation date."""

@@ -1,0 +1,1 @@
+"""The published contract: fields, tables, checks and the dictionary made from them."""

@@ -1,0 +1,118 @@
+"""Bring a table into its declared shape and check it: the border every published table crosses."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+from pandera.errors import SchemaErrors
+
+from plantation_rwa.errors import SchemaError
+from plantation_rwa.schema.fields import Field
+from plantation_rwa.schema.tables import Table, table
+
+_DTYPES: dict[str, Any] = {
+    "text": pd.StringDtype("pyarrow"),
+    "int": pd.Int64Dtype(),
+    "float": np.dtype("float64"),
+    "bool": pd.BooleanDtype(),
+    "date": np.dtype("object"),
+    "decimal": np.dtype("object"),
+    "geometry": None,
+}
+
+
+def finalise(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Order, type, round and check a table for publication.
+
+    Columns that later versions fill are added as nulls; a column the registry does not know is an error.
+
+    Parameters
+    ----------
+    frame
+        Rows with any subset of the nullable columns; a GeoDataFrame where the table has a geometry.
+    name
+        Table name, see :data:`plantation_rwa.schema.tables.TABLES`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Registry columns in registry order, values rounded to the registry's decimals, sorted by key.
+
+    Raises
+    ------
+    SchemaError
+        Listing every failing column, check, value and row.
+    """
+    spec = table(name)
+    unknown = sorted(set(frame.columns) - set(spec.columns))
+    if unknown:
+        raise SchemaError(name, [f"unknown column '{c}'" for c in unknown])
+    out = frame.copy()
+    for field in spec.fields:
+        out[field.name] = _typed(out[field.name] if field.name in out else None, field, out.index)
+    out = out[list(spec.columns)].sort_values(list(spec.key), kind="stable", na_position="last").reset_index(drop=True)
+    check(out, name)
+    return out
+
+
+def check(frame: pd.DataFrame, name: str) -> None:
+    """Validate a finalised table against bounds, allowed texts, nulls and key uniqueness."""
+    try:
+        _pandera(name).validate(frame, lazy=True)
+    except SchemaErrors as error:
+        raise SchemaError(name, _failures(error)) from None
+
+
+def rounded(values: Any, field: Field) -> Any:
+    """Values rounded to the field's decimals, negative zero removed."""
+    if field.kind != "float" or field.decimals is None:
+        return values
+    return np.round(values, field.decimals) + 0.0
+
+
+def _typed(values: pd.Series | None, field: Field, index: pd.Index) -> Any:
+    if field.kind == "geometry":
+        return values
+    if values is None:
+        if field.kind == "float":
+            return pd.Series(np.nan, index=index, dtype="float64")
+        return pd.Series([None] * len(index), index=index, dtype=_DTYPES[field.kind])
+    if field.kind == "float":
+        numbers = pd.to_numeric(values, errors="raise").astype("float64").to_numpy(na_value=np.nan)
+        numbers = np.where(np.isfinite(numbers), numbers, np.nan)
+        return pd.Series(rounded(numbers, field), index=index)
+    if field.kind in {"date", "decimal"}:
+        return values.astype("object").where(values.notna(), None)
+    return values.astype(_DTYPES[field.kind])
+
+
+@lru_cache(maxsize=None)
+def _pandera(name: str) -> pa.DataFrameSchema:
+    spec = table(name)
+    columns = {f.name: _column(f, spec) for f in spec.fields if f.kind != "geometry"}
+    unique = list(spec.key) if name != "quarantine" else None
+    return pa.DataFrameSchema(columns, unique=unique, strict=False, name=name)
+
+
+def _column(field: Field, spec: Table) -> pa.Column:
+    checks = []
+    if field.lower is not None:
+        checks.append(pa.Check.ge(field.lower))
+    if field.upper is not None:
+        checks.append(pa.Check.le(field.upper))
+    if field.values:
+        checks.append(pa.Check.isin(list(field.values)))
+    return pa.Column(_DTYPES[field.kind], checks=checks, nullable=field.name not in spec.required, name=field.name)
+
+
+def _failures(error: SchemaErrors) -> list[str]:
+    cases = error.failure_cases
+    return [
+        f"column '{row.column}', check {row.check}, value {row.failure_case!r}"
+        + (f", row {int(row.index)}" if pd.notna(row.index) else "")
+        for row in cases.head(20).itertuples(index=False)
+    ] + ([f"and {len(cases) - 20} more"] if len(cases) > 20 else [])

@@ -1,0 +1,160 @@
+"""Published tables: which fields, in which order, with which key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from plantation_rwa.schema.fields import FIELDS, Field
+
+
+@dataclass(frozen=True)
+class Table:
+    """One published table.
+
+    Parameters
+    ----------
+    name
+        Folder name in the output.
+    description
+        One sentence for the dictionary.
+    columns
+        Field names in published order, partition keys excluded.
+    key
+        Columns that identify a row within one partition.
+    partitions
+        Hive keys of the path, outermost first; not in the files.
+    required
+        Columns that are never null.
+    """
+
+    name: str
+    description: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+    partitions: tuple[str, ...] = ("as_of",)
+    required: tuple[str, ...] = ()
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The registry entries of the columns."""
+        return tuple(FIELDS[c] for c in self.columns)
+
+    @property
+    def has_geometry(self) -> bool:
+        """Whether the table is GeoParquet."""
+        return "geometry" in self.columns
+
+    def arrow_schema(self) -> pa.Schema:
+        """Arrow schema without the geometry column, unit and description in each field's metadata."""
+        fields = [f.arrow() for f in self.fields if f.kind != "geometry"]
+        return pa.schema(fields)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+_FEATURES = _words("""
+    plantation_id geometry ndvi evi ndmi ndre cire nirv kndvi nbr ndvi_mean ndmi_mean ndvi_p10 ndvi_p90
+    valid_fraction n_clear scenes offset_inferred p_sum_mm rain_days dry_spell_max_d deficit_irho_mm reserve_irho_mm
+    et0_mm vpd_mean_kpa tmin_c tmax_c spi3 oni_known soil_moisture_m3m3 water_table_cm completeness_sensors
+    known_at quality_flag
+""")
+
+_STRESSES = _words("gfc2008 elnino2016 labour2021 exportban2022 combo policy credit rates_fx")
+_ELASTICITIES = _words("cpo pk yield oer discount fx hazard k")
+_BRIDGE = _words("opening cash time curve pk yield extraction fx discount issuance model closing")
+
+TABLES: dict[str, Table] = {
+    t.name: t
+    for t in (
+        Table(
+            "features",
+            "Monthly vegetation, climate, water-balance and sensor features of each plantation.",
+            _FEATURES,
+            ("plantation_id",),
+            ("month", "vintage"),
+            ("plantation_id", "known_at", "quality_flag"),
+        ),
+        Table(
+            "features_blocks",
+            "The vegetation features of each block that has a geometry of its own.",
+            ("block_id", *(c for c in _FEATURES if c not in {"soil_moisture_m3m3", "water_table_cm", "completeness_sensors"})),
+            ("plantation_id", "block_id"),
+            ("month", "vintage"),
+            ("plantation_id", "block_id", "known_at", "quality_flag"),
+        ),
+        Table(
+            "forecasts",
+            "Yield forecast of each plantation and target month, with quantiles.",
+            _words("""plantation_id geometry target_month horizon_months area_mature_ha yield_mean_t_ha yield_q05_t_ha
+                yield_q10_t_ha yield_q25_t_ha yield_q50_t_ha yield_q75_t_ha yield_q90_t_ha yield_q95_t_ha ffb_mean_t
+                prior_t_ha model_id quality_flag"""),
+            ("plantation_id", "target_month"),
+            required=_words("""plantation_id target_month horizon_months area_mature_ha yield_mean_t_ha yield_q05_t_ha
+                yield_q50_t_ha yield_q95_t_ha ffb_mean_t model_id quality_flag"""),
+        ),
+        Table(
+            "forecast_model",
+            "What joint yield paths need besides the published quantiles: factor loadings and serial correlations.",
+            _words("plantation_id region loading_common loading_region loading_own ar1_common ar1_region ar1_own "
+                   "sd_log_month sd_log_year n_obs_train age_mean_years model_id"),
+            ("plantation_id",),
+            required=_words("plantation_id region loading_common loading_region loading_own ar1_common ar1_region ar1_own model_id"),
+        ),
+        Table(
+            "cash_flows",
+            "Expected payments of each right by month, under the curve (q) and in the real world (p).",
+            _words("""plantation_id right_id cash_month accrual_month currency measure mean q10 q50 q90 ffb_mean_t
+                ffb_price_mean curve_source fv_level"""),
+            ("plantation_id", "right_id", "accrual_month", "measure"),
+            required=_words("plantation_id right_id cash_month accrual_month currency measure mean q10 q50 q90 fv_level"),
+        ),
+        Table(
+            "curves",
+            "Forward curve by delivery month, at the 15th.",
+            _words("symbol delivery_month forward currency curve_source fv_level"),
+            ("symbol", "delivery_month"),
+            required=_words("symbol delivery_month forward currency curve_source fv_level"),
+        ),
+        Table(
+            "valuations",
+            "Value and risk of each plantation's revenue right.",
+            _words("""plantation_id right_id geometry currency share tenor_months npv_fair npv_mean_p npv_q05 npv_q10 npv_q50
+                npv_q90 npv_q95 es95 es975 var95 prob_loss advance_rate share_npv_extrapolated fv_level ffb_price_spot units
+                nav_total_int decimals unit_nav_int unit_decimals confidence_grade data_age_days_max eudr_screen
+                overlap_max_frac record_hash quality_flag""")
+            + tuple(f"stress_{s}" for s in _STRESSES)
+            + tuple(f"elasticity_{e}" for e in _ELASTICITIES)
+            + tuple(f"bridge_{b}" for b in _BRIDGE),
+            ("plantation_id", "right_id"),
+            required=_words("""plantation_id right_id currency share tenor_months npv_fair npv_mean_p npv_q05 npv_q10 npv_q50
+                npv_q90 npv_q95 units nav_total_int decimals unit_nav_int unit_decimals confidence_grade quality_flag"""),
+        ),
+        Table(
+            "pools",
+            "Value and concentration of each pool of rights, one row per tranche.",
+            _words("""pool_id tranche currency n_rights npv_fair npv_mean_p npv_q05 npv_q10 npv_q50 npv_q90 npv_q95 es95
+                es975 var95 hhi effective_n nav_total_int decimals quality_flag"""),
+            ("pool_id", "tranche"),
+            required=_words("pool_id tranche currency n_rights npv_fair nav_total_int decimals quality_flag"),
+        ),
+        Table(
+            "quarantine",
+            "Every input record that was rejected, nulled or repaired, with the reason.",
+            _words("input file row column value reason action plantation_id"),
+            ("input", "file", "row", "column", "reason"),
+            required=_words("input file reason action"),
+        ),
+    )
+}
+
+
+def table(name: str) -> Table:
+    """Look a table up; the error lists the known names."""
+    try:
+        return TABLES[name]
+    except KeyError:
+        raise KeyError(f"no table '{name}'; known: {', '.join(sorted(TABLES))}") from None

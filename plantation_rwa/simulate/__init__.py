@@ -1,0 +1,1 @@
+"""A synthetic portfolio with known truth, in the input formats."""

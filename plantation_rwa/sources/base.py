@@ -1,0 +1,194 @@
+"""What all sources share: the point-in-time filter, the quarantine, and the imagery Protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
+
+from plantation_rwa.grid import GridSpec, Window
+from plantation_rwa.periods import Month
+
+Action = Literal["rejected", "nulled", "repaired"]
+
+
+class Quarantine:
+    """Collects every record that was rejected, nulled or repaired while inputs are read."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[Any, ...]] = []
+
+    def add(
+        self,
+        input: str,
+        file: str,
+        reason: str,
+        action: Action,
+        *,
+        row: int | None = None,
+        column: str = "",
+        value: object = "",
+        plantation_id: str = "",
+        known_at: pd.Timestamp | None = None,
+    ) -> None:
+        """Record one problem.
+
+        Parameters
+        ----------
+        input
+            Configured input, e.g. ``harvest``.
+        file
+            File name without folder, so that outputs do not depend on where inputs lie.
+        reason
+            What is wrong and what was done, in words a reader can act on.
+        action
+            ``rejected`` (row left out), ``nulled`` (value left out) or ``repaired``.
+        row
+            1-based data row; None for a whole record such as a scene.
+        known_at
+            When the record became known, if that can be told; a later ``as_of`` only sees it from then.
+        """
+        text = "" if value is None else str(value)
+        text = text if len(text) <= 200 else text[:197] + "..."
+        self._rows.append((input, file, row, column, text, reason, action, plantation_id, known_at))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def frame(self, instant: pd.Timestamp | None = None) -> pd.DataFrame:
+        """Rows known at ``instant`` (all if None) as the ``quarantine`` table, duplicates removed, in a fixed order."""
+        columns = ["input", "file", "row", "column", "value", "reason", "action", "plantation_id", "known_at"]
+        frame = pd.DataFrame(self._rows, columns=columns)
+        frame["known_at"] = pd.to_datetime(frame["known_at"], utc=True)
+        if instant is not None:
+            frame = frame[frame["known_at"].isna() | (frame["known_at"] <= instant)]
+        frame = frame.drop(columns="known_at").drop_duplicates()
+        frame["row"] = frame["row"].astype("Int64")
+        order = ["input", "file", "row", "column", "reason", "plantation_id", "value"]
+        return frame.sort_values(order, kind="stable").reset_index(drop=True)
+
+
+def known(table: pd.DataFrame, instant: pd.Timestamp) -> pd.DataFrame:
+    """Rows with ``known_at <= instant``, index reset."""
+    return table[table["known_at"] <= instant].reset_index(drop=True)
+
+
+def latest_revision(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Per key the row with the latest ``known_at``, sorted by key.
+
+    Apply it after :func:`known`: a revision replaces its predecessor from the day it became known on.
+    """
+    ordered = table.sort_values([*keys, "known_at"], kind="stable", na_position="first")
+    return ordered.drop_duplicates(subset=list(keys), keep="last").reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One band of a scene as it can be opened.
+
+    Parameters
+    ----------
+    href
+        Absolute path or URL that a reader opens.
+    band
+        1-based band inside the file.
+    nodata
+        Pixel value that means no data, before scale and offset.
+    """
+
+    href: str
+    band: int = 1
+    nodata: float | None = 0.0
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One acquisition of one tile, provider differences removed.
+
+    Parameters
+    ----------
+    assets
+        By canonical band name ``B02 .. B12, B8A, SCL``; a missing band is absent. A source without scene
+        classification (radar, say) has no ``SCL``: then only nodata masks.
+    datatake
+        Identity of the acquisition across tiles; equal datatakes count once per plantation.
+    tile
+        MGRS tile, or the provider's grid code.
+    baseline
+        Processing baseline as a number, None if unknown.
+    scale, offset
+        Reflectance = (DN + offset) * scale, DN before nodata masking; ``offset_reason`` says which rule decided.
+    footprint
+        Outline on WGS84, None if the item has none.
+    fingerprint
+        Hash of the item as published, independent of where it lies.
+    """
+
+    id: str
+    collection: str
+    platform: str
+    datatake: str
+    tile: str
+    baseline: float | None
+    acquired: pd.Timestamp
+    created: pd.Timestamp | None
+    known_at: pd.Timestamp
+    cloud_cover: float | None
+    footprint: BaseGeometry | None
+    assets: Mapping[str, Asset]
+    scale: float = 1e-4
+    offset: float = 0.0
+    offset_reason: str = ""
+    fingerprint: str = ""
+    file: str = ""
+
+
+class ImagerySource(Protocol):
+    """Where scenes come from."""
+
+    def scenes(self, bbox: tuple[float, float, float, float], first: Month, last: Month) -> list[Scene]:
+        """Scenes that touch a WGS84 box, acquired in the months (UTC, one day of slack), sorted by (acquired, id)."""
+        ...
+
+
+class BlockReader(Protocol):
+    """How pixels are read; ``features.imagery`` decides what."""
+
+    def grid(self, asset: Asset) -> GridSpec:
+        """Grid of the asset's full-resolution band, read from the file itself."""
+        ...
+
+    def read(self, asset: Asset, window: Window) -> NDArray[np.generic]:
+        """Raw pixels of a window, shape ``(height, width)``, the file's dtype; raise ``ReadError`` naming the href."""
+        ...
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything read from the configured inputs, each time-dependent row with its ``known_at``.
+
+    Optional inputs that are not configured are empty tables (``imagery``: None).
+    """
+
+    register: pd.DataFrame
+    blocks: pd.DataFrame
+    rights: pd.DataFrame
+    sponsors: pd.DataFrame
+    mills: pd.DataFrame
+    harvest: pd.DataFrame
+    climate_daily: pd.DataFrame
+    climate_grid: Any
+    climate_index: pd.DataFrame
+    sensors: pd.DataFrame
+    futures: pd.DataFrame
+    prices: pd.DataFrame
+    fx: pd.DataFrame
+    rates: pd.DataFrame
+    fiscal: pd.DataFrame
+    imagery: ImagerySource | None
+    quarantine: Quarantine = field(default_factory=Quarantine)
