@@ -59,12 +59,21 @@ class Assumptions(Mapping[str, Assumption]):
         for key, value in values.items():
             if key not in entries:
                 close = difflib.get_close_matches(key, list(entries), n=1)
-                remedy = f"Did you mean '{close[0]}'?" if close else "See plantation_rwa/data/assumptions/ for the keys."
+                remedy = (
+                    f"Did you mean '{close[0]}'?" if close else "See plantation_rwa/data/assumptions/ for the keys."
+                )
                 problems.append(Problem(f"{where}.{key}", "unknown assumption", repr(value), remedy))
                 continue
             old = entries[key]
             if not _same_kind(old.value, value):
-                problems.append(Problem(f"{where}.{key}", f"expected the kind of value {old.value!r} has", repr(value), "Give a value of that kind."))
+                problems.append(
+                    Problem(
+                        f"{where}.{key}",
+                        f"expected the kind of value {old.value!r} has",
+                        repr(value),
+                        "Give a value of that kind.",
+                    )
+                )
                 continue
             entries[key] = Assumption(key, value, old.unit, where)
         if problems:

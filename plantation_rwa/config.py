@@ -47,7 +47,9 @@ class PortfolioConfig(Section):
     """Who is valued."""
 
     name: str = F("portfolio", description="Name shown in reports and manifests.")
-    plantations: Paths = F(alias="register", description="Register of plantations: GeoParquet, GeoPackage, GeoJSON or Shapefile.")
+    plantations: Paths = F(
+        alias="register", description="Register of plantations: GeoParquet, GeoPackage, GeoJSON or Shapefile."
+    )
     blocks: Paths | None = F(None, description="Blocks of the plantations, same formats.")
     rights: Paths | None = F(None, description="Terms per plantation; overrides the section 'rights'.")
     sponsors: Paths | None = F(None, description="Sponsors with default intensity.")
@@ -59,13 +61,19 @@ class ImageryConfig(Section):
     """Satellite scenes."""
 
     source: Paths = F(description="STAC API URL, static catalog, item collection or stac-geoparquet file.")
-    provider: Literal["auto", "earth-search", "planetary-computer", "cdse"] = F("auto", description="Naming and offset rule.")
-    collections: Annotated[list[str], BeforeValidator(_as_list)] = F(["sentinel-2-l2a"], description="STAC collections to use.")
+    provider: Literal["auto", "earth-search", "planetary-computer", "cdse"] = F(
+        "auto", description="Naming and offset rule."
+    )
+    collections: Annotated[list[str], BeforeValidator(_as_list)] = F(
+        ["sentinel-2-l2a"], description="STAC collections to use."
+    )
     start: MonthText | None = F(None, description="First month of scenes, YYYY-MM.")
     known_lag_days: int = F(3, ge=0, description="Days from acquisition until a scene counts as known.")
     known_at: Literal["acquired", "created"] = F("acquired", description="Instant to which the lag is added.")
     scl_profile: Literal["strict", "lenient"] = F("strict", description="Scene classes that count as clear.")
-    edge_buffer: Literal["auto"] | Annotated[float, F(ge=0)] = F("auto", description="Inward buffer in metres, or auto.")
+    edge_buffer: Literal["auto"] | Annotated[float, F(ge=0)] = F(
+        "auto", description="Inward buffer in metres, or auto."
+    )
     max_cloud_cover: float = F(90, ge=0, le=100, description="Scenes cloudier than this percentage are not read.")
 
 
@@ -122,7 +130,9 @@ class RightsConfig(Section):
     right_id: str = F("R1", min_length=1, description="Identifier within the plantation.")
     share: float = F(0.20, gt=0, le=1, description="Fraction of the base revenue.")
     tenor_months: int = F(60, ge=1, le=360, description="Months of accrual.")
-    base: Literal["gross_mill_gate", "net_of_levies", "net_operating"] = F("gross_mill_gate", description="Revenue the share is taken of.")
+    base: Literal["gross_mill_gate", "net_of_levies", "net_operating"] = F(
+        "gross_mill_gate", description="Revenue the share is taken of."
+    )
     units: int = F(1_000_000, ge=1, description="Units the right is divided into.")
 
 
@@ -203,9 +213,13 @@ def load_config(path: str | Path) -> Config:
     try:
         raw = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ConfigError([Problem(file.name, "is not valid YAML", " ".join(str(error).split()), "Mend the line named.")]) from None
+        raise ConfigError(
+            [Problem(file.name, "is not valid YAML", " ".join(str(error).split()), "Mend the line named.")]
+        ) from None
     if not isinstance(raw, dict):
-        raise ConfigError([Problem(file.name, "must be a mapping of sections", type(raw).__name__, "See configs/sample.yaml.")])
+        raise ConfigError(
+            [Problem(file.name, "must be a mapping of sections", type(raw).__name__, "See configs/sample.yaml.")]
+        )
     problems: list[Problem] = []
     raw = _expand_env(raw, file.name, problems)
     try:
@@ -236,14 +250,24 @@ def fingerprint(value: Any) -> str:
 
 def _expand_env(value: Any, where: str, problems: list[Problem]) -> Any:
     if isinstance(value, dict):
-        return {k: _expand_env(v, f"{where}: {k}" if ": " not in where else f"{where}.{k}", problems) for k, v in value.items()}
+        return {
+            k: _expand_env(v, f"{where}: {k}" if ": " not in where else f"{where}.{k}", problems)
+            for k, v in value.items()
+        }
     if isinstance(value, list):
         return [_expand_env(v, where, problems) for v in value]
     if not isinstance(value, str):
         return value
     for name in _ENV.findall(value):
         if name not in os.environ:
-            problems.append(Problem(where, f"environment variable {name} is not set", value, f"Set {name}, or write the value."))
+            problems.append(
+                Problem(
+                    where,
+                    f"environment variable {name} is not set",
+                    value,
+                    f"Set {name}, or write the value.",
+                )
+            )
     return _ENV.sub(lambda m: os.environ.get(m[1], m[0]), value)
 
 
@@ -259,14 +283,23 @@ def _problem(file: str, error: Any) -> Problem:
         return Problem(f"{file}: {key}", "unknown key", value, remedy)
     if error["type"] == "missing":
         return Problem(f"{file}: {key}", "is required and missing", "", "Add it; see configs/sample.yaml.")
-    return Problem(f"{file}: {key}", error["msg"][0].lower() + error["msg"][1:], value, "See configs/schema.json for what is allowed.")
+    return Problem(
+        f"{file}: {key}",
+        error["msg"][0].lower() + error["msg"][1:],
+        value,
+        "See configs/schema.json for what is allowed.",
+    )
 
 
 def _names(location: list[str]) -> list[str]:
     model: Any = Config
     for part in location:
         annotation = model.model_fields[part].annotation
-        options = [a for a in getattr(annotation, "__args__", (annotation,)) if isinstance(a, type) and issubclass(a, BaseModel)]
+        options = [
+            a
+            for a in getattr(annotation, "__args__", (annotation,))
+            if isinstance(a, type) and issubclass(a, BaseModel)
+        ]
         if not options:
             return []
         model = options[0]
@@ -289,7 +322,11 @@ def _resolve_paths(config: Config, file: Path, problems: list[Problem]) -> Confi
         for key in keys:
             entries = getattr(model, key)
             if entries is not None:
-                found[key] = [p for e in entries for p in _resolve(e, base, f"{file.name}: {section}.{_label(model, key)}", problems)]
+                found[key] = [
+                    p
+                    for e in entries
+                    for p in _resolve(e, base, f"{file.name}: {section}.{_label(model, key)}", problems)
+                ]
         updates[section] = model.model_copy(update=found)
     out = config.publish.out
     if "://" not in out:
@@ -303,5 +340,12 @@ def _resolve(entry: str, base: Path, where: str, problems: list[Problem]) -> lis
     path = str(base / entry)
     found = sorted(glob.glob(path)) if glob.has_magic(entry) else ([path] if os.path.exists(path) else [])
     if not found:
-        problems.append(Problem(where, "no such file", entry, f"Paths are relative to {base.name}/, the folder of the configuration."))
+        problems.append(
+            Problem(
+                where,
+                "no such file",
+                entry,
+                f"Paths are relative to {base.name}/, the folder of the configuration.",
+            )
+        )
     return [str(Path(p).resolve()) for p in found]

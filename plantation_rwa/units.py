@@ -12,9 +12,33 @@ from plantation_rwa.errors import SourceError
 
 #: canonical unit -> {accepted unit (lower case) -> (factor, offset)}; canonical = value * factor + offset
 CONVERSIONS: Mapping[str, Mapping[str, tuple[float, float]]] = {
-    "m3 m-3": {"m3 m-3": (1, 0), "m3/m3": (1, 0), "m³/m³": (1, 0), "1": (1, 0), "%": (0.01, 0), "vol%": (0.01, 0), "vol-%": (0.01, 0)},
-    "degC": {"degc": (1, 0), "c": (1, 0), "°c": (1, 0), "k": (1, -273.15), "degf": (5 / 9, -160 / 9), "f": (5 / 9, -160 / 9), "°f": (5 / 9, -160 / 9)},
-    "mm": {"mm": (1, 0), "cm": (10, 0), "m": (1000, 0), "in": (25.4, 0), "inch": (25.4, 0), "count": (0.2, 0), "tips": (0.2, 0)},
+    "m3 m-3": {
+        "m3 m-3": (1, 0),
+        "m3/m3": (1, 0),
+        "m³/m³": (1, 0),
+        "1": (1, 0),
+        "%": (0.01, 0),
+        "vol%": (0.01, 0),
+        "vol-%": (0.01, 0),
+    },
+    "degC": {
+        "degc": (1, 0),
+        "c": (1, 0),
+        "°c": (1, 0),
+        "k": (1, -273.15),
+        "degf": (5 / 9, -160 / 9),
+        "f": (5 / 9, -160 / 9),
+        "°f": (5 / 9, -160 / 9),
+    },
+    "mm": {
+        "mm": (1, 0),
+        "cm": (10, 0),
+        "m": (1000, 0),
+        "in": (25.4, 0),
+        "inch": (25.4, 0),
+        "count": (0.2, 0),
+        "tips": (0.2, 0),
+    },
     "%": {"%": (1, 0), "fraction": (100, 0), "1": (100, 0)},
     "W m-2": {"w m-2": (1, 0), "w/m2": (1, 0), "w/m²": (1, 0)},
     "m s-1": {"m s-1": (1, 0), "m/s": (1, 0), "km/h": (1 / 3.6, 0)},
@@ -23,7 +47,17 @@ CONVERSIONS: Mapping[str, Mapping[str, tuple[float, float]]] = {
 }
 
 #: minor-unit decimals of the currencies the product meets (ISO 4217)
-CURRENCY_DECIMALS: Mapping[str, int] = {"MYR": 2, "IDR": 2, "USD": 2, "EUR": 2, "SGD": 2, "CNY": 2, "HKD": 2, "THB": 2, "JPY": 0}
+CURRENCY_DECIMALS: Mapping[str, int] = {
+    "MYR": 2,
+    "IDR": 2,
+    "USD": 2,
+    "EUR": 2,
+    "SGD": 2,
+    "CNY": 2,
+    "HKD": 2,
+    "THB": 2,
+    "JPY": 0,
+}
 
 
 def conversion(unit: str, canonical: str) -> tuple[float, float] | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+import datetime as dt
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
+import pyarrow
 from pandera.errors import SchemaErrors
 
 from plantation_rwa.errors import SchemaError
@@ -15,7 +17,7 @@ from plantation_rwa.schema.fields import Field
 from plantation_rwa.schema.tables import Table, table
 
 _DTYPES: dict[str, Any] = {
-    "text": pd.StringDtype("pyarrow"),
+    "text": pd.StringDtype("pyarrow", na_value=np.nan),
     "int": pd.Int64Dtype(),
     "float": np.dtype("float64"),
     "bool": pd.BooleanDtype(),
@@ -51,9 +53,14 @@ def finalise(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     unknown = sorted(set(frame.columns) - set(spec.columns))
     if unknown:
         raise SchemaError(name, [f"unknown column '{c}'" for c in unknown])
-    out = frame.copy()
+    out, failures = frame.reset_index(drop=True), []
     for field in spec.fields:
-        out[field.name] = _typed(out[field.name] if field.name in out else None, field, out.index)
+        try:
+            out[field.name] = _typed(out[field.name] if field.name in out else None, field, out.index)
+        except (TypeError, ValueError, ArithmeticError, pyarrow.ArrowException) as error:
+            failures.append(f"column '{field.name}' is not {field.kind}: {' '.join(str(error).split())}")
+    if failures:
+        raise SchemaError(name, failures)
     out = out[list(spec.columns)].sort_values(list(spec.key), kind="stable", na_position="last").reset_index(drop=True)
     check(out, name)
     return out
@@ -86,11 +93,29 @@ def _typed(values: pd.Series | None, field: Field, index: pd.Index) -> Any:
         numbers = np.where(np.isfinite(numbers), numbers, np.nan)
         return pd.Series(rounded(numbers, field), index=index)
     if field.kind in {"date", "decimal"}:
-        return values.astype("object").where(values.notna(), None)
+        convert = _day if field.kind == "date" else _integer
+        return pd.Series([None if pd.isna(v) else convert(v) for v in values], index=index, dtype="object")
     return values.astype(_DTYPES[field.kind])
 
 
-@lru_cache(maxsize=None)
+def _day(value: Any) -> dt.date:
+    """A calendar date; an instant with a time zone counts in UTC, whatever zone it was given in."""
+    if isinstance(value, str | dt.datetime | np.datetime64):
+        instant = pd.Timestamp(value)
+        return (instant if instant.tzinfo is None else instant.tz_convert("UTC")).date()
+    if isinstance(value, dt.date):
+        return value
+    raise TypeError(f"{value!r} is not a date")
+
+
+def _integer(value: Any) -> int:
+    """An exact integer; a float has already lost digits and is refused."""
+    if isinstance(value, float | np.floating | bool) or int(value) != value:
+        raise TypeError(f"{value!r} is not an exact integer")
+    return int(value)
+
+
+@cache
 def _pandera(name: str) -> pa.DataFrameSchema:
     spec = table(name)
     columns = {f.name: _column(f, spec) for f in spec.fields if f.kind != "geometry"}

@@ -32,7 +32,12 @@ def dictionary_markdown() -> str:
     lines = ["# Data dictionary", "", "Generated from the field registry by `make docs`; do not edit.", ""]
     for spec in TABLES.values():
         path = "/".join([spec.name, *(f"{p}=..." for p in spec.partitions), "part-*.parquet"])
-        lines += [f"## {spec.name}", "", f"{spec.description} Path: `{path}`. Key: {', '.join(spec.key)}.", ""]
+        lines += [
+            f"## {spec.name}",
+            "",
+            f"{spec.description} Path: `{path}`. Key: {', '.join(spec.key)}.",
+            "",
+        ]
         lines += ["| column | type | unit | meaning | null |", "| --- | --- | --- | --- | --- |"]
         for row in dictionary(spec.name).itertuples(index=False):
             lines.append(f"| `{row.column}` | {row.type} | {row.unit or '-'} | {row.meaning} | {row.null} |")

@@ -81,7 +81,10 @@ TABLES: dict[str, Table] = {
         Table(
             "features_blocks",
             "The vegetation features of each block that has a geometry of its own.",
-            ("block_id", *(c for c in _FEATURES if c not in {"soil_moisture_m3m3", "water_table_cm", "completeness_sensors"})),
+            (
+                "block_id",
+                *(c for c in _FEATURES if c not in {"soil_moisture_m3m3", "water_table_cm", "completeness_sensors"}),
+            ),
             ("plantation_id", "block_id"),
             ("month", "vintage"),
             ("plantation_id", "block_id", "known_at", "quality_flag"),
@@ -99,10 +102,14 @@ TABLES: dict[str, Table] = {
         Table(
             "forecast_model",
             "What joint yield paths need besides the published quantiles: factor loadings and serial correlations.",
-            _words("plantation_id region loading_common loading_region loading_own ar1_common ar1_region ar1_own "
-                   "sd_log_month sd_log_year n_obs_train age_mean_years model_id"),
+            _words(
+                "plantation_id region loading_common loading_region loading_own ar1_common ar1_region ar1_own "
+                "sd_log_month sd_log_year n_obs_train age_mean_years model_id"
+            ),
             ("plantation_id",),
-            required=_words("plantation_id region loading_common loading_region loading_own ar1_common ar1_region ar1_own model_id"),
+            required=_words(
+                "plantation_id region loading_common loading_region loading_own ar1_common ar1_region ar1_own model_id"
+            ),
         ),
         Table(
             "cash_flows",
@@ -110,7 +117,9 @@ TABLES: dict[str, Table] = {
             _words("""plantation_id right_id cash_month accrual_month currency measure mean q10 q50 q90 ffb_mean_t
                 ffb_price_mean curve_source fv_level"""),
             ("plantation_id", "right_id", "accrual_month", "measure"),
-            required=_words("plantation_id right_id cash_month accrual_month currency measure mean q10 q50 q90 fv_level"),
+            required=_words(
+                "plantation_id right_id cash_month accrual_month currency measure mean q10 q50 q90 fv_level"
+            ),
         ),
         Table(
             "curves",
@@ -122,16 +131,17 @@ TABLES: dict[str, Table] = {
         Table(
             "valuations",
             "Value and risk of each plantation's revenue right.",
-            _words("""plantation_id right_id geometry currency share tenor_months npv_fair npv_mean_p npv_q05 npv_q10 npv_q50
-                npv_q90 npv_q95 es95 es975 var95 prob_loss advance_rate share_npv_extrapolated fv_level ffb_price_spot units
-                nav_total_int decimals unit_nav_int unit_decimals confidence_grade data_age_days_max eudr_screen
-                overlap_max_frac record_hash quality_flag""")
+            _words("""plantation_id right_id geometry currency share tenor_months npv_fair npv_mean_p npv_q05 npv_q10
+                npv_q50 npv_q90 npv_q95 es95 es975 var95 prob_loss advance_rate share_npv_extrapolated fv_level
+                ffb_price_spot units nav_total_int decimals unit_nav_int unit_decimals confidence_grade
+                data_age_days_max eudr_screen overlap_max_frac record_hash quality_flag""")
             + tuple(f"stress_{s}" for s in _STRESSES)
             + tuple(f"elasticity_{e}" for e in _ELASTICITIES)
             + tuple(f"bridge_{b}" for b in _BRIDGE),
             ("plantation_id", "right_id"),
-            required=_words("""plantation_id right_id currency share tenor_months npv_fair npv_mean_p npv_q05 npv_q10 npv_q50
-                npv_q90 npv_q95 units nav_total_int decimals unit_nav_int unit_decimals confidence_grade quality_flag"""),
+            required=_words("""plantation_id right_id currency share tenor_months npv_fair npv_mean_p npv_q05 npv_q10
+                npv_q50 npv_q90 npv_q95 units nav_total_int decimals unit_nav_int unit_decimals
+                confidence_grade quality_flag"""),
         ),
         Table(
             "pools",

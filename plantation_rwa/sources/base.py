@@ -60,6 +60,12 @@ class Quarantine:
     def __len__(self) -> int:
         return len(self._rows)
 
+    def copy(self) -> Quarantine:
+        """An independent collector with the same rows."""
+        other = Quarantine()
+        other._rows = list(self._rows)
+        return other
+
     def frame(self, instant: pd.Timestamp | None = None) -> pd.DataFrame:
         """Rows known at ``instant`` (all if None) as the ``quarantine`` table, duplicates removed, in a fixed order."""
         columns = ["input", "file", "row", "column", "value", "reason", "action", "plantation_id", "known_at"]

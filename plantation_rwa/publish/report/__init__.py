@@ -1,1 +1,8 @@
-"""The one-page summary of a valuation date."""
+"""The report: one self-contained HTML page per valuation date."""
+
+from __future__ import annotations
+
+from plantation_rwa.publish.report.data import SummaryData
+from plantation_rwa.publish.report.page import render_summary, write_summary
+
+__all__ = ["SummaryData", "render_summary", "write_summary"]

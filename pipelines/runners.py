@@ -1,0 +1,38 @@
+"""One option to a Prefect task runner: threads, processes or dask (local or an address)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from plantation_rwa.executor import Runner
+
+
+def task_runner(runner: Runner) -> Any:
+    """The Prefect task runner that corresponds to the command line's ``--runner``.
+
+    Parameters
+    ----------
+    runner
+        Parsed option; ``dask`` without an address starts a local cluster of single-threaded worker processes.
+    """
+    if runner.kind == "dask":
+        from prefect_dask import DaskTaskRunner
+
+        if runner.address:
+            return DaskTaskRunner(address=runner.address)
+        return DaskTaskRunner(
+            cluster_kwargs={
+                "n_workers": runner.workers,
+                "threads_per_worker": 1,
+                "memory_limit": runner.memory_limit,
+                "dashboard_address": None,
+                "host": "127.0.0.1",
+            }
+        )
+    if runner.kind == "processes":
+        from prefect.task_runners import ProcessPoolTaskRunner
+
+        return ProcessPoolTaskRunner(max_workers=runner.workers)
+    from prefect.task_runners import ThreadPoolTaskRunner
+
+    return ThreadPoolTaskRunner(max_workers=runner.workers)

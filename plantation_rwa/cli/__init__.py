@@ -1,0 +1,150 @@
+"""The command line: every command explains itself, says what it did, and ends with the contract's exit code."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import cyclopts
+from cyclopts import Parameter
+
+from plantation_rwa import __version__
+from plantation_rwa.errors import PlantationError
+
+OK, PARTIAL, USAGE = 0, 1, 2
+
+app = cyclopts.App(
+    name="plantation-rwa",
+    version=__version__,
+    help="Oil-palm yield forecasts from space and the value of the future revenue right, per plantation.",
+    help_format="plaintext",
+)
+
+ConfigPath = Annotated[Path, Parameter(help="Configuration file, YAML.")]
+AsOf = Annotated[dt.date | None, Parameter(help="Valuation date, YYYY-MM-DD; default: as_of of the configuration.")]
+Many = Parameter(consume_multiple=True, negative=())
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point of the ``plantation-rwa`` command."""
+    sys.exit(run_command(sys.argv[1:] if argv is None else list(argv)))
+
+
+def run_command(argv: Sequence[str]) -> int:
+    """Run one command and return its exit code: 0 done, 1 partly, 2 usage, configuration or unreadable input."""
+    from plantation_rwa.cli.console import error
+
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    try:
+        result = app(list(argv), exit_on_error=False, print_error=False, result_action="return_value")
+    except cyclopts.CycloptsError as problem:
+        error(str(problem) + "\nTry 'plantation-rwa --help'.")
+        return USAGE
+    except PlantationError as problem:
+        error(str(problem))
+        return USAGE
+    return int(result) if isinstance(result, int) else OK
+
+
+@app.command
+def run(
+    config: ConfigPath,
+    /,
+    *,
+    as_of: AsOf = None,
+    out: Annotated[str | None, Parameter(help="Output folder; default: publish.out.")] = None,
+    only: Annotated[
+        list[str] | None, Many, Parameter(help="Publish only these plantations, under <out>/partial.")
+    ] = None,
+    stage: Annotated[list[str] | None, Many, Parameter(help="Stages: features forecast valuation report.")] = None,
+    runner: Annotated[str, Parameter(help="threads, processes, dask or dask=ADDRESS; changes no result.")] = "threads",
+    force: Annotated[bool, Parameter(negative=(), help="Recompute even what is unchanged.")] = False,
+    strict: Annotated[bool, Parameter(negative=(), help="Exit 1 if any record was quarantined.")] = False,
+) -> int:
+    """Value a portfolio at one date; recomputes only what its inputs changed.
+
+    Example: plantation-rwa run configs/sample.yaml --as-of 2026-05-31
+    """
+    from plantation_rwa.cli import valuing as command
+
+    return command.run(config, as_of, out, only or [], stage or [], runner, force=force, strict=strict)
+
+
+@app.command
+def plan(
+    config: ConfigPath,
+    /,
+    *,
+    as_of: AsOf = None,
+    from_: Annotated[str | None, Parameter(name="--from", help="First month, YYYY-MM, of a backfill.")] = None,
+    to: Annotated[str | None, Parameter(help="Last month, YYYY-MM, of a backfill.")] = None,
+    out: Annotated[str | None, Parameter(help="Output folder; default: publish.out.")] = None,
+    geojson: Annotated[Path | None, Parameter(help="Also write the plan as GeoJSON.")] = None,
+    force: Annotated[bool, Parameter(negative=(), help="Plan as if everything had to be recomputed.")] = False,
+) -> int:
+    """Show what a run would do: partition, new / skip / recompute, and why. Writes nothing else.
+
+    Example: plantation-rwa plan configs/sample.yaml --geojson plan.geojson
+    """
+    from plantation_rwa.cli import planning as command
+
+    return command.plan(config, as_of, from_, to, out, geojson, force=force)
+
+
+@app.command
+def check(config: ConfigPath, /) -> int:
+    """Check the configuration and every input's header, schema, CRS and dates; all problems at once.
+
+    Example: plantation-rwa check configs/sample.yaml
+    """
+    from plantation_rwa.cli import checking as command
+
+    return command.check(config)
+
+
+@app.command
+def describe(table: Annotated[str | None, Parameter(help="Table name; all tables without it.")] = None, /) -> int:
+    """Print the data dictionary: column, type, unit, meaning.
+
+    Example: plantation-rwa describe valuations
+    """
+    from plantation_rwa.cli import describing as command
+
+    return command.describe(table)
+
+
+@app.command
+def doctor(config: Annotated[Path | None, Parameter(help="Configuration file to look at too.")] = None, /) -> int:
+    """Look at the installation: versions, GDAL and PROJ, credentials, disk, cluster and Prefect.
+
+    Example: plantation-rwa doctor configs/sample.yaml
+    """
+    from plantation_rwa.cli import installation as command
+
+    return command.doctor(config)
+
+
+@app.command
+def simulate(
+    directory: Annotated[Path, Parameter(help="Folder to write; must be empty or absent.")],
+    /,
+    *,
+    seed: Annotated[int, Parameter(help="Seed; the same seed gives the same bytes.")] = 1,
+    plantations: Annotated[int, Parameter(help="Number of plantations.")] = 12,
+    months: Annotated[int, Parameter(help="Months of scenes, sensors and prices.")] = 36,
+    imagery_plantations: Annotated[int, Parameter(help="Plantations that get scenes.")] = 2,
+) -> int:
+    """Write a synthetic portfolio with known truth and a ready config.yaml, in the input formats.
+
+    Example: plantation-rwa simulate /tmp/world --seed 7 --plantations 6 --months 24
+    """
+    from plantation_rwa.cli import simulating as command
+
+    return command.simulate(
+        directory, seed=seed, plantations=plantations, months=months, imagery_plantations=imagery_plantations
+    )

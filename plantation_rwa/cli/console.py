@@ -1,0 +1,72 @@
+"""Talking to people: colour and live counts on a terminal, plain lines in a log file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def error(text: str) -> None:
+    """Print an error to standard error, as plain text."""
+    err.print("error: " + text, style="bold red", markup=False)
+
+
+def say(text: str, style: str | None = None) -> None:
+    """Print a line to standard output, as plain text."""
+    out.print(text, style=style, markup=False)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:
+    """Print a table; it keeps its columns when the output is not a terminal."""
+    grid = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        grid.add_column(column, justify="right" if column in right else "left", no_wrap=True)
+    for row in rows:
+        grid.add_row(*(_escape(cell) for cell in row))
+    width = out.width if out.is_terminal else 400
+    Console(highlight=False, width=width, no_color=out.no_color).print(grid)
+
+
+class StageProgress:
+    """Progress by stage: a live bar on a terminal, one line per stage elsewhere."""
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+        self._task = None
+
+    def started(self, stage: str, total: int) -> None:
+        """A stage begins."""
+        if not out.is_terminal or total <= 1:
+            return
+        self._bar = Progress(
+            TextColumn("{task.description:<10}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=out,
+            transient=True,
+        )
+        self._bar.start()
+        self._task = self._bar.add_task(stage, total=total)  # type: ignore[assignment]
+
+    def advanced(self, stage: str, done: int) -> None:
+        """Units finished."""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=done)
+
+    def ended(self, stage: str, text: str, seconds: float) -> None:
+        """A stage is over."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar, self._task = None, None
+        say(f"{stage:<10} {text}  {seconds:.1f} s")
+
+
+def _escape(text: str) -> str:
+    return str(text).replace("[", "\\[")

@@ -1,0 +1,136 @@
+"""The command ``doctor``: whether this machine can do the work."""
+
+from __future__ import annotations
+
+import importlib.metadata as metadata
+import os
+import platform
+import shutil
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlparse
+
+from plantation_rwa.cli.console import table
+from plantation_rwa.config import Config, load_config
+
+_PACKAGES = (
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "geopandas",
+    "rasterio",
+    "pyproj",
+    "xarray",
+    "dask",
+    "scikit-learn",
+    "prefect",
+    "fastapi",
+)
+_CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "requester-pays and private S3 buckets",
+    "PC_SDK_SUBSCRIPTION_KEY": "Planetary Computer without throttling",
+    "CDSE_S3_ACCESS_KEY": "Copernicus Data Space pixels",
+}
+_FREE_GB = 2.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at; ``state`` is ok, note or bad."""
+
+    what: str
+    state: str
+    text: str
+
+
+def doctor(config_path: Path | None) -> int:
+    """Print findings; see ``plantation-rwa doctor --help``."""
+    config = load_config(config_path) if config_path else None
+    findings = [
+        *_versions(),
+        _gdal(),
+        _proj(),
+        *_credentials(),
+        _disk(config),
+        _service("PREFECT_API_URL"),
+        _service("DASK_SCHEDULER_ADDRESS"),
+    ]
+    table("", ["what", "state", "finding"], [[f.what, f.state, f.text] for f in findings])
+    return 1 if any(f.state == "bad" for f in findings) else 0
+
+
+def _versions() -> list[Finding]:
+    found = [Finding("python", "ok", platform.python_version())]
+    for name in _PACKAGES:
+        try:
+            found.append(Finding(name, "ok", metadata.version(name)))
+        except metadata.PackageNotFoundError:
+            found.append(Finding(name, "bad", "not installed. Install the package again with its constraints."))
+    return found
+
+
+def _gdal() -> Finding:
+    import rasterio
+    from rasterio.drivers import is_blacklisted
+    from rasterio.env import GDALVersion
+
+    version = str(GDALVersion.runtime())
+    with rasterio.Env() as env:
+        drivers = env.drivers()
+    missing = [d for d in ("GTiff", "JP2OpenJPEG") if d not in drivers or is_blacklisted(d, "r")]
+    if missing:
+        return Finding("GDAL", "note", f"{version}, cannot read {', '.join(missing)}")
+    return Finding("GDAL", "ok", f"{version}, reads GeoTIFF and JPEG 2000")
+
+
+def _proj() -> Finding:
+    from pyproj import Transformer
+
+    x, y = Transformer.from_crs("EPSG:4326", "EPSG:32748", always_xy=True).transform(105.0, 0.0)
+    good = abs(x - 500_000) < 1e-3 and abs(y - 10_000_000) < 1e-3
+    return Finding(
+        "PROJ",
+        "ok" if good else "bad",
+        "transforms UTM 48 south right" if good else f"gives {x:.1f}, {y:.1f}: check PROJ_DATA",
+    )
+
+
+def _credentials() -> list[Finding]:
+    return [
+        Finding(
+            name,
+            "ok" if os.environ.get(name) else "note",
+            f"{'set' if os.environ.get(name) else 'not set'}; needed for {use}",
+        )
+        for name, use in _CREDENTIALS.items()
+    ]
+
+
+def _disk(config: Config | None) -> Finding:
+    folder = Path(config.publish.out) if config else Path.cwd()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free / 1e9
+    writable = os.access(folder, os.W_OK)
+    if not writable:
+        return Finding("output folder", "bad", f"{folder.name}: not writable. Change its permissions or publish.out.")
+    return Finding("output folder", "ok" if free > _FREE_GB else "bad", f"writable, {free:.1f} GB free")
+
+
+def _service(variable: str) -> Finding:
+    """Reachability of a service the environment names; nothing is started."""
+    url = os.environ.get(variable)
+    if not url:
+        return Finding(variable, "note", "not set; not needed for the command line")
+    parts = urlparse(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        with socket.create_connection((parts.hostname or "", port), timeout=3):
+            return Finding(variable, "ok", f"{parts.hostname}:{port} answers")
+    except OSError as fault:
+        return Finding(
+            variable,
+            "bad",
+            f"{parts.hostname}:{port} does not answer ({fault}). Start the service or unset {variable}.",
+        )

@@ -1,0 +1,100 @@
+"""The command ``run``."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from plantation_rwa.cli.console import StageProgress, error, say, table
+from plantation_rwa.config import Config, load_config
+from plantation_rwa.executor import Runner
+from plantation_rwa.publish.geoparquet import read_part
+from plantation_rwa.run import RunReport, load_inputs, open_session, resolve_as_of, run_date
+from plantation_rwa.run.outlook import outlook
+from plantation_rwa.run.partial import run_only, working_folder
+from plantation_rwa.run.walk import require_stages
+
+
+def run(
+    config_path: Path,
+    as_of: dt.date | None,
+    out: str | None,
+    only: Sequence[str],
+    stage: Sequence[str],
+    runner: str,
+    *,
+    force: bool,
+    strict: bool,
+) -> int:
+    """Run one date and print what came of it; see ``plantation-rwa run --help``."""
+    stages = require_stages(stage)
+    config = with_out(load_config(config_path), out)
+    chosen = Runner.parse(runner, config.compute.workers, config.compute.memory_limit)
+    date = resolve_as_of(config, as_of, dt.datetime.now(dt.UTC).date())
+    say(
+        f"{config.portfolio.name}, as of {date.isoformat()}" + (", SIMULATED DATA" if config.simulated else ""),
+        "bold",
+    )
+    inputs = load_inputs(config)
+    folder = Path(config.publish.out)
+    progress = StageProgress()
+    if only:
+        session = open_session(config, inputs, date, root=working_folder(folder), force=force)
+        report = run_only(session, only, out=folder, stages=stages, work=chosen.map, progress=progress)
+    else:
+        session = open_session(config, inputs, date, force=force)
+        report = run_date(session, stages=stages, work=chosen.map, progress=progress)
+    _closing(report, config)
+    if report.failures:
+        return 1
+    return 1 if strict and report.quarantined else 0
+
+
+def with_out(config: Config, out: str | None) -> Config:
+    """The configuration with another output folder, relative to where the user stands."""
+    if out is None:
+        return config
+    return config.model_copy(update={"publish": config.publish.model_copy(update={"out": str(Path(out).resolve())})})
+
+
+def _closing(report: RunReport, config: Config) -> None:
+    parts = {p.output.table: p.path for p in report.parts if p.output.partition.startswith("as_of=")}
+    if {"forecasts", "forecast_model", "valuations"} <= set(parts) and all(p.exists() for p in parts.values()):
+        rows = summary_rows(config, *(read_part(parts[t]) for t in ("forecasts", "forecast_model", "valuations")))
+        columns = [
+            "plantation",
+            "right",
+            "yield next 12 months, t/ha (90 %)",
+            "NPV of the right (80 %)",
+            "grade",
+        ]
+        table("", columns, rows, right=columns[2:4])
+    quarantined = ", ".join(f"{n} {action}" for action, n in report.quarantined.items())
+    say(f"quarantine: {quarantined or 'nothing'}" + (f"; see {report.root}/quarantine" if quarantined else ""))
+    for failure in report.failures:
+        error(failure)
+    if report.recomputed_nothing:
+        say("nothing to recompute: every partition is already published and unchanged")
+    say(f"results: {report.root}")
+    page = next((p.path for p in report.parts if p.output.table == "report"), None)
+    if page is not None:
+        say(f"summary: {page}")
+
+
+def summary_rows(
+    config: Config, forecasts: pd.DataFrame, model: pd.DataFrame, valuations: pd.DataFrame
+) -> list[list[str]]:
+    """One line per right for people: yield and value, each with its interval and unit."""
+    ahead = outlook(config.seed, forecasts, model).set_index("plantation_id")
+    rows = []
+    for right in valuations.itertuples(index=False):
+        y = ahead.loc[right.plantation_id] if right.plantation_id in ahead.index else None
+        text = (
+            f"{y['yield12_mean']:.1f} ({y['yield12_q05']:.1f} to {y['yield12_q95']:.1f})" if y is not None else "none"
+        )
+        money = f"{right.currency} {right.npv_fair:,.0f} ({right.npv_q10:,.0f} to {right.npv_q90:,.0f})"
+        rows.append([right.plantation_id, right.right_id, text, money, right.confidence_grade])
+    return rows

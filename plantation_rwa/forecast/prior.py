@@ -1,0 +1,223 @@
+"""The agronomic prior: potential x season x deficit response x plantation effect, as known at each origin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plantation_rwa.assumptions import Assumptions
+from plantation_rwa.forecast.agronomy import (
+    FloatArray,
+    effect_weight,
+    estimate_season,
+    kernel_of,
+    ridge_slope,
+    season_default,
+)
+from plantation_rwa.forecast.cube import Cube, shift
+
+DEFICIT = "deficit_irho_mm"
+
+
+@dataclass(frozen=True)
+class Water:
+    """Monthly deficit without gaps, and its normals by calendar month as known at each month.
+
+    Parameters
+    ----------
+    filled
+        ``(P, T)`` mm; months without a value hold the normal known then.
+    normal
+        ``(P, T, 12)`` mm, January first.
+    delay
+        Months until a deficit is known.
+    """
+
+    filled: FloatArray
+    normal: FloatArray
+    delay: int
+
+
+@dataclass(frozen=True)
+class PriorFit:
+    """Estimated parts of the prior: season ``(P, 12)`` mean 1, and the deficit response ``beta``."""
+
+    season: FloatArray
+    beta: float
+
+
+def water_of(cube: Cube, assumptions: Assumptions) -> Water:
+    """Fill deficits causally; without any climate the assumed typical deficit stands in every month."""
+    typical = assumptions.number("deficit.typical_mm") / 12.0
+    raw = cube.features.get(DEFICIT, np.full(cube.yields.shape, np.nan))
+    seen, value = np.isfinite(raw), np.nan_to_num(raw)
+    overall = (np.cumsum(value, axis=1) + 12 * typical) / (np.cumsum(seen, axis=1) + 12)
+    month = cube.calendar[: cube.months][None, :, None] == np.arange(12)[None, None, :]
+    count = np.cumsum(seen[:, :, None] & month, axis=1)
+    total = np.cumsum(np.where(month, value[:, :, None], 0.0), axis=1)
+    normal = (total + overall[:, :, None]) / (count + 1.0)
+    own = np.take_along_axis(normal, cube.calendar[None, : cube.months, None], axis=2)[:, :, 0]
+    return Water(np.where(seen, raw, own), normal, cube.delays.get(DEFICIT, 0))
+
+
+def expected_deficit(
+    cube: Cube, water: Water, weights: FloatArray, origins: NDArray[np.int64], horizons: NDArray[np.int64], before: float
+) -> FloatArray:
+    """Weighted sums of the deficit over the lags before harvest, as expected at each origin.
+
+    Months known at the origin enter as they were, later ones with the normal of their calendar month, months before
+    the record with ``before``.
+
+    Parameters
+    ----------
+    weights
+        ``(K, lags)``: one row per wanted sum, lag 0 first.
+    origins
+        Month indices of the origins.
+    horizons
+        Months ahead.
+    before
+        mm per month before the first month.
+
+    Returns
+    -------
+    ndarray
+        ``(K, P, origins, horizons)`` mm.
+    """
+    out = np.zeros((weights.shape[0], len(cube.ids), len(origins), len(horizons)))
+    for k, h in enumerate(horizons.tolist()):
+        for lag in range(weights.shape[1]):
+            month = origins + h - lag
+            if h - lag <= -water.delay:
+                values = np.where(month >= 0, water.filled[:, np.maximum(month, 0)], before)
+            else:
+                values = water.normal[:, origins, (cube.first + month) % 12]
+            for row in np.flatnonzero(weights[:, lag]):
+                out[row, :, :, k] += weights[row, lag] * values
+    return out
+
+
+def observed_deficit(cube: Cube, water: Water, assumptions: Assumptions) -> FloatArray:
+    """Annual-equivalent kernel deficit W of every month up to the valuation month, hundreds of mm, ``(P, T)``."""
+    kernel = kernel_of(assumptions)
+    pad = np.full((len(cube.ids), len(kernel) - 1), assumptions.number("deficit.typical_mm") / 12.0)
+    series = np.concatenate([pad, water.filled], axis=1)
+    out = np.zeros(cube.yields.shape)
+    for lag, weight in enumerate(kernel.tolist()):
+        start = len(kernel) - 1 - lag
+        out += weight * series[:, start : start + cube.months]
+    return np.asarray(12.0 * out / 100.0)
+
+
+def fit_prior(cube: Cube, annual: FloatArray, cutoff: int, assumptions: Assumptions) -> PriorFit:
+    """Estimate season and deficit response from harvests up to month index ``cutoff``, shrunk to the assumptions.
+
+    Parameters
+    ----------
+    annual
+        Result of :func:`observed_deficit`.
+    cutoff
+        Last month index whose harvest may be used.
+    """
+    end = max(cutoff + 1, 0)
+    y, potential = cube.yields[:, :end], cube.potential[:, :end]
+    beta = assumptions.number("deficit.beta")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = y / (potential * np.exp(-beta * annual[:, :end]))
+    season = np.empty((len(cube.ids), 12))
+    keys = list(zip(cube.region, cube.season_rows, strict=True))
+    years, months = assumptions.number("season.shrinkage_years"), int(assumptions.number("season.min_months_of_year"))
+    for key in sorted(set(keys)):
+        members = np.array([k == key for k in keys])
+        season[members] = estimate_season(
+            ratio[members], cube.first, season_default(key[1], assumptions), years, months
+        )
+    return PriorFit(season, _beta(cube, annual[:, :end], season, y, potential, assumptions))
+
+
+def base_yield(cube: Cube, fit: PriorFit, annual: FloatArray) -> FloatArray:
+    """Prior without plantation effect in months up to the valuation month, ``(P, T)`` t per ha and month."""
+    season = fit.season[:, cube.calendar[: cube.months]]
+    return np.asarray(cube.potential[:, : cube.months] * season * np.exp(-fit.beta * annual))
+
+
+def plantation_effects(cube: Cube, base: FloatArray, assumptions: Assumptions) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Log level of each plantation against the base, as known at each origin.
+
+    The own level is the log of observed over expected tonnes per ha (a ratio of sums keeps the mean), shrunk to the
+    portfolio's level by ``n tau^2 / (n tau^2 + sigma^2)``; the portfolio's level is shrunk to zero.
+
+    Returns
+    -------
+    tuple
+        Effect ``(P, T)``, portfolio level ``(T,)``, years of harvest known ``(P, T)``.
+    """
+    delay = cube.delays["yield"]
+    seen = np.isfinite(cube.yields) & (base > 0)
+    observed = np.cumsum(np.where(seen, cube.yields, 0.0), axis=1)
+    expected = np.cumsum(np.where(seen, base, 0.0), axis=1)
+    months = np.cumsum(seen, axis=1).astype(np.float64)
+    observed, expected, months = (np.nan_to_num(shift(v, delay)) for v in (observed, expected, months))
+    years = months / 12.0
+    sd, noise = assumptions.number("plantation_effect.sd"), assumptions.number("plantation_effect.noise_month")
+    floor = assumptions.number("data.log_floor")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        level = np.where(months > 0, np.log(np.maximum(observed, floor * months) / expected), 0.0)
+        precision = np.where(months > 0, 1.0 / (sd**2 + noise**2 / 12.0 / years), 0.0)
+    shrink = 1.0 / assumptions.number("plantation_effect.sd_portfolio") ** 2
+    portfolio = (precision * level).sum(axis=0) / (precision.sum(axis=0) + shrink)
+    weight = effect_weight(years, sd, noise)
+    return np.asarray(portfolio + weight * (level - portfolio)), portfolio, years
+
+
+def prior_yield(
+    cube: Cube,
+    fit: PriorFit,
+    annual_expected: FloatArray,
+    effect: FloatArray,
+    origins: NDArray[np.int64],
+    horizons: NDArray[np.int64],
+) -> FloatArray:
+    """Prior ``mu = potential * season * exp(-beta W) * exp(effect)``.
+
+    Parameters
+    ----------
+    annual_expected
+        ``(P, origins, horizons)`` W expected at the origin, hundreds of mm.
+    effect
+        Log plantation effect, broadcastable to ``(P, origins, horizons)``.
+
+    Returns
+    -------
+    ndarray
+        ``(P, origins, horizons)`` t per mature ha and month.
+    """
+    target = origins[:, None] + horizons[None, :]
+    level = cube.potential[:, target] * fit.season[:, (cube.first + target) % 12]
+    return np.asarray(level * np.exp(-fit.beta * annual_expected + effect))
+
+
+def _beta(
+    cube: Cube, annual: FloatArray, season: FloatArray, y: FloatArray, potential: FloatArray, assumptions: Assumptions
+) -> float:
+    """Ridge estimate of the deficit response on within-plantation log anomalies."""
+    prior, sd = assumptions.number("deficit.beta"), assumptions.number("deficit.beta_sd")
+    climate = np.isfinite(cube.features.get(DEFICIT, np.full(cube.yields.shape, np.nan)))[:, : y.shape[1]]
+    lags = len(kernel_of(assumptions))
+    record = np.cumsum(climate, axis=1) >= lags
+    seen = np.isfinite(y) & (potential > 0) & record
+    n = seen.sum(axis=1, keepdims=True)
+    if not (n >= 12).any():
+        return prior
+    seen = seen & (n >= 12)
+    expected = np.where(seen, potential * season[:, cube.calendar[: y.shape[1]]], 1.0)
+    anomaly = np.where(seen, np.log(np.maximum(np.nan_to_num(y), assumptions.number("data.log_floor")) / expected), 0.0)
+    n = np.maximum(seen.sum(axis=1, keepdims=True), 1)
+    response = np.where(seen, anomaly - anomaly.sum(axis=1, keepdims=True) / n, 0.0)
+    regressor = np.where(seen, annual - np.where(seen, annual, 0.0).sum(axis=1, keepdims=True) / n, 0.0)
+    ar1 = assumptions.number("deficit.noise_ar1")
+    noise = float((response**2).sum()) / float(seen.sum()) * (1 + ar1) / (1 - ar1)
+    slope = ridge_slope(-response, regressor, prior, sd, max(noise, 1e-6))
+    return float(np.clip(slope, 0.0, assumptions.number("deficit.beta_max")))

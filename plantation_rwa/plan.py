@@ -1,0 +1,84 @@
+"""What a run would do, partition by partition, with the reason; nothing is written."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+
+from shapely.geometry import mapping
+
+from plantation_rwa.run import features as features_stage
+from plantation_rwa.run import forecast as forecast_stage
+from plantation_rwa.run import valuation as valuation_stage
+from plantation_rwa.run.partitions import History, PartitionPlan, plan_whole
+from plantation_rwa.run.session import Session, identity
+
+
+def make_plan(session: Session) -> list[PartitionPlan]:
+    """Partitions of one date in the order they would be made.
+
+    A partition downstream of one that changes is said to be recomputed because of it.
+    """
+    history = History(session)
+    plans = list(features_stage.plan_features(session, history).plans)
+    for plan in plans:
+        for part in plan.reuse:
+            for file, scene, band, message, plantation in part.output.problems:
+                session.known.quarantine.add(
+                    "imagery", file, message, "rejected", column=band, value=scene, plantation_id=plantation
+                )
+    needed = forecast_stage.components(session, plans)
+    forecast = plan_whole(
+        history,
+        stage="forecast",
+        tables=forecast_stage.TABLES,
+        partition=session.tag,
+        components=needed,
+        force=session.force,
+    )
+    needed = valuation_stage.components(session, identity(needed))
+    valuation = plan_whole(
+        history,
+        stage="valuation",
+        tables=valuation_stage.TABLES,
+        partition=session.tag,
+        components=needed,
+        force=session.force,
+    )
+    return [*plans, forecast, valuation, _report(session, history, [*plans, forecast, valuation])]
+
+
+def counts(plans: Sequence[PartitionPlan]) -> dict[tuple[str, str], int]:
+    """Partitions by (stage, status)."""
+    return dict(Counter((p.stage, p.status) for p in plans))
+
+
+def geojson(session: Session, plans: Sequence[PartitionPlan]) -> str:
+    """The plan on a map: each outline with the months still to be computed for it."""
+    todo: Counter[str] = Counter(key[0] for p in plans if p.stage == "features" for key in p.todo)
+    features = [
+        {
+            "type": "Feature",
+            "geometry": mapping(row.geometry),
+            "properties": {
+                "plantation_id": row.plantation_id,
+                "months_to_compute": todo[row.plantation_id],
+                "status": "compute" if todo[row.plantation_id] else "skip",
+            },
+        }
+        for row in session.known.register.itertuples(index=False)
+    ]
+    return json.dumps({"type": "FeatureCollection", "features": features}, indent=1) + "\n"
+
+
+def _report(session: Session, history: History, before: Sequence[PartitionPlan]) -> PartitionPlan:
+    found = history.manifest(session.as_of.isoformat())
+    published = found is not None and bool(found[1].of("report"))
+    changing = [p for p in before if p.status != "skip"]
+    if not published:
+        return PartitionPlan("report", "report", session.tag, "new", "never computed")
+    if session.force or changing:
+        reason = "forced" if session.force else f"{len(changing)} partitions before it change"
+        return PartitionPlan("report", "report", session.tag, "recompute", reason)
+    return PartitionPlan("report", "report", session.tag, "skip", "nothing it depends on has changed")

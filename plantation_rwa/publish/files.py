@@ -1,0 +1,100 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from plantation_rwa.errors import PublishError
+
+
+@dataclass(frozen=True)
+class OutputFile:
+    """What was written.
+
+    Parameters
+    ----------
+    path
+        Path as it was asked for.
+    sha256
+        Lower-case hexadecimal hash of the content.
+    bytes
+        Size.
+    rows
+        Rows of a table; 0 for other files.
+    """
+
+    path: str
+    sha256: str
+    bytes: int
+    rows: int = 0
+
+
+def write_atomically(path: str | Path, write: Callable[[Path], int | None]) -> OutputFile:
+    """Let ``write`` fill a hidden sibling, flush it to the disk, and move it to its final name.
+
+    Parameters
+    ----------
+    path
+        Final name; its folder is created. A file that is already there is replaced in one step.
+    write
+        Gets the temporary path, writes and checks it, returns the number of rows (None: not a table).
+
+    Returns
+    -------
+    OutputFile
+        Hash and size of what now stands at ``path``.
+
+    Raises
+    ------
+    PublishError
+        If the operating system refuses; whatever ``write`` raises passes through. Either way the
+        temporary file is gone and the earlier content of ``path`` is untouched.
+    """
+    target = Path(path)
+    # a leading dot and no .parquet ending: neither folder readers nor globs take it for a result
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.{uuid.uuid4().hex}.tmp")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        rows = write(temporary)
+        with temporary.open("rb") as handle:
+            digest = hashlib.file_digest(handle, "sha256").hexdigest()
+            os.fsync(handle.fileno())
+        size = temporary.stat().st_size
+        os.replace(temporary, target)
+        _sync_folder(target.parent)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise PublishError(
+            f"{target}: cannot be written ({reason}). Check rights, free space and that it is no folder."
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return OutputFile(str(path), digest, size, rows or 0)
+
+
+def write_text_atomically(path: str | Path, text: str) -> OutputFile:
+    """Write UTF-8 text with LF line ends, atomically, and read it back."""
+    data = text.encode("utf-8")
+
+    def write(temporary: Path) -> None:
+        temporary.write_bytes(data)
+        if temporary.read_bytes() != data:
+            raise PublishError(f"{path}: what was read back is not what was written. Check the disk.")
+
+    return write_atomically(path, write)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself durable, where the platform can open folders."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,154 @@
+"""The manifest of a valuation date: what was used, what was made, each with its hash; written last."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from plantation_rwa import CONTRACT_VERSION, __version__
+from plantation_rwa.errors import PublishError
+
+
+@dataclass(frozen=True)
+class Output:
+    """One published file.
+
+    Parameters
+    ----------
+    stage, table
+        Who made it and what it holds.
+    partition
+        Text such as ``month=2026-05`` or ``as_of=2026-05-31``.
+    path
+        Relative to the output folder, with forward slashes.
+    fingerprint
+        Identity of the partition: hash of its ``components``.
+    components
+        Short hashes of what the partition depends on, so that a plan can say what changed.
+    problems
+        Scenes that could not be read: (file, scene, band, message, plantation).
+    """
+
+    stage: str
+    table: str
+    partition: str
+    path: str
+    sha256: str
+    bytes: int
+    rows: int
+    fingerprint: str
+    components: Mapping[str, str] = field(default_factory=dict)
+    problems: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything a reader needs to know which files belong to a valuation date."""
+
+    as_of: str
+    portfolio: str
+    simulated: bool
+    code: Mapping[str, str]
+    configuration: Mapping[str, Any]
+    inputs: Mapping[str, Mapping[str, Any]]
+    outputs: tuple[Output, ...]
+    contract_version: str = CONTRACT_VERSION
+
+    def of(self, *stages: str) -> tuple[Output, ...]:
+        """Outputs of some stages."""
+        return tuple(o for o in self.outputs if o.stage in stages)
+
+    def tables(self, name: str) -> tuple[Output, ...]:
+        """Outputs that hold one table."""
+        return tuple(o for o in self.outputs if o.table == name)
+
+    def with_outputs(self, outputs: Iterable[Output]) -> Manifest:
+        """A copy with other outputs, in a fixed order."""
+        return replace(self, outputs=tuple(sorted(outputs, key=lambda o: (o.stage, o.path))))
+
+    def text(self) -> str:
+        """Canonical JSON, the same bytes for the same content."""
+        return json.dumps(asdict(self), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def manifest_path(root: Path, as_of: str) -> Path:
+    """Where the manifest of a date lies."""
+    return root / "manifests" / f"as_of={as_of}.json"
+
+
+def save(root: Path, manifest: Manifest) -> None:
+    """Write the manifest atomically; from this moment its outputs are published."""
+    write_atomic(manifest_path(root, manifest.as_of), manifest.text().encode("utf-8"))
+
+
+def load(root: Path, as_of: str) -> Manifest | None:
+    """Manifest of a date, None if there is none; a damaged one raises :class:`PublishError`."""
+    path = manifest_path(root, as_of)
+    return _read(path) if path.exists() else None
+
+
+def load_all(root: Path) -> list[Manifest]:
+    """Manifests of all dates, oldest first."""
+    return [_read(path) for path in sorted((root / "manifests").glob("as_of=*.json"))]
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def damaged(root: Path, outputs: Iterable[Output]) -> list[str]:
+    """What is wrong with published files: missing or changed ones, each named."""
+    found = []
+    for output in outputs:
+        path = root / output.path
+        if not path.exists():
+            found.append(f"{output.path}: missing")
+        elif path.stat().st_size != output.bytes or sha256_of(path) != output.sha256:
+            found.append(f"{output.path}: differs from its manifest")
+    return found
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write bytes to a temporary sibling, flush to disk, replace."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise PublishError(
+            f"{path}: cannot be written: {error.strerror}. Check that the folder is writable and the disk has room."
+        ) from error
+
+
+def code_version(fingerprint: str) -> dict[str, str]:
+    """The code entry of a manifest."""
+    return {"version": __version__, "sha256": fingerprint}
+
+
+def _read(path: Path) -> Manifest:
+    try:
+        raw = json.loads(path.read_text("utf-8"))
+        if raw["contract_version"] != CONTRACT_VERSION:
+            raise PublishError(
+                f"{path.name}: written for contract version {raw['contract_version']}, this program knows {CONTRACT_VERSION}. "
+                "Use the newer program, or another output folder."
+            )
+        outputs = tuple(Output(**{**o, "problems": tuple(tuple(p) for p in o["problems"])}) for o in raw.pop("outputs"))
+        return Manifest(**raw, outputs=outputs)
+    except (ValueError, KeyError, TypeError) as error:
+        raise PublishError(f"{path.name}: is not a readable manifest ({error}). Remove it and run again.") from error

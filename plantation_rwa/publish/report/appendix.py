@@ -1,0 +1,92 @@
+"""The back of the page: rejected records, assumptions, inputs, and how the run was made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from plantation_rwa.publish.report.markup import DASH, clean, esc, number, table
+
+_MAX_ROWS = 50
+_ACTIONS = ("rejected", "nulled", "repaired")
+_HEADER_KEYS = {"portfolio", "as_of", "simulated"}
+
+
+def quarantine(frame: pd.DataFrame) -> str:
+    """Counts by input and action, then the first rows with their reasons."""
+    if not len(frame):
+        return '<h2>Data quality</h2><p class="empty">No record was rejected, nulled or repaired.</p>'
+    counts = frame.groupby(["input", "action"], sort=True).size()
+    rows = []
+    for name in sorted({str(i) for i in frame["input"]}):
+        rows.append([esc(name), *(number(counts.get((name, action), 0)) for action in _ACTIONS)])
+    if len(rows) > 1:
+        totals = (number(int((frame["action"] == action).sum())) for action in _ACTIONS)
+        rows.append(["<b>all inputs</b>", *(f"<b>{t}</b>" for t in totals)])
+    summary = table(["Input", *(f"{a}<small>records</small>" for a in _ACTIONS)], rows, numeric=(1, 2, 3))
+    columns = ("input", "file", "row", "column", "value", "reason", "action", "plantation_id")
+    listed = [
+        [DASH if not clean(record[c]) else f"<bdi>{esc(record[c], 200)}</bdi>" for c in columns]
+        for record in frame.head(_MAX_ROWS).to_dict("records")
+    ]
+    head = ["Input", "File", "Row", "Column", "Value", "Reason", "Action", "Plantation"]
+    what = (
+        f"The first {_MAX_ROWS} of {number(len(frame))} records"
+        if len(frame) > _MAX_ROWS
+        else f"All {len(frame)} records"
+    )
+    return (
+        '<h2>Data quality</h2><p class="note">Rejected: the row was left out. Nulled: the value was left out. Repaired: the '
+        f"value was mended as the reason says. Row is the 1-based data row of the file.</p>{summary}"
+        f"<details><summary>{what}</summary>{table(head, listed, classes='long', numeric=(2,))}</details>"
+    )
+
+
+def assumptions(frame: pd.DataFrame) -> str:
+    """Every business assumption with unit and source."""
+    if not len(frame):
+        return ""
+    rows = [
+        [
+            f'<span class="mono">{esc(r["key"])}</span>',
+            esc(_value(r["value"]), 160),
+            esc(r["unit"]) or DASH,
+            esc(r["source"], 400),
+        ]
+        for r in frame.sort_values("key", kind="stable").to_dict("records")
+    ]
+    body = table(["Assumption", "Value", "Unit", "Source"], rows, classes="long")
+    return f"<h2>Assumptions</h2><details><summary>All {len(rows)} assumptions with their sources</summary>{body}</details>"
+
+
+def inputs(hashes: Mapping[str, str]) -> str:
+    """Every input with its hash."""
+    if not hashes:
+        return ""
+    rows = [[esc(name), f'<span class="mono">{esc(sha)}</span>'] for name, sha in sorted(hashes.items())]
+    return f"<h2>Inputs</h2><details><summary>{len(rows)} inputs</summary>{table(['Input', 'SHA-256'], rows, classes='long')}</details>"
+
+
+def footer(meta: Mapping[str, Any]) -> str:
+    """How the run was made, and what the page is not."""
+    facts = "".join(
+        f"<dt>{esc(key.replace('_', ' '))}</dt><dd>{esc(_value(value), 200)}</dd>"
+        for key, value in sorted(meta.items())
+        if key not in _HEADER_KEYS
+    )
+    note = (
+        "Model output for people who check it, not an offer, advice or a confirmation of land rights. Every figure stands "
+        "in the published tables of the same date; the data dictionary explains their columns."
+    )
+    return f'<footer><div class="in"><p>{note}</p><dl class="facts">{facts}</dl></div></footer>'
+
+
+def _value(value: Any) -> str:
+    return (
+        json.dumps(value, sort_keys=True, ensure_ascii=False)
+        if isinstance(value, list | dict | tuple)
+        else clean(value)
+    )

@@ -1,0 +1,60 @@
+"""What the summary page shows, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+
+def _empty(*columns: str) -> Any:
+    return field(default_factory=lambda: pd.DataFrame({c: pd.Series(dtype="object") for c in columns}))
+
+
+@dataclass(frozen=True)
+class SummaryData:
+    """Input of :func:`plantation_rwa.publish.report.write_summary`; every table may be empty.
+
+    Parameters
+    ----------
+    meta
+        ``portfolio`` (name), ``as_of`` (YYYY-MM-DD), ``simulated`` (bool); every other entry is listed at the foot
+        of the page as it stands (code version, seed, number of paths, configuration hash, ...).
+    valuations
+        Table ``valuations``.
+    forecasts
+        Table ``forecasts``, rows of the valuation date only.
+    outlook
+        ``plantation_id, yield12_mean, yield12_q05, yield12_q95``: t of fresh fruit bunches per ha of mature area in
+        the next twelve months.
+    history
+        ``plantation_id, month, yield_t_ha``: harvests known at the valuation date, t per ha and month.
+    features
+        ``plantation_id, month, ndvi, ndmi, valid_fraction`` of table ``features``.
+    curve
+        Table ``curves``.
+    quarantine
+        Table ``quarantine``.
+    inputs
+        Input or file name -> SHA-256.
+    assumptions
+        ``key, value, unit, source`` of every assumption used.
+    geometry
+        GeoDataFrame ``plantation_id, geometry`` (longitude, latitude); also plantations without a value.
+    """
+
+    meta: Mapping[str, Any]
+    valuations: pd.DataFrame = _empty("plantation_id", "right_id")
+    forecasts: pd.DataFrame = _empty("plantation_id", "target_month")
+    outlook: pd.DataFrame = _empty("plantation_id", "yield12_mean", "yield12_q05", "yield12_q95")
+    history: pd.DataFrame = _empty("plantation_id", "month", "yield_t_ha")
+    features: pd.DataFrame = _empty("plantation_id", "month", "ndvi", "ndmi", "valid_fraction")
+    curve: pd.DataFrame = _empty("symbol", "delivery_month", "forward", "currency", "curve_source")
+    quarantine: pd.DataFrame = _empty(
+        "input", "file", "row", "column", "value", "reason", "action", "plantation_id"
+    )
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    assumptions: pd.DataFrame = _empty("key", "value", "unit", "source")
+    geometry: pd.DataFrame = _empty("plantation_id", "geometry")

@@ -1,0 +1,325 @@
+"""The features stage: inputs to monthly rows per plantation and block, published by month and vintage."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import geopandas as gpd
+import pandas as pd
+
+from plantation_rwa.features.climate import monthly_climate, oni_known
+from plantation_rwa.features.sensors import monthly_sensors
+from plantation_rwa.periods import Month, end_of_month_utc, month_range
+from plantation_rwa.run.partitions import History, Key, PartitionPlan, plan_rows, rows_identity, summary
+from plantation_rwa.run.scenes import Unit, scenes_by_month
+from plantation_rwa.run.session import Session, code_hash, short, table_hash
+from plantation_rwa.sources.base import Scene
+
+TABLES = {"features": ("plantation_id",), "features_blocks": ("plantation_id", "block_id")}
+_CLIMATE = (
+    "p_sum_mm",
+    "rain_days",
+    "dry_spell_max_d",
+    "deficit_irho_mm",
+    "reserve_irho_mm",
+    "et0_mm",
+    "vpd_mean_kpa",
+    "tmin_c",
+    "tmax_c",
+    "spi3",
+)
+_SENSORS = ("soil_moisture_m3m3", "water_table_cm", "completeness_sensors")
+
+
+@dataclass(frozen=True)
+class FeatureWork:
+    """What the plan of the features stage found, so that running it asks nothing twice."""
+
+    plans: tuple[PartitionPlan, ...]
+    outlines: pd.DataFrame
+    scenes: Mapping[tuple[Key, str], tuple[Scene, ...]]
+
+
+def plan_features(session: Session, history: History) -> FeatureWork:
+    """Partitions of the features tables with the identity of each row."""
+    outlines = _outlines(session)
+    scenes = scenes_by_month(session, outlines)
+    months = [str(m) for m in _months(session, scenes)]
+    shared = {"code": code_hash("features")[:16], "configuration": short(_settings(session))}
+    climate, sensors = _climate_hashes(session, months), _sensor_hashes(session)
+    index = _index_by_month(session, months)
+    plans = []
+    for table, keys in TABLES.items():
+        rows = outlines[outlines["table"] == table]
+        for month in months:
+            components = {}
+            for row in rows.itertuples(index=False):
+                parts = {
+                    **shared,
+                    "register": row.identity,
+                    "imagery": short([s.fingerprint for s in scenes.get((row.key, month), ())]),
+                    "climate": climate.get((row.plantation_id, month), ""),
+                    "index": short(index.get(month)),
+                }
+                if table == "features":
+                    parts["sensors"] = sensors.get((row.plantation_id, month), "")
+                components[row.key] = parts
+            if components:
+                plans.append(
+                    plan_rows(
+                        history,
+                        stage="features",
+                        table=table,
+                        partition=f"month={month}",
+                        components=components,
+                        keys=keys,
+                        force=session.force,
+                    )
+                )
+    return FeatureWork(tuple(plans), outlines, scenes)
+
+
+def units_to_do(session: Session, work: FeatureWork) -> list[Unit]:
+    """Imagery units of the partitions that must be computed, in a fixed order."""
+    config = session.config.imagery
+    if config is None:
+        return []
+    outlines = {row.key: row.geometry.wkb for row in work.outlines.itertuples(index=False) if not row.is_point}
+    units = []
+    for plan in work.plans:
+        month = plan.partition.removeprefix("month=")
+        for key in plan.todo:
+            found = work.scenes.get((key, month))
+            if found and key in outlines:
+                units.append(Unit(key, month, outlines[key], found, config.scl_profile, config.edge_buffer))
+    return sorted(units, key=lambda u: (u.key, u.month))
+
+
+def chunks(units: Sequence[Unit], size: int = 6) -> list[list[Unit]]:
+    """Units of one outline in runs of a few months: one task each."""
+    found: list[list[Unit]] = []
+    for unit in units:
+        if found and found[-1][0].key == unit.key and len(found[-1]) < size:
+            found[-1].append(unit)
+        else:
+            found.append([unit])
+    return found
+
+
+def feature_rows(
+    session: Session, work: FeatureWork, imagery: Mapping[tuple[Key, str], dict[str, Any]]
+) -> dict[tuple[str, str], gpd.GeoDataFrame]:
+    """Rows to publish by (table, month), for the partitions that must be computed.
+
+    Parameters
+    ----------
+    imagery
+        Vegetation columns by (key, month); units that failed are absent and their rows are left out.
+    """
+    todo = [p for p in work.plans if p.todo]
+    if not todo:
+        return {}
+    known = session.known
+    months = [str(m) for m in month_range(*_span([p.partition.removeprefix("month=") for p in work.plans]))]
+    climate = _by_key(monthly_climate(known.climate_daily, known.register, session.assumptions))
+    sensors = _by_key(monthly_sensors(known.sensors, known.register))
+    index = {row.month: row for row in oni_known(known.climate_index, months).itertuples(index=False)}
+    lag = session.config.climate.known_lag_days if session.config.climate else 0
+    outlines = {row.key: row for row in work.outlines.itertuples(index=False)}
+    wanted = {(u.key, u.month) for u in units_to_do(session, work)}
+    failed = wanted - set(imagery)
+    published: dict[tuple[str, str], gpd.GeoDataFrame] = {}
+    for plan in todo:
+        month = plan.partition.removeprefix("month=")
+        rows = [
+            _row(
+                session,
+                outlines[key],
+                month,
+                imagery.get((key, month)),
+                climate,
+                sensors,
+                index.get(month),
+                lag,
+            )
+            for key in plan.todo
+            if (key, month) not in failed
+        ]
+        if rows:
+            frame = pd.DataFrame(rows)
+            if plan.table == "features_blocks":
+                frame = frame.drop(columns=list(_SENSORS))
+            else:
+                frame = frame.drop(columns="block_id")
+            published[(plan.table, month)] = gpd.GeoDataFrame(frame, geometry="geometry", crs="EPSG:4326")
+    return published
+
+
+def part_identity(plan: PartitionPlan, frame: pd.DataFrame) -> tuple[str, dict[str, str]]:
+    """Fingerprint and component summary of the rows a new part really holds."""
+    keys = TABLES[plan.table]
+    rows = {tuple(row): plan.components[tuple(row)] for row in frame[list(keys)].itertuples(index=False)}
+    return rows_identity(rows), summary(rows)
+
+
+def _row(
+    session: Session,
+    outline: Any,
+    month: str,
+    imagery: dict[str, Any] | None,
+    climate: Any,
+    sensors: Any,
+    oni: Any,
+    lag: int,
+) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "plantation_id": outline.plantation_id,
+        "block_id": outline.block_id,
+        "geometry": outline.geometry,
+    }
+    flags: set[str] = set(filter(None, str(outline.flags).split(";"))) & {"point", "geometry_repaired"}
+    dates: list[dt.date] = []
+    if imagery is not None:
+        row.update({k: v for k, v in imagery.items() if k not in {"known_at", "flags", "problems"}})
+        flags.update(imagery["flags"])
+        if imagery["known_at"] is not None:
+            dates.append(imagery["known_at"].date())
+    elif not outline.is_point:
+        flags.add("no_imagery")
+    weather = climate.get((outline.plantation_id, month))
+    if weather is None:
+        flags.add("no_climate")
+    else:
+        row.update({c: getattr(weather, c) for c in _CLIMATE})
+        flags.update(filter(None, weather.flags.split(";")))
+        dates.append((end_of_month_utc(pd.Series([month])).iloc[0] + pd.Timedelta(days=lag)).date())
+    if oni is not None and pd.notna(oni.oni_known):
+        row["oni_known"] = oni.oni_known
+        dates.append(oni.known_at.date())
+    record = sensors.get((outline.plantation_id, month))
+    if record is None:
+        flags.add("no_sensors")
+    else:
+        row.update({c: getattr(record, c) for c in _SENSORS})
+        flags.update(filter(None, record.flags.split(";")))
+        dates.append(record.known_at.date())
+    row.update({c: row.get(c) for c in _SENSORS})
+    if session.config.simulated:
+        flags.add("simulated")
+    row["known_at"] = max(dates) if dates else Month.parse(month).first
+    row["quality_flag"] = ";".join(sorted(flags))
+    return row
+
+
+def _outlines(session: Session) -> pd.DataFrame:
+    columns = [
+        "table",
+        "key",
+        "plantation_id",
+        "block_id",
+        "geometry",
+        "timezone",
+        "is_point",
+        "flags",
+        "identity",
+    ]
+    register, blocks = session.known.register, session.known.blocks
+    rows = [
+        (
+            "features",
+            (r.plantation_id,),
+            r.plantation_id,
+            "",
+            r.geometry,
+            r.timezone,
+            bool(r.is_point),
+            r.flags,
+            short([r.geometry.wkb_hex, r.timezone, r.flags]),
+        )
+        for r in register.itertuples(index=False)
+    ]
+    zones = dict(zip(register["plantation_id"], register["timezone"], strict=True))
+    for b in blocks.itertuples(index=False):
+        if b.geometry is not None and not b.geometry.is_empty and b.plantation_id in zones:
+            rows.append(
+                (
+                    "features_blocks",
+                    (b.plantation_id, b.block_id),
+                    b.plantation_id,
+                    b.block_id,
+                    b.geometry,
+                    zones[b.plantation_id],
+                    b.geometry.geom_type == "Point",
+                    "",
+                    short([b.geometry.wkb_hex, zones[b.plantation_id]]),
+                )
+            )
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _months(session: Session, scenes: Mapping[tuple[Key, str], Any]) -> list[Month]:
+    starts = [Month.parse(month) for _, month in scenes]
+    if len(session.known.climate_daily):
+        starts.append(Month.of(session.known.climate_daily["date"].min().date()))
+    if len(session.known.sensors):
+        starts.append(Month.of(session.known.sensors["time"].min().date()))
+    return month_range(min([*starts, session.month + -11]), session.month)
+
+
+def _span(months: Sequence[str]) -> tuple[Month, Month]:
+    return Month.parse(min(months)), Month.parse(max(months))
+
+
+def _settings(session: Session) -> dict[str, Any]:
+    imagery = session.config.imagery
+    chosen = imagery.model_dump(mode="json", exclude={"source", "start"}) if imagery else None
+    climate_lag = session.config.climate.known_lag_days if session.config.climate else None
+    prefixes = ("climate.", "sensors.", "water_balance.", "imagery.", "features.")
+    numbers = {k: v for k, v in session.assumptions.resolved().items() if k.startswith(prefixes)}
+    return {
+        "imagery": chosen,
+        "climate_lag": climate_lag,
+        "assumptions": numbers,
+        "simulated": session.config.simulated,
+    }
+
+
+def _climate_hashes(session: Session, months: Sequence[str]) -> dict[tuple[str, str], str]:
+    """Per plantation and month a hash of all its weather up to the end of that month."""
+    daily, found = session.known.climate_daily, {}
+    if daily.empty:
+        return {}
+    names = [c for c in daily.columns if c not in {"plantation_id", "date"} and not c.startswith("_")]
+    for plantation, group in daily.groupby("plantation_id", sort=True):
+        chain = ""
+        months_of = group["date"].dt.strftime("%Y-%m").to_numpy()
+        for month, rows in group.groupby(months_of, sort=True):
+            chain = short([chain, table_hash(rows[["date", *names]])])
+            found[(str(plantation), str(month))] = chain
+    return found
+
+
+def _sensor_hashes(session: Session) -> dict[tuple[str, str], str]:
+    readings, found = session.known.sensors, {}
+    if readings.empty:
+        return {}
+    zones = dict(zip(session.known.register["plantation_id"], session.known.register["timezone"], strict=True))
+    for plantation, group in readings.groupby("plantation_id", sort=True):
+        local = group["time"].dt.tz_convert(zones[str(plantation)]).dt.strftime("%Y-%m")
+        for month, rows in group.groupby(local, sort=True):
+            found[(str(plantation), str(month))] = table_hash(rows)[:16]
+    return found
+
+
+def _index_by_month(session: Session, months: Sequence[str]) -> dict[str, Any]:
+    frame = oni_known(session.known.climate_index, months)
+    return {
+        r.month: [None if pd.isna(r.oni_known) else r.oni_known, str(r.known_at)] for r in frame.itertuples(index=False)
+    }
+
+
+def _by_key(frame: pd.DataFrame) -> dict[tuple[str, str], Any]:
+    return {(row.plantation_id, row.month): row for row in frame.itertuples(index=False)}

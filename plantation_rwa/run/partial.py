@@ -1,0 +1,79 @@
+"""``--only``: fit on all plantations, publish the chosen ones under ``<out>/partial``."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from plantation_rwa.errors import ConfigError, Problem
+from plantation_rwa.publish.geoparquet import read_part
+from plantation_rwa.publish.manifest import Output, save
+from plantation_rwa.run.progress import Progress
+from plantation_rwa.run.publishing import publish_part, remove_tree
+from plantation_rwa.run.session import Session, identity
+from plantation_rwa.run.walk import RunReport, Work, run_date
+from plantation_rwa.schema.tables import table
+
+FOLDER = "partial"
+
+
+def working_folder(out: Path) -> Path:
+    """Where the whole portfolio is computed before the chosen plantations are copied out."""
+    return out / FOLDER / f".work-{os.getpid()}"
+
+
+def check_ids(session_ids: Sequence[str], chosen: Sequence[str]) -> None:
+    """Raise :class:`ConfigError` for ids the register does not have, with suggestions."""
+    problems = []
+    for plantation in chosen:
+        if plantation not in set(session_ids):
+            close = difflib.get_close_matches(plantation, list(session_ids), n=1)
+            remedy = f"Did you mean '{close[0]}'?" if close else "See the register for the ids."
+            problems.append(Problem("--only", "no such plantation", repr(plantation), remedy))
+    if problems:
+        raise ConfigError(problems)
+
+
+def run_only(
+    session: Session,
+    chosen: Sequence[str],
+    *,
+    out: Path,
+    stages: Sequence[str],
+    work: Work,
+    progress: Progress,
+) -> RunReport:
+    """Run on all, publish the rows of ``chosen``; ``session.root`` must be :func:`working_folder`."""
+    check_ids(list(session.known.register["plantation_id"]), chosen)
+    try:
+        report = run_date(session, stages=[s for s in stages if s != "report"], work=work, progress=progress)
+        assert report.manifest is not None
+        outputs: list[Output] = []
+        for part in report.parts:
+            spec = table(part.output.table)
+            if "plantation_id" not in spec.columns:
+                continue
+            frame = read_part(part.path)
+            kept = frame[frame["plantation_id"].isin(chosen)]
+            if kept.empty:
+                continue
+            fingerprint = identity({"whole": part.output.fingerprint, "only": "|".join(sorted(chosen))})
+            folder = "/".join(part.output.path.split("/")[1:-1])
+            copied = publish_part(
+                out / FOLDER,
+                kept,
+                stage=part.output.stage,
+                table=spec.name,
+                folder=folder,
+                partition=part.output.partition,
+                fingerprint=fingerprint,
+                components=part.output.components,
+            )
+            outputs.append(copied.output)
+        save(out / FOLDER, report.manifest.with_outputs(outputs))
+        report.root = out / FOLDER
+        return report
+    finally:
+        remove_tree(session.root)

@@ -1,0 +1,188 @@
+"""Which partition is new, can be skipped, or must be recomputed, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from plantation_rwa.publish.geoparquet import read_part
+from plantation_rwa.publish.manifest import Manifest, Output, damaged, load_all
+from plantation_rwa.run.session import Session, identity, short
+
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published file and the folder it lies in."""
+
+    root: Path
+    output: Output
+
+    @property
+    def path(self) -> Path:
+        """Full path."""
+        return self.root / self.output.path
+
+
+@dataclass(frozen=True)
+class PartitionPlan:
+    """One partition: what would be done with it and why.
+
+    Parameters
+    ----------
+    reuse
+        Published files that already hold exactly what is needed.
+    todo
+        Keys (plantation, or plantation and block) still to be computed; empty for ``skip``.
+    components
+        Needed components per key.
+    """
+
+    stage: str
+    table: str
+    partition: str
+    status: str
+    reason: str
+    reuse: tuple[Published, ...] = ()
+    todo: tuple[Key, ...] = ()
+    components: Mapping[Key, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        """Identity of the whole partition, known before anything is computed."""
+        return rows_identity(self.components)
+
+
+class History:
+    """Published parts of all dates, so that a part made once is used again."""
+
+    def __init__(self, session: Session) -> None:
+        self._parts: dict[tuple[str, str], list[Published]] = {}
+        self._manifests: dict[str, tuple[Path, Manifest]] = {}
+        self.damaged: list[str] = []
+        checked: dict[Path, bool] = {}
+        for root in reversed(session.reuse):
+            for manifest in load_all(root):
+                self._manifests[manifest.as_of] = (root, manifest)
+                for output in manifest.outputs:
+                    path = root / output.path
+                    if path not in checked:
+                        faults = damaged(root, [output])
+                        self.damaged += faults
+                        checked[path] = not faults
+                    if checked[path]:
+                        group = self._parts.setdefault((output.table, output.partition), [])
+                        group.append(Published(root, output))
+
+    def parts(self, table: str, partition: str) -> list[Published]:
+        """Known good parts of a partition, newest manifest last, each file once."""
+        return list({p.path: p for p in self._parts.get((table, partition), [])}.values())
+
+    def manifest(self, as_of: str) -> tuple[Path, Manifest] | None:
+        """Manifest of a date and its folder."""
+        return self._manifests.get(as_of)
+
+
+def rows_identity(components: Mapping[Key, Mapping[str, str]]) -> str:
+    """Identity of a set of rows: every key with the identity of what it depends on."""
+    return identity({"|".join(key): identity(value) for key, value in components.items()})
+
+
+def summary(components: Mapping[Key, Mapping[str, str]]) -> dict[str, str]:
+    """One short hash per component over a set of rows, and one for which rows there are."""
+    names = sorted({name for value in components.values() for name in value})
+    rows = sorted(components)
+    found = {name: short(["|".join(k) + ":" + components[k].get(name, "") for k in rows]) for name in names}
+    return {"rows": short(["|".join(k) for k in rows]), **found}
+
+
+def plan_rows(
+    history: History,
+    *,
+    stage: str,
+    table: str,
+    partition: str,
+    components: Mapping[Key, Mapping[str, str]],
+    keys: Sequence[str],
+    force: bool,
+) -> PartitionPlan:
+    """Plan a partition whose rows can come from several parts.
+
+    A published part is used again when every row in it is needed with the same identity; what no part
+    covers is computed into a new one.
+    """
+    known = history.parts(table, partition)
+    left = dict(components)
+    reuse: list[Published] = []
+    for part in reversed([] if force else known):
+        rows = _matching(part, left, keys)
+        if rows:
+            reuse.append(part)
+            for key in rows:
+                del left[key]
+        if not left:
+            break
+    if not left:
+        return PartitionPlan(
+            stage, table, partition, "skip", "nothing it depends on has changed", tuple(reuse), (), components
+        )
+    if not known:
+        status, reason = "new", "never computed"
+    elif force:
+        status, reason = "recompute", "forced"
+    elif reuse:
+        status, reason = "recompute", f"{len(left)} of {len(components)} rows are new or changed"
+    else:
+        status, reason = "recompute", changed(known[-1].output.components, summary(components))
+    return PartitionPlan(stage, table, partition, status, reason, tuple(reuse), tuple(sorted(left)), components)
+
+
+def plan_whole(
+    history: History,
+    *,
+    stage: str,
+    tables: Iterable[str],
+    partition: str,
+    components: Mapping[str, str],
+    force: bool,
+) -> PartitionPlan:
+    """Plan a partition that is computed as a whole, all its tables together."""
+    rows = {("*",): components}
+    fingerprint = identity(components)
+    known = [p for t in tables for p in history.parts(t, partition)]
+    latest = history.manifest(partition.split("=", 1)[1])
+    current = [Published(latest[0], o) for o in latest[1].of(stage)] if latest else []
+    intact = {p.path for p in known}
+    good = bool(current) and all(p.output.fingerprint == fingerprint and p.path in intact for p in current)
+    first = next(iter(tables))
+    if good and not force:
+        return PartitionPlan(
+            stage, first, partition, "skip", "nothing it depends on has changed", tuple(current), (), rows
+        )
+    if not current:
+        status, reason = "new", "never computed"
+    elif force:
+        status, reason = "recompute", "forced"
+    elif any(p.path not in intact for p in current):
+        status, reason = "recompute", "a published file is missing or differs from its manifest"
+    else:
+        status, reason = "recompute", changed(current[0].output.components, components)
+    return PartitionPlan(stage, first, partition, status, reason, (), (("*",),), rows)
+
+
+def changed(old: Mapping[str, str], new: Mapping[str, str]) -> str:
+    """Which components differ, in words."""
+    names = sorted(n for n in {*old, *new} if old.get(n) != new.get(n))
+    return "changed: " + ", ".join(names) if names else "a published file is missing or differs from its manifest"
+
+
+def _matching(part: Published, left: Mapping[Key, Mapping[str, str]], keys: Sequence[str]) -> list[Key]:
+    if part.output.fingerprint == rows_identity(left):
+        return list(left)
+    frame = read_part(part.path, columns=list(keys))
+    rows = [tuple(str(v) for v in row) for row in frame[list(keys)].itertuples(index=False)]
+    if not rows or any(row not in left for row in rows):
+        return []
+    return rows if part.output.fingerprint == rows_identity({row: left[row] for row in rows}) else []

@@ -1,0 +1,71 @@
+"""Write a stage's tables as parts, and drop the files a newer manifest no longer names."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from plantation_rwa.publish.geoparquet import read_part, write_part
+from plantation_rwa.publish.manifest import Manifest, Output
+from plantation_rwa.run.partitions import Published
+from plantation_rwa.schema.checks import finalise
+
+
+def publish_part(
+    root: Path,
+    frame: pd.DataFrame,
+    *,
+    stage: str,
+    table: str,
+    folder: str,
+    partition: str,
+    fingerprint: str,
+    components: Mapping[str, str],
+    problems: Sequence[tuple[str, ...]] = (),
+) -> Published:
+    """Finalise, check and write one part; its name carries its identity, so no other part writes over it."""
+    relative = f"{table}/{folder}/part-{fingerprint[:12]}.parquet"
+    file = write_part(finalise(frame, table), table, root / relative)
+    output = Output(
+        stage,
+        table,
+        partition,
+        relative,
+        file.sha256,
+        file.bytes,
+        file.rows,
+        fingerprint,
+        dict(components),
+        tuple(problems),
+    )
+    return Published(root, output)
+
+
+def read_all(parts: Sequence[Published], *, partition_key: str = "") -> pd.DataFrame:
+    """Rows of several parts; with ``partition_key`` its value from the path as a column."""
+    frames = []
+    for part in sorted(parts, key=lambda p: p.output.path):
+        frame = read_part(part.path)
+        if partition_key:
+            frame = frame.assign(**{partition_key: part.output.partition.split("=", 1)[1]})
+        frames.append(frame)
+    return pd.concat([f for f in frames if len(f)] or frames[:1], ignore_index=True)
+
+
+def remove_unnamed(root: Path, manifest: Manifest, old: Manifest | None) -> None:
+    """Delete files of this date's folders that the new manifest no longer names; feature parts stay for other dates."""
+    if old is None:
+        return
+    kept = {o.path for o in manifest.outputs}
+    for output in old.outputs:
+        if output.path not in kept and output.partition.startswith("as_of="):
+            (root / output.path).unlink(missing_ok=True)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a working folder of this program."""
+    if path.exists():
+        shutil.rmtree(path)

@@ -1,0 +1,58 @@
+"""The report stage: published files of one date to a page for people."""
+
+from __future__ import annotations
+
+import geopandas as gpd
+import pandas as pd
+
+from plantation_rwa.publish.manifest import Manifest
+from plantation_rwa.publish.report.summary import SummaryData
+from plantation_rwa.run.outlook import outlook
+from plantation_rwa.run.session import Session, code_hash, short
+
+
+def components(session: Session, *identities: str) -> dict[str, str]:
+    """What the page depends on."""
+    return {"code": code_hash("report")[:16], "contents": short(list(identities))}
+
+
+def summary_data(
+    session: Session, manifest: Manifest, tables: dict[str, pd.DataFrame], quarantine: pd.DataFrame
+) -> SummaryData:
+    """Everything the page shows.
+
+    Parameters
+    ----------
+    tables
+        Published ``features`` (with ``month``), ``forecasts``, ``forecast_model``, ``valuations``, ``curves``.
+    """
+    known = session.known
+    harvest = known.harvest.groupby(["plantation_id", "month"], sort=True, as_index=False).agg(
+        ffb_t=("ffb_t", "sum"), area_mature_ha=("area_mature_ha", "sum")
+    )
+    return SummaryData(
+        meta={
+            "portfolio": session.config.portfolio.name,
+            "as_of": session.as_of.isoformat(),
+            "simulated": session.config.simulated,
+            "currency": session.config.portfolio.currency,
+            "seed": session.config.seed,
+            "paths": session.config.valuation.paths,
+            "code_version": manifest.code["version"],
+            "code_sha256": manifest.code["sha256"],
+            "configuration_sha256": manifest.configuration["sha256"],
+        },
+        valuations=tables["valuations"],
+        forecasts=tables["forecasts"],
+        outlook=outlook(session.config.seed, tables["forecasts"], tables["forecast_model"]),
+        history=harvest,
+        features=tables["features"],
+        curve=tables["curves"],
+        quarantine=quarantine,
+        inputs={name: str(entry["sha256"]) for name, entry in manifest.inputs.items()},
+        assumptions=pd.DataFrame(
+            [(a.key, str(a.value), a.unit, a.source) for a in session.assumptions.values()],
+            columns=["key", "value", "unit", "source"],
+        ),
+        geometry=gpd.GeoDataFrame(known.register[["plantation_id", "geometry"]], geometry="geometry", crs="EPSG:4326"),
+    )

@@ -1,0 +1,166 @@
+"""One valuation date: the configuration, what is known then, and where results go."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from plantation_rwa.assumptions import Assumptions
+from plantation_rwa.config import Config, fingerprint
+from plantation_rwa.errors import ConfigError, Problem
+from plantation_rwa.periods import Month, as_of_instant, last_month_end
+from plantation_rwa.sources.base import Inputs
+
+STAGES = ("features", "forecast", "valuation", "report")
+
+_ROOMS = {
+    "features": ("sources", "features"),
+    "forecast": ("panel", "forecast"),
+    "valuation": ("valuation",),
+    "report": ("publish",),
+}
+_GROUND = ("units.py", "periods.py", "grid.py", "streams.py", "distributions.py", "schema")
+
+
+@dataclass(frozen=True)
+class Session:
+    """What every stage of one valuation date shares.
+
+    Parameters
+    ----------
+    known
+        The inputs as known at the end of ``as_of``.
+    root
+        Output folder.
+    reuse
+        Folders whose published parts may be used again, the output folder first.
+    """
+
+    config: Config
+    as_of: dt.date
+    known: Inputs
+    root: Path
+    reuse: tuple[Path, ...]
+    force: bool = False
+
+    @property
+    def instant(self) -> pd.Timestamp:
+        """End of ``as_of``, UTC."""
+        return as_of_instant(self.as_of)
+
+    @property
+    def month(self) -> Month:
+        """Month of ``as_of``."""
+        return Month.of(self.as_of)
+
+    @cached_property
+    def assumptions(self) -> Assumptions:
+        """Assumptions with the configuration's overrides."""
+        return self.config.assumptions()
+
+    @property
+    def tag(self) -> str:
+        """Partition text of this date."""
+        return f"as_of={self.as_of.isoformat()}"
+
+    @cached_property
+    def snapshots(self) -> dict[str, dict[str, Any]]:
+        """Hash and row count of every table input as known at ``as_of``; later records do not change it."""
+        found = {}
+        for name in (
+            "register",
+            "blocks",
+            "rights",
+            "sponsors",
+            "mills",
+            "harvest",
+            "climate_index",
+            "sensors",
+            "futures",
+            "prices",
+            "fx",
+            "rates",
+            "fiscal",
+            "climate_daily",
+        ):
+            frame = getattr(self.known, name)
+            found[name] = {"sha256": table_hash(frame), "rows": len(frame)}
+        return found
+
+
+def resolve_as_of(config: Config, given: dt.date | None, today: dt.date) -> dt.date:
+    """The valuation date: the option, else the configuration, else the last month end before today (UTC)."""
+    chosen = given or config.as_of or last_month_end(today)
+    if chosen > today:
+        problem = Problem(
+            "--as-of" if given else "as_of", "lies in the future", chosen.isoformat(), "Choose a past date."
+        )
+        raise ConfigError([problem])
+    return chosen
+
+
+def code_hash(stage: str) -> str:
+    """Hash of the source files a stage's numbers depend on (its rooms, the ground floor, the schema)."""
+    package = Path(__file__).resolve().parents[1]
+    digest = hashlib.sha256()
+    for name in sorted({*_GROUND, *_ROOMS[stage], f"run/{stage}.py"}):
+        path = package / name
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(file.relative_to(package).as_posix().encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def table_hash(frame: pd.DataFrame) -> str:
+    """SHA-256 of a table's content: column names, values in row order; bookkeeping columns left out."""
+    digest = hashlib.sha256()
+    for name in sorted(c for c in frame.columns if not str(c).startswith("_")):
+        digest.update(str(name).encode() + b"\x1e")
+        digest.update(_column_bytes(frame[name]))
+    return digest.hexdigest()
+
+
+def _column_bytes(column: pd.Series) -> bytes:
+    if column.dtype.kind == "M":
+        return (
+            column.astype("datetime64[us]" if column.dt.tz is None else "datetime64[us, UTC]")
+            .astype("int64")
+            .to_numpy()
+            .tobytes()
+        )
+    if column.dtype.kind in "fiub" and isinstance(column.dtype, np.dtype):
+        return column.to_numpy().astype("float64").tobytes()
+    if str(column.dtype) == "geometry":
+        return b"\x1f".join(w or b"" for w in column.to_wkb())
+    return "\x1f".join("" if v is None or v is pd.NA or v != v else str(v) for v in column).encode()
+
+
+def short(value: Any) -> str:
+    """Short hash of a JSON-able value, for partition components."""
+    return fingerprint(value)[:16]
+
+
+def identity(components: Mapping[str, str]) -> str:
+    """Fingerprint of a partition from its components."""
+    return fingerprint(dict(components))
+
+
+def configuration_record(config: Config) -> dict[str, Any]:
+    """The resolved configuration without folders and machine settings, for the manifest and the fingerprint."""
+    raw = config.model_dump(mode="json", by_alias=True)
+    for key in ("compute", "publish", "as_of"):
+        raw.pop(key)
+    for section in raw.values():
+        if isinstance(section, dict):
+            for key, value in section.items():
+                if isinstance(value, list):
+                    section[key] = [Path(str(v)).name if "://" not in str(v) else v for v in value]
+    return {"sha256": fingerprint(raw), "values": raw}

@@ -1,0 +1,376 @@
+"""One date, stage by stage: plan, compute what changed, publish, manifest last."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from plantation_rwa.config import Config
+from plantation_rwa.errors import PlantationError, StageError
+from plantation_rwa.executor import Outcome
+from plantation_rwa.periods import as_of_instant
+from plantation_rwa.publish.geoparquet import read_part
+from plantation_rwa.publish.latest import write_latest
+from plantation_rwa.publish.manifest import Manifest, Output, code_version, load_all, save, sha256_of
+from plantation_rwa.run import features as features_stage
+from plantation_rwa.run import forecast as forecast_stage
+from plantation_rwa.run import report as report_stage
+from plantation_rwa.run import valuation as valuation_stage
+from plantation_rwa.run.inputs import known_inputs, with_climate_per_plantation
+from plantation_rwa.run.partitions import History, Published, plan_whole
+from plantation_rwa.run.progress import Progress, Silent, StageClock
+from plantation_rwa.run.publishing import publish_part, read_all, remove_unnamed
+from plantation_rwa.run.scenes import Unit, imagery_chunk
+from plantation_rwa.run.session import STAGES, Session, code_hash, configuration_record, identity, short
+from plantation_rwa.sources.base import Inputs
+
+#: applies a function to items, here or on workers; outcomes in the order of the items
+Work = Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Outcome[Any]]]
+
+
+@dataclass
+class RunReport:
+    """What a run did, for the command line and the flows.
+
+    Parameters
+    ----------
+    computed, skipped
+        Partitions per stage.
+    failures
+        Partition and reason of what could not be computed.
+    """
+
+    as_of: str
+    root: Path
+    computed: dict[str, int] = field(default_factory=dict)
+    skipped: dict[str, int] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+    quarantined: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    manifest: Manifest | None = None
+    parts: list[Published] = field(default_factory=list)
+
+    @property
+    def recomputed_nothing(self) -> bool:
+        """Whether every partition was already published."""
+        return not any(self.computed.values())
+
+
+def open_session(
+    config: Config, inputs: Inputs, as_of: dt.date, *, root: Path | None = None, force: bool = False
+) -> Session:
+    """A session for one date; ``inputs`` may be shared between dates."""
+    out = Path(config.publish.out)
+    known = known_inputs(with_climate_per_plantation(inputs), config, as_of_instant(as_of))
+    chosen = root or out
+    reuse = (chosen,) if chosen == out else (chosen, out)
+    return Session(config, as_of, known, chosen, reuse, force)
+
+
+def run_date(
+    session: Session,
+    *,
+    stages: Sequence[str] = STAGES,
+    work: Work,
+    progress: Progress | None = None,
+) -> RunReport:
+    """Run the stages of one valuation date and publish.
+
+    Parameters
+    ----------
+    work
+        Runs imagery units; see :class:`plantation_rwa.executor.Runner`.
+
+    Raises
+    ------
+    StageError
+        If a stage before the first chosen one has not been published for this date.
+    """
+    return _Walk(session, tuple(s for s in STAGES if s in stages), work, progress or Silent()).run()
+
+
+class _Walk:
+    def __init__(self, session: Session, stages: Sequence[str], work: Work, progress: Progress) -> None:
+        self.session, self.stages, self.work = session, stages, work
+        self.clock = StageClock(progress)
+        self.history = History(session)
+        self.report = RunReport(session.as_of.isoformat(), session.root)
+        found = self.history.manifest(session.as_of.isoformat())
+        self.old = found[1] if found and found[0] == session.root else None
+        self.published: dict[str, list[Published]] = {}
+        self.feature_work = features_stage.plan_features(session, self.history)
+
+    def run(self) -> RunReport:
+        if "features" in self.stages:
+            self._features()
+        self._note_scene_problems(self._parts("features"))
+        for stage in ("forecast", "valuation"):
+            if stage in self.stages:
+                self._whole(stage)
+        self._quarantine()
+        manifest = self._manifest()
+        if "report" in self.stages:
+            manifest = self._report(manifest)
+        if self.old is None or manifest.text() != self.old.text():
+            save(self.session.root, manifest)
+            remove_unnamed(self.session.root, manifest, self.old)
+            if not any(m.as_of > manifest.as_of for m in load_all(self.session.root)):
+                write_latest(self.session.root, self._latest())
+        self.report.manifest, self.report.seconds = manifest, self.clock.seconds
+        self.report.parts = [part for parts in self.published.values() for part in parts]
+        return self.report
+
+    def _features(self) -> None:
+        session, stage, work = self.session, "features", self.feature_work
+        units = features_stage.units_to_do(session, work)
+        todo = [p for p in work.plans if p.todo]
+        self.clock.start(stage, len(units))
+        imagery, problems = self._imagery(units)
+        parts = [part for plan in work.plans for part in plan.reuse]
+        by_partition = {(p.table, p.partition): p for p in todo}
+        for (table, month), frame in features_stage.feature_rows(session, work, imagery).items():
+            plan = by_partition[(table, f"month={month}")]
+            fingerprint, components = features_stage.part_identity(plan, frame)
+            vintage = max(frame["known_at"]).isoformat()
+            parts.append(
+                publish_part(
+                    session.root,
+                    frame,
+                    stage=stage,
+                    table=table,
+                    folder=f"month={month}/vintage={vintage}",
+                    partition=f"month={month}",
+                    fingerprint=fingerprint,
+                    components=components,
+                    problems=sorted(problems.get((table, month), ())),
+                )
+            )
+        self.published[stage] = parts
+        self._count(stage, len(todo), len(work.plans) - len(todo), f"{len(units)} plantation-months of imagery")
+
+    def _imagery(
+        self, units: Sequence[Unit]
+    ) -> tuple[dict[Any, dict[str, Any]], dict[tuple[str, str], set[tuple[str, ...]]]]:
+        rows: dict[Any, dict[str, Any]] = {}
+        problems: dict[tuple[str, str], set[tuple[str, ...]]] = {}
+        batches, done = features_stage.chunks(units), 0
+        for batch, outcome in zip(batches, self.work(imagery_chunk, batches), strict=True):
+            done += len(batch)
+            self.clock.progress.advanced("features", done)
+            if outcome.value is None:
+                self.report.failures += [f"features month={u.month} {'/'.join(u.key)}: {outcome.error}" for u in batch]
+                continue
+            for unit, row in zip(batch, outcome.value, strict=True):
+                rows[(unit.key, unit.month)] = row
+                table = "features" if len(unit.key) == 1 else "features_blocks"
+                files = {s.id: s.file for s in unit.scenes}
+                problems.setdefault((table, unit.month), set()).update(
+                    (files.get(scene, ""), scene, band, message, unit.key[0])
+                    for scene, band, message in row["problems"]
+                )
+        return rows, problems
+
+    def _needed(self, stage: str) -> dict[str, str]:
+        needed = forecast_stage.components(self.session, self.feature_work.plans)
+        return needed if stage == "forecast" else valuation_stage.components(self.session, identity(needed))
+
+    def _whole(self, stage: str) -> None:
+        session, needed = self.session, self._needed(stage)
+        module: Any = forecast_stage if stage == "forecast" else valuation_stage
+        plan = plan_whole(
+            self.history,
+            stage=stage,
+            tables=module.TABLES,
+            partition=session.tag,
+            components=needed,
+            force=session.force,
+        )
+        self.clock.start(stage, 1 if plan.todo else 0)
+        if plan.todo:
+            fingerprint = identity(needed)
+            tables = self._compute(stage)
+            self.published[stage] = [
+                publish_part(
+                    session.root,
+                    frame,
+                    stage=stage,
+                    table=table,
+                    folder=session.tag,
+                    partition=session.tag,
+                    fingerprint=fingerprint,
+                    components=needed,
+                )
+                for table, frame in tables.items()
+            ]
+        else:
+            self.published[stage] = list(plan.reuse)
+        self._count(stage, int(bool(plan.todo)), int(not plan.todo), "")
+
+    def _compute(self, stage: str) -> dict[str, Any]:
+        features = self._read("features", "features", stage, partition_key="month")
+        if stage == "forecast":
+            return forecast_stage.forecast_tables(self.session, features)
+        forecasts = self._read("forecast", "forecasts", stage)
+        model = self._read("forecast", "forecast_model", stage)
+        return valuation_stage.valuation_tables(self.session, features, forecasts, model)
+
+    def _read(self, stage: str, table: str, reader: str, *, partition_key: str = "") -> pd.DataFrame:
+        parts = [p for p in self._parts(stage) if p.output.table == table]
+        if not parts:
+            raise StageError(
+                f"stage '{reader}' needs '{table}' of {self.session.tag}, not published in {self.session.root.name}/. "
+                f"Run the stage '{stage}' first, or leave --stage out."
+            )
+        return read_all(parts, partition_key=partition_key)
+
+    def _parts(self, stage: str) -> list[Published]:
+        if stage not in self.published and self.old is not None:
+            self.published[stage] = [Published(self.session.root, o) for o in self.old.of(stage)]
+        return self.published.get(stage, [])
+
+    def _quarantine(self) -> None:
+        session = self.session
+        frame = session.known.quarantine.frame(session.instant)
+        self.report.quarantined = {str(k): int(v) for k, v in frame["action"].value_counts().sort_index().items()}
+        components = {"rows": short(frame.astype("str").to_csv(index=False))}
+        plan = plan_whole(
+            self.history,
+            stage="quarantine",
+            tables=("quarantine",),
+            partition=session.tag,
+            components=components,
+            force=session.force,
+        )
+        if plan.todo:
+            part = publish_part(
+                session.root,
+                frame,
+                stage="quarantine",
+                table="quarantine",
+                folder=session.tag,
+                partition=session.tag,
+                fingerprint=identity(components),
+                components=components,
+            )
+            self.published["quarantine"] = [part]
+        else:
+            self.published["quarantine"] = list(plan.reuse)
+
+    def _note_scene_problems(self, parts: Sequence[Published]) -> None:
+        for part in parts:
+            for file, scene, band, message, plantation in part.output.problems:
+                self.session.known.quarantine.add(
+                    "imagery",
+                    file,
+                    f"{message}; the scene was left out of the month",
+                    "rejected",
+                    column=band,
+                    value=scene,
+                    plantation_id=plantation,
+                )
+
+    def _manifest(self) -> Manifest:
+        session = self.session
+        outputs: list[Output] = []
+        for stage in ("features", "forecast", "valuation", "quarantine"):
+            outputs += [p.output for p in self._parts(stage) if self._current(stage, p)]
+        code = code_version(identity({s: code_hash(s) for s in STAGES}))
+        manifest = Manifest(
+            session.as_of.isoformat(),
+            session.config.portfolio.name,
+            session.config.simulated,
+            code,
+            configuration_record(session.config),
+            session.snapshots,
+            (),
+        )
+        return manifest.with_outputs(outputs)
+
+    def _current(self, stage: str, part: Published) -> bool:
+        """Whether a part still belongs to this date's inputs: results of stages that were not run now may be stale."""
+        if stage in self.stages or stage == "quarantine":
+            return True
+        if stage in ("forecast", "valuation"):
+            return part.output.fingerprint == identity(self._needed(stage))
+        plans = {(p.table, p.partition): p for p in self.feature_work.plans}
+        plan = plans.get((part.output.table, part.output.partition))
+        return plan is not None and part.path in {p.path for p in plan.reuse}
+
+    def _report(self, manifest: Manifest) -> Manifest:
+        from plantation_rwa.publish.report.summary import write_summary
+
+        session, stage = self.session, "report"
+        upstream = [o.fingerprint for o in manifest.outputs if o.stage != stage]
+        needed = report_stage.components(session, *upstream)
+        plan = plan_whole(
+            self.history,
+            stage=stage,
+            tables=("report",),
+            partition=session.tag,
+            components=needed,
+            force=session.force,
+        )
+        self.clock.start(stage, 1 if plan.todo else 0)
+        if plan.todo:
+            tables = {
+                "features": self._read("features", "features", stage, partition_key="month"),
+                "forecasts": self._read("forecast", "forecasts", stage),
+                "forecast_model": self._read("forecast", "forecast_model", stage),
+                "valuations": self._read("valuation", "valuations", stage),
+                "curves": self._read("valuation", "curves", stage),
+            }
+            quarantine = read_part(self.published["quarantine"][0].path)
+            relative = f"reports/{session.tag}/index.html"
+            path = session.root / relative
+            write_summary(path, report_stage.summary_data(session, manifest, tables, quarantine))
+            output = Output(
+                stage,
+                "report",
+                session.tag,
+                relative,
+                sha256_of(path),
+                os.path.getsize(path),
+                0,
+                identity(needed),
+                needed,
+            )
+            self.published[stage] = [Published(session.root, output)]
+        else:
+            self.published[stage] = list(plan.reuse)
+        self._count(stage, int(bool(plan.todo)), int(not plan.todo), "")
+        others = [o for o in manifest.outputs if o.stage != stage]
+        return manifest.with_outputs([*others, *(p.output for p in self.published[stage])])
+
+    def _latest(self) -> dict[str, pd.DataFrame]:
+        tables = {}
+        features = [p for p in self._parts("features") if p.output.table == "features"]
+        if features:
+            frames = []
+            for part in sorted(features, key=lambda p: p.output.path):
+                month, vintage = (piece.split("=", 1)[1] for piece in part.output.path.split("/")[1:3])
+                frames.append(read_part(part.path).assign(month=month, vintage=vintage))
+            tables["features"] = pd.concat(frames, ignore_index=True)
+        for stage, name in (("forecast", "forecasts"), ("valuation", "valuations")):
+            parts = [p for p in self._parts(stage) if p.output.table == name]
+            if parts:
+                tables[name] = read_all(parts).assign(as_of=self.session.as_of.isoformat())
+        return tables
+
+    def _count(self, stage: str, computed: int, skipped: int, detail: str) -> None:
+        self.report.computed[stage], self.report.skipped[stage] = computed, skipped
+        text = f"{computed} computed, {skipped} unchanged" + (f" ({detail})" if computed and detail else "")
+        self.clock.end(stage, text)
+
+
+def require_stages(stages: Sequence[str]) -> tuple[str, ...]:
+    """Check stage names given by a user."""
+    unknown = [s for s in stages if s not in STAGES]
+    if unknown:
+        raise PlantationError(f"--stage: unknown stage '{unknown[0]}'. Choose from {', '.join(STAGES)}.")
+    return tuple(stages) or STAGES

@@ -1,0 +1,179 @@
+"""Prices, futures, currencies and rates of the simulated market."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.interpolate import PchipInterpolator
+
+from plantation_rwa.calendars import packaged_holidays, preceding_business_day
+from plantation_rwa.periods import Month, month_range
+from plantation_rwa.streams import stream
+
+#: two-factor term structure of the simulated curve (domain/valuation.md 2.3, prior)
+KAPPA, DAILY_SD, LISTED = 1.2, 0.012, 24
+#: Malaysian zero curve in fractions at 1, 2, 3, 5, 10 years (domain/valuation.md 2.3, sample curve), and shifts
+TENORS, ZERO = (1.0, 2.0, 3.0, 5.0, 10.0), (0.0305, 0.0312, 0.0318, 0.0330, 0.0350)
+RATE_SHIFT = {"MYR": 0.0, "IDR": 0.0310, "USD": 0.0075}
+#: domestic prices as fractions of the world ones: palm oil and kernel in Malaysia and Indonesia
+CPO_MY, PK_MY, CPO_ID, PK_ID, HR_ID = 0.97, 0.42, 0.86, 0.36, 0.90
+
+
+@dataclass(frozen=True)
+class World:
+    """World prices and currencies that the domestic market is built around.
+
+    Parameters
+    ----------
+    prices
+        Indexed by ``YYYY-MM``: ``palm_oil_usd_t``, ``palm_kernel_oil_usd_t``.
+    fx
+        Indexed by date: ``USDMYR``, ``USDIDR`` (quote per USD), ``EURUSD``.
+    """
+
+    prices: pd.DataFrame
+    fx: pd.DataFrame
+
+
+def invented_world(seed: int, first: Month, last: Month) -> World:
+    """World prices as a mean-reverting log-process about 1,000 USD/t, currencies as random walks."""
+    rng = stream(seed, "world_prices")
+    months = month_range(first, last)
+    level, ratio = 0.0, 0.0
+    palm, kernel = [], []
+    for _ in months:
+        level = 0.95 * level + rng.normal(0, 0.065)
+        ratio = 0.93 * ratio + rng.normal(0, 0.05)
+        palm.append(round(1000.0 * float(np.exp(level)), 2))
+        kernel.append(round(1500.0 * float(np.exp(level + ratio)), 2))
+    prices = pd.DataFrame({"palm_oil_usd_t": palm, "palm_kernel_oil_usd_t": kernel}, index=[str(m) for m in months])
+    days = pd.bdate_range(first.first, last.last)
+    def walk(start: float, sd: float) -> NDArray[np.float64]:
+        return start * np.exp(np.cumsum(rng.normal(0, sd / np.sqrt(260), days.size)))
+    fx = pd.DataFrame({"USDMYR": walk(4.3, 0.05).round(4), "USDIDR": walk(15800.0, 0.05).round(2), "EURUSD": walk(1.1, 0.05).round(4)}, index=days)  # fmt: skip
+    return World(prices, fx)
+
+
+def domestic(seed: int, world: World, known_lag_days: int = 3) -> pd.DataFrame:
+    """Monthly domestic series: ``cpo_my, pk_my`` in MYR/t, ``cpo_id, pk_id, shell_id`` in IDR/kg, ``k_id``, ``hr_cpo_usd``.
+
+    Domestic levels are fixed fractions of the world prices at the month's mean exchange rate; ``k_id`` and
+    ``shell_id`` are drawn about 0.92 and 22 IDR/kg.
+    """
+    rng = stream(seed, "domestic_prices")
+    monthly = world.fx.groupby(world.fx.index.strftime("%Y-%m")).mean()
+    rows: list[tuple[str, str, float, str, str, str]] = []
+    k = 0.0
+    for month, price in world.prices.iterrows():
+        k = 0.8 * k + rng.normal(0, 0.006)
+        shell = round(22.0 + float(rng.normal(0, 1.5)), 2)
+        if month not in monthly.index:
+            continue
+        myr, idr = float(monthly.at[month, "USDMYR"]), float(monthly.at[month, "USDIDR"])
+        palm, kernel = float(price["palm_oil_usd_t"]), float(price["palm_kernel_oil_usd_t"])
+        name = str(month)
+        rows += [
+            (name, "cpo_my", round(palm * myr * CPO_MY, 2), "MYR", "t", ""),
+            (name, "pk_my", round(kernel * myr * PK_MY, 2), "MYR", "t", ""),
+            (name, "cpo_id", round(palm * idr * CPO_ID / 1000.0, 2), "IDR", "kg", ""),
+            (name, "pk_id", round(kernel * idr * PK_ID / 1000.0, 2), "IDR", "kg", ""),
+            (name, "k_id", round(min(max(0.92 + k, 0.88), 0.935), 4), "", "1", ""),
+            (name, "shell_id", shell, "IDR", "kg", ""),
+            (name, "hr_cpo_usd", round(palm * HR_ID, 2), "USD", "t", ""),
+        ]
+    table = pd.DataFrame(rows, columns=["month", "series", "value", "currency", "unit", "region"])
+    ends = pd.to_datetime(table["month"] + "-01", utc=True) + pd.offsets.MonthEnd(0)
+    table["known_at"] = (ends + pd.Timedelta(days=known_lag_days)).dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return table
+
+
+def trading_days(last: dt.date, count: int) -> pd.DatetimeIndex:
+    """The last ``count`` trading days up to ``last``."""
+    days = pd.bdate_range(end=pd.Timestamp(last), periods=count + count // 10 + 20)
+    holidays = packaged_holidays("MY")
+    return days[[d.date() not in holidays for d in days]][-count:]
+
+
+def last_trading_day(month: Month) -> dt.date:
+    """The 15th, or the trading day before it (domain/valuation.md 2.1)."""
+    return preceding_business_day(dt.date(month.year, month.number, 15), packaged_holidays("MY"))
+
+
+def listed(day: dt.date) -> list[Month]:
+    """Contracts listed on a day: spot and the next 11 months, then odd months, 24 in all."""
+    spot = Month.of(day)
+    if last_trading_day(spot) < day:
+        spot = spot + 1
+    near = [spot + i for i in range(12)]
+    far = [m for m in (spot + i for i in range(12, 40)) if m.number % 2 == 1]
+    return near + far[: LISTED - 12]
+
+
+def futures(seed: int, monthly: pd.Series, last: dt.date, days: int) -> pd.DataFrame:
+    """Daily settlements of FCPO about a monthly price.
+
+    Parameters
+    ----------
+    monthly
+        Domestic price MYR/t by ``YYYY-MM``; it must reach back a year before the first settlement.
+    last, days
+        Last settlement day and number of days.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Contract columns, sorted by day and contract; whole MYR. ``ln F(T) = exp(-kappa T) chi + xi + noise`` with xi
+        the two-year mean of the log price and chi the rest.
+    """
+    rng = stream(seed, "futures")
+    dates = trading_days(last, days)
+    months = [Month.parse(str(m)) for m in monthly.index]
+    middle = np.array([dt.date(m.year, m.number, 15).toordinal() for m in months], dtype=float)
+    path = PchipInterpolator(middle, np.log(monthly.to_numpy(float)), extrapolate=True)
+    log_long = monthly.map(np.log).rolling(24, min_periods=6).mean().bfill().to_numpy(float)
+    anchor = PchipInterpolator(middle, log_long, extrapolate=True)
+    wiggle, rows = 0.0, []
+    for day in dates:
+        wiggle = 0.93 * wiggle + float(rng.normal(0, DAILY_SD))
+        at = min(float(day.toordinal()), middle[-1])
+        xi = float(anchor(at))
+        chi = float(path(at)) + wiggle - xi
+        for position, contract in enumerate(listed(day.date())):
+            years = max(0, (last_trading_day(contract) - day.date()).days) / 365.0
+            settle = np.exp(np.exp(-KAPPA * years) * chi + xi) + rng.normal(0, 3.0)
+            interest = 60000.0 * np.exp(-(((position - 2.0) / 4.0) ** 2)) * np.exp(rng.normal(0, 0.1)) + 900.0 * np.exp(-position / 9.0)
+            rows.append((day.date().isoformat(), "FCPO", str(contract), int(round(settle)), "MYR", int(interest), int(0.3 * interest)))
+    return pd.DataFrame(rows, columns=["settle_date", "symbol", "contract", "settle", "currency", "open_interest", "volume"])
+
+
+def currencies(fx: pd.DataFrame) -> pd.DataFrame:
+    """Exchange rates in the contract's long layout: USD/MYR, USD/IDR, EUR/USD and the cross MYR/IDR."""
+    pairs = {
+        ("USD", "MYR"): fx["USDMYR"].round(6),
+        ("USD", "IDR"): fx["USDIDR"].round(4),
+        ("EUR", "USD"): fx["EURUSD"].round(6),
+        ("MYR", "IDR"): (fx["USDIDR"] / fx["USDMYR"]).round(4),
+    }
+    parts = []
+    for (base, quote), rate in pairs.items():
+        part = pd.DataFrame({"date": fx.index.strftime("%Y-%m-%d"), "base": base, "quote": quote, "rate": rate.to_numpy(), "kind": "spot"})
+        parts.append(part.dropna(subset="rate"))
+    return pd.concat(parts).sort_values(["date", "base", "quote"], kind="stable").reset_index(drop=True)
+
+
+def zero_curves(seed: int, ends: Sequence[dt.date]) -> pd.DataFrame:
+    """Zero rates at month ends for MYR, IDR and USD, with small parallel moves."""
+    rng = stream(seed, "rates")
+    rows = []
+    level = 0.0
+    for end in reversed(list(ends)):
+        for currency, shift in RATE_SHIFT.items():
+            rows += [(end.isoformat(), currency, tenor, round(zero + shift + level, 5)) for tenor, zero in zip(TENORS, ZERO, strict=True)]
+        level += float(rng.normal(0, 0.0006))
+    table = pd.DataFrame(rows, columns=["date", "currency", "tenor_years", "zero_rate"])
+    return table.sort_values(["date", "currency", "tenor_years"], kind="stable").reset_index(drop=True)

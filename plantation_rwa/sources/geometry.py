@@ -1,0 +1,203 @@
+"""Outlines as they arrive: read from WKB or GeoJSON, brought to WGS84, mended or refused with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import shapely
+from pyproj import CRS, Transformer
+from pyproj.exceptions import CRSError, ProjError
+from shapely.errors import ShapelyError
+from shapely.geometry import shape
+from shapely.geometry.base import BaseGeometry
+
+from plantation_rwa.grid import area_ha
+
+WGS84 = "EPSG:4326"
+
+
+@dataclass(frozen=True)
+class Outline:
+    """One geometry after reading.
+
+    Parameters
+    ----------
+    geometry
+        Polygon, MultiPolygon or Point, longitude and latitude on WGS84, shells counter-clockwise; None if refused.
+    refused
+        Why there is no geometry, empty otherwise.
+    repairs
+        What was mended, in order.
+    """
+
+    geometry: BaseGeometry | None
+    refused: str = ""
+    repairs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RawGeometry:
+    """A geometry as the file holds it, in the file's CRS.
+
+    Parameters
+    ----------
+    geometry
+        None if the file has none or it cannot be decoded.
+    unclosed
+        Whether a ring's last vertex was not its first.
+    broken
+        Why it cannot be decoded.
+    """
+
+    geometry: BaseGeometry | None
+    unclosed: bool = False
+    broken: str = ""
+
+
+def from_wkb(data: bytes | None) -> RawGeometry:
+    """Decode WKB or EWKB; rings that are not closed are closed and marked."""
+    if not data:
+        return RawGeometry(None)
+    strict = shapely.from_wkb(data, on_invalid="ignore")
+    if strict is not None:
+        return RawGeometry(strict)
+    closed = shapely.from_wkb(data, on_invalid="fix")
+    return RawGeometry(closed, unclosed=True) if closed is not None else RawGeometry(None, broken="cannot be decoded as WKB")
+
+
+def from_geojson(value: Any) -> RawGeometry:
+    """Decode the ``geometry`` member of a GeoJSON feature."""
+    if value is None or value == {}:
+        return RawGeometry(None)
+    try:
+        geometry = shape(value)
+    except (ShapelyError, ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
+        return RawGeometry(None, broken=f"is not a GeoJSON geometry: {' '.join(str(error).split())[:120]}")
+    return RawGeometry(geometry, unclosed=_unclosed(value))
+
+
+def to_wgs84(crs: CRS) -> Transformer | None:
+    """Transformer from a CRS to longitude and latitude on WGS84; None if it is that already.
+
+    Raises
+    ------
+    CRSError, ProjError
+        If the CRS has no place on the Earth (an engineering CRS, say).
+    """
+    horizontal = crs.to_2d()
+    if horizontal.equals(CRS.from_epsg(4326), ignore_axis_order=True) or horizontal.to_authority() == ("OGC", "CRS84"):
+        return None
+    return Transformer.from_crs(horizontal, CRS.from_epsg(4326), always_xy=True)
+
+
+def parse_crs(value: Any) -> CRS | None:
+    """CRS from PROJJSON, WKT or authority text; None if there is none or it cannot be understood."""
+    if value is None or value == "" or value == {}:
+        return None
+    try:
+        crs = CRS.from_json_dict(dict(value)) if isinstance(value, Mapping) else CRS.from_user_input(value)
+        to_wgs84(crs)
+    except (CRSError, ProjError):
+        return None
+    return crs
+
+
+def looks_geographic(geometry: BaseGeometry | None) -> bool:
+    """Whether all coordinates could be longitude and latitude in degrees."""
+    if geometry is None or geometry.is_empty:
+        return False
+    x0, y0, x1, y1 = geometry.bounds
+    return bool(-180 <= x0 and x1 <= 180 and -90 <= y0 and y1 <= 90)
+
+
+def outline(raw: RawGeometry, transformer: Transformer | None) -> Outline:
+    """Bring a geometry to WGS84 and mend it.
+
+    Heights are dropped. Unclosed rings are closed, repeated vertices removed, self-crossing rings taken apart
+    (shells first, then holes: OGC structure), and only parts with an area are kept. Nothing is simplified or moved.
+
+    Parameters
+    ----------
+    raw
+        Geometry in the file's CRS.
+    transformer
+        To longitude and latitude, see :func:`to_wgs84`.
+    """
+    geometry = raw.geometry
+    if raw.broken:
+        return Outline(None, raw.broken)
+    if geometry is None or geometry.is_empty:
+        return Outline(None, "is missing or empty")
+    geometry = shapely.force_2d(geometry)
+    if not np.isfinite(shapely.get_coordinates(geometry)).all():
+        return Outline(None, "has coordinates that are not finite numbers")
+    if transformer is not None:
+        geometry = shapely.transform(geometry, transformer.transform, interleaved=False)
+        if not np.isfinite(shapely.get_coordinates(geometry)).all():
+            return Outline(None, "lies outside the area in which its CRS can be used")
+    if not looks_geographic(geometry):
+        x0, y0, x1, y1 = (round(v, 3) for v in geometry.bounds)
+        told = f"lies outside longitude -180..180 and latitude -90..90 (x {x0} to {x1}, y {y0} to {y1}); check the CRS and the axis order"
+        return Outline(None, told)
+    if geometry.geom_type == "MultiPoint" and len(geometry.geoms) == 1:
+        geometry = geometry.geoms[0]
+    if geometry.geom_type == "Point":
+        return Outline(geometry)
+    if not _polygons(geometry):
+        return Outline(None, f"is a {geometry.geom_type}; a Polygon, MultiPolygon or Point is needed")
+    return _mended(geometry, ["a ring was not closed: closed"] if raw.unclosed else [])
+
+
+def same_place(a: BaseGeometry, b: BaseGeometry) -> bool:
+    """Whether two mended geometries are the same, wherever their rings start (1e-9 degree, about 0.1 mm)."""
+    return bool(shapely.equals_exact(shapely.normalize(a), shapely.normalize(b), tolerance=1e-9))
+
+
+def _mended(geometry: BaseGeometry, repairs: list[str]) -> Outline:
+    if geometry.geom_type == "GeometryCollection":
+        repairs.append("parts without area were removed from a GeometryCollection")
+        geometry = shapely.multipolygons(_polygons(geometry))
+    before = shapely.get_num_coordinates(geometry)
+    lean = shapely.remove_repeated_points(geometry)
+    repeated = int(before - shapely.get_num_coordinates(lean))
+    if not geometry.is_valid:
+        why, where = _reason(geometry)
+        parts = _polygons(shapely.make_valid(geometry, method="structure", keep_collapsed=False))
+        parts = [p for p in parts if area_ha(shapely.orient_polygons(p)) > 0]
+        if not parts:
+            return Outline(None, f"has no area ({why}{where})")
+        geometry = parts[0] if len(parts) == 1 else shapely.multipolygons(parts)
+        total = area_ha(shapely.orient_polygons(geometry))
+        repairs.append(f"{why}{where}: rings rebuilt, {len(parts)} part(s), {total:.2f} ha")
+    elif repeated:
+        geometry = lean
+        repairs.append(f"{repeated} repeated vertices removed")
+    geometry = shapely.orient_polygons(geometry)
+    if area_ha(geometry) <= 0:
+        return Outline(None, "has no area")
+    return Outline(geometry, "", tuple(repairs))
+
+
+def _polygons(geometry: BaseGeometry) -> list[BaseGeometry]:
+    if geometry.geom_type == "Polygon":
+        return [] if geometry.is_empty else [geometry]
+    if geometry.geom_type in {"MultiPolygon", "GeometryCollection"}:
+        return [p for g in geometry.geoms for p in _polygons(g)]
+    return []
+
+
+def _reason(geometry: BaseGeometry) -> tuple[str, str]:
+    text = shapely.is_valid_reason(geometry)
+    why, _, where = text.partition("[")
+    return why.strip().lower(), f" at {where.rstrip(']')}" if where else ""
+
+
+def _unclosed(value: Mapping[str, Any]) -> bool:
+    kind = value.get("type")
+    if kind == "GeometryCollection":
+        return any(_unclosed(g) for g in value.get("geometries", []))
+    polygons = {"Polygon": [value.get("coordinates", [])], "MultiPolygon": value.get("coordinates", [])}.get(str(kind), [])
+    return any(list(ring[0]) != list(ring[-1]) for polygon in polygons for ring in polygon if ring)

@@ -1,0 +1,178 @@
+"""Joint random drivers of a run: price, kernel ratio, exchange rates, K index, yield factors.
+
+Every driver has its own Philox stream and is drawn month by month, so the first months of a longer run
+equal those of a shorter one, and no right's numbers depend on which others are valued with it. The second
+half of the paths is the antithetic mirror of the first, in all drivers at once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from plantation_rwa import distributions
+from plantation_rwa.assumptions import Assumptions
+from plantation_rwa.periods import Month, year_fraction
+from plantation_rwa.streams import stream
+from plantation_rwa.valuation.schwartz_smith import SchwartzSmith
+
+FloatArray = NDArray[np.float64]
+
+
+def month_times(as_of: dt.date, months: int) -> FloatArray:
+    """Years (ACT/365F) from ``as_of`` to the 15th of each following month, shape ``(months,)``."""
+    first = Month.of(as_of) + 1
+    days = [first + i for i in range(months)]
+    return np.array([year_fraction(as_of, dt.date(m.year, m.number, 15)) for m in days])
+
+
+def antithetic(seed: int, driver: str, key: str, months: int, paths: int, factors: int = 1) -> FloatArray:
+    """Standard normals of one stream, shape ``(months, factors, paths)``; the second half mirrors the first."""
+    half = (paths + 1) // 2
+    draws = stream(seed, driver, key).standard_normal((months, factors, half))
+    return np.ascontiguousarray(np.concatenate([draws, -draws], axis=-1)[..., :paths])
+
+
+def autoregressive(innovations: FloatArray, coefficient: float) -> FloatArray:
+    """Stationary AR(1) of unit variance from standard normal innovations, shape ``(months, paths)``."""
+    out = np.empty_like(innovations)
+    scale = math.sqrt(max(1.0 - coefficient * coefficient, 0.0))
+    for i in range(innovations.shape[0]):
+        out[i] = innovations[i] if i == 0 else coefficient * out[i - 1] + scale * innovations[i]
+    return out
+
+
+class Drivers:
+    """Shared drivers, drawn once per run, and the plantations' own ones, drawn on demand.
+
+    Parameters
+    ----------
+    seed
+        Run seed.
+    as_of
+        Valuation date; month index 0 is the month after it.
+    months
+        Months to draw.
+    paths
+        Joint paths.
+    assumptions
+        Sections ``price_model``, ``pk``, ``fx``, ``k_index``, ``yield``.
+    """
+
+    def __init__(self, seed: int, as_of: dt.date, months: int, paths: int, assumptions: Assumptions) -> None:
+        self.seed, self.as_of, self.months, self.paths = seed, as_of, months, paths
+        self.assumptions = assumptions
+        self.times = month_times(as_of, months)
+        self.model = SchwartzSmith.prior(assumptions)
+        self._fx: dict[str, FloatArray] = {}
+        self._region: tuple[str, FloatArray] | None = None
+
+    @cached_property
+    def _price(self) -> tuple[FloatArray, FloatArray]:
+        log_price, shocks = self.model.simulate(self.times, self._draw("price", factors=2))
+        variance = np.array([self.model.log_variance(float(t)) for t in self.times])
+        return np.exp(log_price - 0.5 * variance[:, None]), shocks
+
+    @property
+    def price(self) -> FloatArray:
+        """Price over forward under the pricing measure: positive, expectation exactly 1, ``(months, paths)``."""
+        return self._price[0]
+
+    @cached_property
+    def premium(self) -> FloatArray:
+        """Real-world over pricing-measure price per month, ``(months,)``."""
+        return np.array([self.model.premium(float(t)) for t in self.times])
+
+    @cached_property
+    def kernel(self) -> FloatArray:
+        """Kernel ratio over its expectation, ``(months, paths)``: exponential of a log-OU deviation from zero."""
+        kappa, sigma = self.assumptions.number("pk.kappa"), self.assumptions.number("pk.sigma")
+        normals = self._draw("pk")[:, 0]
+        out, deviation, before = np.empty_like(normals), np.zeros(self.paths), 0.0
+        for i, t in enumerate(self.times.tolist()):
+            step = sigma * math.sqrt(-math.expm1(-2 * kappa * (t - before)) / (2 * kappa))
+            deviation = math.exp(-kappa * (t - before)) * deviation + step * normals[i]
+            variance = sigma**2 * -math.expm1(-2 * kappa * t) / (2 * kappa)
+            out[i] = np.exp(deviation - 0.5 * variance)
+            before = t
+        return out
+
+    def kernel_mean(self, ratio: float) -> FloatArray:
+        """Expected kernel ratio per month: from today's ratio back to the long-run one, ``(months,)``."""
+        fade = np.exp(-self.assumptions.number("pk.kappa") * self.times)
+        target = math.log(self.assumptions.number("pk.ratio_mean"))
+        return np.asarray(np.exp(fade * math.log(ratio) + (1 - fade) * target))
+
+    def k_index(self, level: float) -> FloatArray:
+        """K index around today's level, within its published range, ``(months, paths)``."""
+        lower, upper = self.assumptions.number("k_index.lower"), self.assumptions.number("k_index.upper")
+        return np.clip(level + self.assumptions.number("k_index.sd") * self._k_normals, lower, upper)
+
+    @cached_property
+    def _k_normals(self) -> FloatArray:
+        return np.ascontiguousarray(self._draw("k_index")[:, 0])
+
+    def fx(self, currency: str, reporting: str) -> FloatArray:
+        """Exchange rate over its forward, reporting per local currency: lognormal, expectation exactly 1."""
+        key = f"{currency}/{reporting}"
+        if key not in self._fx:
+            vol = self.assumptions.number("fx.vol")
+            normals = self._draw("fx", key)[:, 0]
+            steps = np.sqrt(np.diff(self.times, prepend=0.0))
+            walk = np.cumsum(vol * steps[:, None] * normals, axis=0)
+            self._fx[key] = np.exp(walk - 0.5 * vol**2 * self.times[:, None])
+        return self._fx[key]
+
+    @cached_property
+    def _common(self) -> FloatArray:
+        rho = self.assumptions.number("yield.price_correlation")
+        return rho * self._price[1] + math.sqrt(1 - rho * rho) * self._draw("yield_common")[:, 0]
+
+    def _regional(self, region: str) -> FloatArray:
+        if self._region is None or self._region[0] != region:
+            self._region = (region, self._draw("yield_region", region)[:, 0])
+        return self._region[1]
+
+    def yield_scores(
+        self, plantation_id: str, region: str, loadings: tuple[float, float, float], ar1: tuple[float, float, float]
+    ) -> FloatArray:
+        """Normal scores of a plantation's monthly yields, ``(months, paths)``.
+
+        ``z = lc C_t + lr R_t + lo O_t``, each factor AR(1) with unit variance; the common factor's innovation
+        is correlated with the price shock of the month. Loadings and coefficients are (common, region, own).
+        """
+        innovations = (self._common, self._regional(region), self._draw("yield_own", plantation_id)[:, 0])
+        scores = np.zeros((self.months, self.paths))
+        for noise, loading, coefficient in zip(innovations, loadings, ar1, strict=True):
+            scores += loading * autoregressive(noise, coefficient)
+        return scores
+
+    def _draw(self, driver: str, key: str = "", factors: int = 1) -> FloatArray:
+        return antithetic(self.seed, driver, key, self.months, self.paths, factors)
+
+
+def yields(scores: FloatArray, quantiles: FloatArray) -> FloatArray:
+    """Yield paths: the published quantile function of each month at the probability of its normal score.
+
+    Parameters
+    ----------
+    scores
+        Shape ``(months, paths)``.
+    quantiles
+        Shape ``(months, 7)`` at ``distributions.PROBABILITIES``; NaN rows (no forecast) give zero yield.
+
+    Returns
+    -------
+    ndarray
+        Shape ``(months, paths)``, t per ha of mature area and month.
+    """
+    out = np.zeros_like(scores)
+    for i, row in enumerate(quantiles):
+        if not np.isnan(row).any():
+            out[i] = distributions.quantile_values(ndtr(scores[i]), row)
+    return out

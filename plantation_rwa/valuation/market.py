@@ -1,0 +1,122 @@
+"""What the market tables say at the valuation date: latest prices and exchange rates."""
+
+from __future__ import annotations
+
+import datetime as dt
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from plantation_rwa.calendars import packaged_holidays
+from plantation_rwa.valuation.discounting import forward_fx, known_curve
+
+_PIVOTS = ("USD", "EUR", "MYR", "SGD")
+
+
+@dataclass(frozen=True)
+class MarketTables:
+    """Market inputs known at the valuation date; any may be empty.
+
+    Parameters
+    ----------
+    futures, prices, fx, rates, fiscal
+        As the sources deliver them: prices per t, rates continuous, one row per record.
+    holidays
+        Closing days of the futures exchange.
+    """
+
+    futures: pd.DataFrame
+    prices: pd.DataFrame
+    fx: pd.DataFrame
+    rates: pd.DataFrame
+    fiscal: pd.DataFrame
+    holidays: frozenset[dt.date] = field(default_factory=lambda: packaged_holidays("MY"))
+
+
+@dataclass(frozen=True)
+class Price:
+    """One price observation, per t (K index: a fraction)."""
+
+    value: float
+    currency: str
+    day: dt.date
+
+
+class Prices:
+    """Latest observation of a series, the plantation's own region before region-free before any other."""
+
+    def __init__(self, table: pd.DataFrame, as_of: dt.date) -> None:
+        rows = table[table["date"].notna() & (table["date"] <= pd.Timestamp(as_of)) & (table["value"] > 0)]
+        keys = [c for c in ("series", "date", "known_at", "region", "value") if c in rows.columns]
+        rows = rows.sort_values(keys, kind="stable", na_position="first")
+        self._by_series = {str(name): group for name, group in rows.groupby("series", sort=True)}
+
+    def latest(self, series: str, regions: Iterable[str] = ()) -> Price | None:
+        """The newest value of a series for one of the regions (compared without case); None if there is none."""
+        rows = self._by_series.get(series)
+        if rows is None:
+            return None
+        region = rows["region"].astype("object").where(rows["region"].notna(), "").astype("str").str.casefold()
+        wanted = {r.casefold() for r in regions if r}
+        for match in (region.isin(wanted), region == ""):
+            if bool(match.any()):
+                rows = rows[match]
+                break
+        row = rows.iloc[-1]
+        currency = str(row["currency"]) if pd.notna(row["currency"]) else ""
+        return Price(float(row["value"]), currency, pd.Timestamp(row["date"]).date())
+
+
+class FxRates:
+    """Spot and forward exchange rates, quote per base, by direct, inverse or cross quotation."""
+
+    def __init__(self, fx: pd.DataFrame, rates: pd.DataFrame, as_of: dt.date) -> None:
+        rows = fx[(fx["date"] <= pd.Timestamp(as_of)) & (fx["rate"] > 0)]
+        spot_kind = rows["kind"].isna() | rows["kind"].astype("object").isin(["spot", ""])
+        rows = rows[spot_kind].sort_values(["base", "quote", "date", "rate"], kind="stable")
+        self._as_of = as_of
+        currencies = sorted({str(c) for c in rates["currency"].dropna()})
+        self._zero = {c: curve for c in currencies if (curve := known_curve(rates, c, as_of)) is not None}
+        self._pairs = {
+            (str(base), str(quote)): ([pd.Timestamp(d).date() for d in g["date"]], [float(r) for r in g["rate"]])
+            for (base, quote), g in rows.groupby(["base", "quote"], sort=True)
+        }
+
+    def spot(self, base: str, quote: str, day: dt.date | None = None) -> float | None:
+        """Units of ``quote`` per unit of ``base`` on or last before a day (default: the valuation date)."""
+        day = day or self._as_of
+        if base == quote:
+            return 1.0
+        single = self._quoted(base, quote, day)
+        if single is not None:
+            return single
+        for pivot in _PIVOTS:
+            first, second = self._quoted(base, pivot, day), self._quoted(pivot, quote, day)
+            if first is not None and second is not None:
+                return first * second
+        return None
+
+    def _quoted(self, base: str, quote: str, day: dt.date) -> float | None:
+        if base == quote:
+            return 1.0
+        direct, inverse = self._last(base, quote, day), self._last(quote, base, day)
+        if direct is not None and (inverse is None or direct[0] >= inverse[0]):
+            return direct[1]
+        return 1.0 / inverse[1] if inverse is not None else None
+
+    def _last(self, base: str, quote: str, day: dt.date) -> tuple[dt.date, float] | None:
+        days, rates = self._pairs.get((base, quote), ([], []))
+        known = bisect_right(days, day)
+        return (days[known - 1], rates[known - 1]) if known else None
+
+    def forward(self, base: str, quote: str, t: float) -> float | None:
+        """Forward in t years by interest parity; the spot rate where a zero curve of either currency is missing."""
+        spot = self.spot(base, quote)
+        if spot is None or base == quote:
+            return spot
+        quoted, based = self._zero.get(quote), self._zero.get(base)
+        if quoted is None or based is None:
+            return spot
+        return forward_fx(spot, quoted.rate(t), based.rate(t), t)

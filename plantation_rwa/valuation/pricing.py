@@ -1,0 +1,333 @@
+"""Price paths of one plantation: which formula, which currency, from which series and forwards."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from plantation_rwa.assumptions import Assumptions
+from plantation_rwa.periods import Month, year_fraction
+from plantation_rwa.valuation import ffb_price, fiscal
+from plantation_rwa.valuation.curve import FV_LEVEL, ForwardCurve, build_curve, flat_curve
+from plantation_rwa.valuation.drivers import Drivers
+from plantation_rwa.valuation.fiscal import FiscalTable
+from plantation_rwa.valuation.market import FxRates, MarketTables, Prices
+from plantation_rwa.valuation.rights import missing
+
+FloatArray = NDArray[np.float64]
+PriceFunction = Callable[[FloatArray], FloatArray]
+
+
+@dataclass(frozen=True)
+class PlantationPrices:
+    """Everything the cash flows need to know about prices, months on the grid of the drivers.
+
+    Parameters
+    ----------
+    currency, reporting
+        Currency the mill pays in, and the one values are reported in (equal without an exchange rate).
+    cpo
+        Palm oil price per t under the pricing measure, local currency, ``(months, paths)``; None if unknown.
+    kernel_ratio
+        Kernel over palm oil price, ``(months, paths)``.
+    to_reporting
+        Reporting per local currency, ``(months, paths)``.
+    mill_gate
+        FFB price per t from (palm oil price, kernel price, month slice), all local currency.
+    levy_per_t
+        Windfall levy per t FFB from (palm oil price, month slice).
+    spot
+        FFB price per t from the latest prices, reporting currency; None if unknown.
+    sources, levels
+        Curve source and IFRS 13 level of each month.
+    flags
+        Quality codes.
+    """
+
+    currency: str
+    reporting: str
+    cpo: FloatArray | None
+    kernel_ratio: FloatArray
+    to_reporting: FloatArray
+    mill_gate: Callable[[FloatArray, FloatArray, slice], FloatArray]
+    levy_per_t: Callable[[FloatArray, slice], FloatArray]
+    spot: float | None
+    sources: tuple[str, ...]
+    levels: tuple[int, ...]
+    flags: frozenset[str]
+
+
+class Pricer:
+    """The market of one run; :meth:`plantation` gives one plantation's prices and depends on no other plantation.
+
+    Parameters
+    ----------
+    market
+        Tables known at the valuation date.
+    drivers
+        Joint paths of the run.
+    reporting
+        Portfolio currency.
+    """
+
+    def __init__(self, market: MarketTables, drivers: Drivers, reporting: str, assumptions: Assumptions) -> None:
+        self._market, self._drivers, self._reporting, self._assumptions = market, drivers, reporting, assumptions
+        self._as_of = drivers.as_of
+        self._months = [Month.of(self._as_of) + (i + 1) for i in range(drivers.months)]
+        self._prices = Prices(market.prices, self._as_of)
+        self._fx = FxRates(market.fx, market.rates, self._as_of)
+        self._fiscal = FiscalTable(market.fiscal)
+        self.futures_missing = False
+        self.curve = self._run_curve()
+        self._reference: dict[dt.date, float] = {}
+
+    def _run_curve(self) -> ForwardCurve | None:
+        curve = build_curve(self._market.futures, self._as_of, self._assumptions, self._market.holidays)
+        if curve is not None:
+            return curve
+        self.futures_missing = True
+        spot = self._prices.latest("cpo_my")
+        return None if spot is None else flat_curve("cpo_my", spot.currency or "MYR", spot.value, self._as_of)
+
+    def plantation(self, row: Mapping[str, Any], age_years: float | None) -> PlantationPrices:
+        """Prices of one plantation.
+
+        Parameters
+        ----------
+        row
+            Register row: ``country``, ``state``, ``region``, ``scheme``, ``oer``, ``ker``, ``planted_area_ha``.
+        age_years
+            Mean age of the palms at the valuation date, None if unknown.
+        """
+        a, flags = self._assumptions, set[str]()
+        country = "" if missing(row.get("country")) else str(row["country"]).upper()
+        scheme = row.get("scheme")
+        if missing(scheme):
+            scheme = a.table("scheme.by_country").get(country, a.text("scheme.default"))
+        local = str(a.table("scheme.currency")[scheme])
+        reporting = self._reporting
+        if self._fx.spot(local, reporting) is None:
+            reporting = local
+            flags.add("fx_missing")
+        regions = [r for r in (row.get("region"), row.get("state")) if not missing(r)]
+        indonesian = str(scheme).startswith("id_")
+        if self.futures_missing:
+            flags.add("curve_missing")
+        series = "id" if indonesian else "my"
+        spot_cpo = self._spot_cpo(series, local, regions)
+        forward = self._forward_id(local, spot_cpo, flags) if indonesian else self._forward_my(local, flags)
+        if spot_cpo is None and forward is not None:
+            spot_cpo = float(forward[0])
+        cpo = None if forward is None else self._cpo_paths(forward, local)
+        if cpo is None:
+            flags.add("no_price")
+        ratio = self._kernel_ratio(series, local, spot_cpo, regions, flags)
+        if indonesian:
+            mill_gate, spot_price = self._indeks_k(str(scheme), regions, age_years)
+        else:
+            mill_gate, spot_price = self._netback(row, country or "MY", flags)
+        spot = None
+        if spot_cpo is not None:
+            spot = spot_price(spot_cpo, ratio * spot_cpo) * (self._fx.spot(local, reporting) or 1.0)
+        sources = tuple(self.curve.source(m) if self.curve is not None else "extrapolated" for m in self._months)
+        derived = indonesian or local != (self.curve.currency if self.curve is not None else local)
+        levels = tuple(max(FV_LEVEL[s], 2 if derived else 1) for s in sources)
+        return PlantationPrices(
+            currency=local,
+            reporting=reporting,
+            cpo=cpo,
+            kernel_ratio=self._drivers.kernel * self._drivers.kernel_mean(ratio)[:, None],
+            to_reporting=self._to(local, reporting),
+            mill_gate=mill_gate,
+            levy_per_t=self._windfall_levy(row, country, flags),
+            spot=spot,
+            sources=sources,
+            levels=levels,
+            flags=frozenset(flags),
+        )
+
+    # palm oil -----------------------------------------------------------------------------------------------
+
+    def _spot_cpo(self, series: str, local: str, regions: list[str]) -> float | None:
+        price = self._prices.latest(f"cpo_{series}", regions)
+        if price is not None:
+            rate = self._fx.spot(price.currency or local, local)
+            return None if rate is None else price.value * rate
+        return self._from_reference_price(local) if series == "id" else None
+
+    def _from_reference_price(self, local: str) -> float | None:
+        """Indonesian domestic price from the monthly USD reference price, duty and levy off."""
+        price, rate = self._prices.latest("hr_cpo_usd"), self._fx.spot("USD", local)
+        if price is None or rate is None:
+            return None
+        duty = fiscal.export_duty_id(self._fiscal, price.value, self._as_of)
+        levy = fiscal.export_levy_id(self._fiscal, price.value, self._as_of)
+        if duty is None or levy is None:
+            return None
+        return ffb_price.domestic_from_usd(
+            price.value, duty, levy, self._assumptions.number("indonesia.port_costs_usd_t"), rate
+        )
+
+    def _curve_forwards(self) -> FloatArray | None:
+        curve = self.curve
+        return None if curve is None else np.array([curve.month(m) for m in self._months])
+
+    def _forward_my(self, local: str, flags: set[str]) -> FloatArray | None:
+        forwards = self._curve_forwards()
+        if forwards is None or self.curve is None or self.curve.currency == local:
+            return forwards
+        rates = [self._fx.forward(self.curve.currency, local, float(t)) for t in self._drivers.times]
+        if any(r is None for r in rates):
+            flags.add("fx_missing")
+            return None
+        return forwards * np.array(rates, dtype=np.float64)
+
+    def _forward_id(self, local: str, spot: float | None, flags: set[str]) -> FloatArray | None:
+        """Indonesian forwards: the curve in local currency times the basis of the latest domestic price.
+
+        ``H_CPO(t) = F(t) X(t) b`` with X the forward exchange rate and ``b = cpo_id / (F X)`` on the day of that
+        price. Without an exchange rate the curve gives the shape only, without a curve the price stays flat.
+        """
+        forwards = self._curve_forwards()
+        if forwards is None or self.curve is None:
+            return None if spot is None else np.full(len(self._months), spot)
+        rates = [self._fx.forward(self.curve.currency, local, float(t)) for t in self._drivers.times]
+        if any(r is None for r in rates):
+            flags.add("fx_missing")
+            return None if spot is None else forwards * (spot / self.curve.at(self._as_of))
+        basis = self._assumptions.number("indonesia.basis_default")
+        if spot is None:
+            flags.add("price_default")
+        else:
+            observed = self._prices.latest("cpo_id")
+            day = self._as_of if observed is None else observed.day
+            rate = self._fx.spot(self.curve.currency, local, day) or self._fx.spot(self.curve.currency, local)
+            basis = spot / (self._front(day) * (rate or 1.0))
+        return forwards * np.array(rates, dtype=np.float64) * basis
+
+    def _front(self, day: dt.date) -> float:
+        """Front of the curve as it stood on a day; today's where there was none."""
+        if day not in self._reference:
+            then = build_curve(self._market.futures, day, self._assumptions, self._market.holidays)
+            curve = then or self.curve
+            self._reference[day] = curve.at(day) if curve is not None else float("nan")
+        return self._reference[day]
+
+    def _cpo_paths(self, forward: FloatArray, local: str) -> FloatArray:
+        """Paths with the forward as expectation; the exchange rate's shocks enter where the curve is foreign."""
+        paths = self._drivers.price * forward[:, None]
+        curve_currency = self.curve.currency if self.curve is not None else local
+        if curve_currency == local or self._fx.spot(curve_currency, local) is None:
+            return paths
+        return paths * self._shock(curve_currency) / self._shock(local)
+
+    def _shock(self, currency: str) -> FloatArray:
+        if currency == self._reporting:
+            return np.ones_like(self._drivers.price)
+        return self._drivers.fx(currency, self._reporting)
+
+    def _to(self, local: str, reporting: str) -> FloatArray:
+        if local == reporting:
+            return np.ones_like(self._drivers.price)
+        rates = [self._fx.forward(local, reporting, float(t)) for t in self._drivers.times]
+        return self._shock(local) * np.array(rates, dtype=np.float64)[:, None]
+
+    # kernels, formulas, levies ------------------------------------------------------------------------------
+
+    def _kernel_ratio(
+        self, series: str, local: str, spot_cpo: float | None, regions: list[str], flags: set[str]
+    ) -> float:
+        price = self._prices.latest(f"pk_{series}", regions)
+        if price is not None and spot_cpo is not None:
+            rate = self._fx.spot(price.currency or local, local)
+            if rate is not None:
+                return price.value * rate / spot_cpo
+        flags.add("price_default")
+        return self._assumptions.number("pk.ratio_mean")
+
+    def _indeks_k(
+        self, scheme: str, regions: list[str], age_years: float | None
+    ) -> tuple[Callable[[FloatArray, FloatArray, slice], FloatArray], Callable[[float, float], float]]:
+        """Indonesian set price; the age class moves on with the months."""
+        a = self._assumptions
+        age = a.number("extraction.typical_age_years") if age_years is None else age_years
+        rows = [ffb_price.extraction_by_age(a.table(f"extraction.{scheme}"), age + t) for t in self._drivers.times]
+        oer, ker = (np.array(column)[:, None] for column in zip(*rows, strict=True))
+        level, shell = self._prices.latest("k_id", regions), self._prices.latest("shell_id", regions)
+        k = a.number("k_index.default") if level is None else level.value
+        per_t = a.number("indonesia.shell_idr_kg") * 1000.0 if shell is None else shell.value
+        k_paths = self._drivers.k_index(k)
+
+        def paths(cpo: FloatArray, pk: FloatArray, at: slice) -> FloatArray:
+            return np.asarray(k_paths[at] * (cpo * oer[at] + pk * ker[at]) + per_t)
+
+        def spot(cpo: float, pk: float) -> float:
+            now = ffb_price.extraction_by_age(a.table(f"extraction.{scheme}"), age)
+            return float(ffb_price.indeks_k(cpo, pk, k=k, oer=now[0], ker=now[1], shell=per_t))
+
+        return paths, spot
+
+    def _netback(
+        self, row: Mapping[str, Any], country: str, flags: set[str]
+    ) -> tuple[Callable[[FloatArray, FloatArray, slice], FloatArray], Callable[[float, float], float]]:
+        """Malaysian netback with the state's taxes of each month."""
+        a = self._assumptions
+        oer, ker = row.get("oer"), row.get("ker")
+        if missing(oer) or missing(ker):
+            flags.add("oer_default")
+        oer = a.number("extraction.my_oer") if missing(oer) else float(oer)  # type: ignore[arg-type]
+        ker = a.number("extraction.my_ker") if missing(ker) else float(ker)  # type: ignore[arg-type]
+        places = fiscal.jurisdictions(country, row.get("state"), a)
+        rules = (("sales_tax", "cpo"), ("sales_tax", "pk"), ("cess", "cpo"))
+        columns = [self._monthly(schedule, key, places, flags)[:, None] for schedule, key in rules]
+
+        def paths(cpo: FloatArray, pk: FloatArray, at: slice) -> FloatArray:
+            tax_cpo, tax_pk, cess = (c[at] for c in columns)
+            terms = ffb_price.netback_terms(oer, ker, (tax_cpo, tax_pk), cess, a)
+            return ffb_price.netback(cpo, pk, terms)
+
+        def spot(cpo: float, pk: float) -> float:
+            now = [self._fiscal.value(schedule, key, places, self._as_of) or 0.0 for schedule, key in rules]
+            return float(ffb_price.netback(cpo, pk, ffb_price.netback_terms(oer, ker, (now[0], now[1]), now[2], a)))
+
+        return paths, spot
+
+    def _monthly(self, schedule: str, key: str, places: tuple[str, ...], flags: set[str]) -> FloatArray:
+        days = [dt.date(m.year, m.number, 15) for m in self._months]
+        values = self._fiscal.series(schedule, key, places, tuple(days))
+        if any(v is None for v in values):
+            flags.add("fiscal_missing")
+        return np.array([v or 0.0 for v in values], dtype=np.float64)
+
+    def _windfall_levy(
+        self, row: Mapping[str, Any], country: str, flags: set[str]
+    ) -> Callable[[FloatArray, slice], FloatArray]:
+        """Levy per t FFB: Malaysia only, none on holdings up to the exempt area."""
+        places = fiscal.jurisdictions(country, row.get("state"), self._assumptions)
+        threshold = self._fiscal.series(
+            "windfall_levy", "threshold_myr_t", places, tuple(dt.date(m.year, m.number, 15) for m in self._months)
+        )
+        exempt = self._fiscal.value("windfall_levy", "exempt_area_ha", places, self._as_of)
+        rate = self._fiscal.value("windfall_levy", "rate", places, self._as_of)
+        area = row.get("planted_area_ha")
+        small = exempt is not None and not missing(area) and float(area) <= exempt  # type: ignore[arg-type]
+        if country != "MY" or small or rate is None or any(v is None for v in threshold):
+            return lambda cpo, at: np.zeros_like(cpo)
+        levels = np.array(threshold, dtype=np.float64)[:, None]
+        return lambda cpo, at: np.asarray(rate * np.maximum(0.0, cpo - levels[at]))
+
+
+def palm_age(row: Mapping[str, Any], model: Mapping[str, Any] | None, as_of: dt.date) -> float | None:
+    """Mean age at the valuation date: of the forecast's stand if it has one, else from the register."""
+    if model is not None and not missing(model.get("age_mean_years")):
+        return float(model["age_mean_years"])
+    planted = row.get("planted_date")
+    if missing(planted):
+        return None
+    return year_fraction(pd.Timestamp(planted).date(), as_of) * 365.0 / 365.25
