@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 import glob
 import hashlib
 import json
 import os
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WithJsonSchema
 from pydantic import Field as F
 
 from plantation_rwa.assumptions import Assumptions, packaged
+from plantation_rwa.config_problems import ENV, expand_env, label, load_yaml, validation_problems
 from plantation_rwa.errors import ConfigError, Problem
 from plantation_rwa.periods import Month
-
-_ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def _as_list(value: Any) -> Any:
@@ -33,8 +30,12 @@ def _month_text(value: Any) -> Any:
     return str(Month.parse(value))
 
 
-Paths = Annotated[list[str], BeforeValidator(_as_list), F(min_length=1)]
-MonthText = Annotated[str, BeforeValidator(_month_text)]
+_TEXT_OR_LIST = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+Texts = Annotated[list[str], BeforeValidator(_as_list), F(min_length=1), WithJsonSchema(_TEXT_OR_LIST)]
+Paths = Texts
+MonthText = Annotated[
+    str, BeforeValidator(_month_text), WithJsonSchema({"type": "string", "pattern": r"^\d{4}-(0[1-9]|1[0-2])"})
+]
 
 
 class Section(BaseModel):
@@ -46,15 +47,15 @@ class Section(BaseModel):
 class PortfolioConfig(Section):
     """Who is valued."""
 
-    name: str = F("portfolio", description="Name shown in reports and manifests.")
+    name: str = F(default="portfolio", description="Name shown in reports and manifests.")
     plantations: Paths = F(
         alias="register", description="Register of plantations: GeoParquet, GeoPackage, GeoJSON or Shapefile."
     )
-    blocks: Paths | None = F(None, description="Blocks of the plantations, same formats.")
-    rights: Paths | None = F(None, description="Terms per plantation; overrides the section 'rights'.")
-    sponsors: Paths | None = F(None, description="Sponsors with default intensity.")
-    mills: Paths | None = F(None, description="Mills with default intensity.")
-    currency: str = F("MYR", pattern=r"^[A-Z]{3}$", description="Reporting currency, ISO 4217.")
+    blocks: Paths | None = F(default=None, description="Blocks of the plantations, same formats.")
+    rights: Paths | None = F(default=None, description="Terms per plantation; overrides the section 'rights'.")
+    sponsors: Paths | None = F(default=None, description="Sponsors with default intensity.")
+    mills: Paths | None = F(default=None, description="Mills with default intensity.")
+    currency: str = F(default="MYR", pattern=r"^[A-Z]{3}$", description="Reporting currency, ISO 4217.")
 
 
 class ImageryConfig(Section):
@@ -62,28 +63,30 @@ class ImageryConfig(Section):
 
     source: Paths = F(description="STAC API URL, static catalog, item collection or stac-geoparquet file.")
     provider: Literal["auto", "earth-search", "planetary-computer", "cdse"] = F(
-        "auto", description="Naming and offset rule."
+        default="auto", description="Naming and offset rule."
     )
-    collections: Annotated[list[str], BeforeValidator(_as_list)] = F(
-        ["sentinel-2-l2a"], description="STAC collections to use."
-    )
-    start: MonthText | None = F(None, description="First month of scenes, YYYY-MM.")
-    known_lag_days: int = F(3, ge=0, description="Days from acquisition until a scene counts as known.")
-    known_at: Literal["acquired", "created"] = F("acquired", description="Instant to which the lag is added.")
-    scl_profile: Literal["strict", "lenient"] = F("strict", description="Scene classes that count as clear.")
+    collections: Texts = F(default=["sentinel-2-l2a"], description="STAC collections to use.")
+    start: MonthText | None = F(default=None, description="First month of scenes, YYYY-MM.")
+    known_lag_days: int = F(default=3, ge=0, description="Days from acquisition until a scene counts as known.")
+    known_at: Literal["acquired", "created"] = F(default="acquired", description="Instant to which the lag is added.")
+    scl_profile: Literal["strict", "lenient"] = F(default="strict", description="Scene classes that count as clear.")
     edge_buffer: Literal["auto"] | Annotated[float, F(ge=0)] = F(
-        "auto", description="Inward buffer in metres, or auto."
+        default="auto", description="Inward buffer in metres, or auto."
     )
-    max_cloud_cover: float = F(90, ge=0, le=100, description="Scenes cloudier than this percentage are not read.")
+    max_cloud_cover: float = F(
+        default=90, ge=0, le=100, description="Scenes cloudier than this percentage are not read."
+    )
 
 
 class ClimateConfig(Section):
     """Weather and ocean index."""
 
-    grid: Paths | None = F(None, description="Daily gridded climate, NetCDF or Zarr.")
-    table: Paths | None = F(None, description="Daily climate per plantation, CSV or Parquet.")
-    index: Paths | None = F(None, description="Oceanic Nino index: CPC text layout or a table.")
-    known_lag_days: int = F(25, ge=0, description="Days after the end of a month until its climate counts as known.")
+    grid: Paths | None = F(default=None, description="Daily gridded climate, NetCDF or Zarr.")
+    table: Paths | None = F(default=None, description="Daily climate per plantation, CSV or Parquet.")
+    index: Paths | None = F(default=None, description="Oceanic Nino index: CPC text layout or a table.")
+    known_lag_days: int = F(
+        default=25, ge=0, description="Days after the end of a month until its climate counts as known."
+    )
 
 
 class SensorsConfig(Section):
@@ -96,67 +99,77 @@ class HarvestConfig(Section):
     """Harvest records."""
 
     path: Paths = F(description="Monthly harvest, CSV or Parquet.")
-    known_lag_days: int = F(10, ge=0, description="Days after the end of a month until its harvest counts as known.")
+    known_lag_days: int = F(
+        default=10, ge=0, description="Days after the end of a month until its harvest counts as known."
+    )
 
 
 class MarketConfig(Section):
     """Prices, currencies, rates, taxes."""
 
-    futures: Paths | None = F(None, description="Daily settlements per contract.")
-    prices: Paths | None = F(None, description="Physical price series.")
-    fx: Paths | None = F(None, description="Exchange rates.")
-    rates: Paths | None = F(None, description="Zero curves.")
-    fiscal: Paths | None = F(None, description="Taxes, levies and duties; the packaged file if absent.")
+    futures: Paths | None = F(default=None, description="Daily settlements per contract.")
+    prices: Paths | None = F(default=None, description="Physical price series.")
+    fx: Paths | None = F(default=None, description="Exchange rates.")
+    rates: Paths | None = F(default=None, description="Zero curves.")
+    fiscal: Paths | None = F(default=None, description="Taxes, levies and duties; the packaged file if absent.")
 
 
 class ForecastConfig(Section):
     """Yield model."""
 
-    backtest_start: MonthText | None = F(None, description="First origin of the backtest, YYYY-MM.")
-    min_train_months: int = F(36, ge=12, description="Harvest months of the portfolio needed before boosting is used.")
-    assumptions: dict[str, Any] = F({}, description="Overrides of the packaged agronomic assumptions by dotted key.")
+    backtest_start: MonthText | None = F(default=None, description="First origin of the backtest, YYYY-MM.")
+    min_train_months: int = F(
+        default=36, ge=12, description="Harvest months of the portfolio needed before boosting is used."
+    )
+    assumptions: dict[str, Any] = F(
+        default={}, description="Overrides of the packaged agronomic assumptions by dotted key."
+    )
 
 
 class ValuationConfig(Section):
     """Monte Carlo and risk."""
 
-    paths: int = F(2000, ge=100, le=1_000_000, description="Joint paths of price and yield, half of them antithetic.")
-    assumptions: dict[str, Any] = F({}, description="Overrides of the packaged valuation assumptions by dotted key.")
+    paths: int = F(
+        default=2000, ge=100, le=1_000_000, description="Joint paths of price and yield, half of them antithetic."
+    )
+    assumptions: dict[str, Any] = F(
+        default={}, description="Overrides of the packaged valuation assumptions by dotted key."
+    )
 
 
 class RightsConfig(Section):
     """Default terms of a revenue right."""
 
-    right_id: str = F("R1", min_length=1, description="Identifier within the plantation.")
-    share: float = F(0.20, gt=0, le=1, description="Fraction of the base revenue.")
-    tenor_months: int = F(60, ge=1, le=360, description="Months of accrual.")
+    right_id: str = F(default="R1", min_length=1, description="Identifier within the plantation.")
+    share: float = F(default=0.20, gt=0, le=1, description="Fraction of the base revenue.")
+    tenor_months: int = F(default=60, ge=1, le=360, description="Months of accrual.")
     base: Literal["gross_mill_gate", "net_of_levies", "net_operating"] = F(
-        "gross_mill_gate", description="Revenue the share is taken of."
+        default="gross_mill_gate", description="Revenue the share is taken of."
     )
-    units: int = F(1_000_000, ge=1, description="Units the right is divided into.")
+    units: int = F(default=1_000_000, ge=1, description="Units the right is divided into.")
 
 
 class ComputeConfig(Section):
     """Machine."""
 
-    workers: int = F(2, ge=1, description="Parallel workers; changes no result.")
-    memory_limit: str = F("2GB", pattern=r"^\d+(\.\d+)?\s?[KMG]i?B$", description="Memory limit of one worker.")
+    workers: int = F(default=2, ge=1, description="Parallel workers; changes no result.")
+    memory_limit: str = F(default="2GB", pattern=r"^\d+(\.\d+)?\s?[KMG]i?B$", description="Memory limit of one worker.")
 
 
 class PublishConfig(Section):
     """Where results go."""
 
-    out: str = F("out", description="Output folder, relative to the configuration file.")
-    profile: Literal["full", "investor", "public"] = F("full", description="Publication profile.")
+    out: str = F(default="out", description="Output folder, relative to the configuration file.")
+    profile: Literal["full", "investor", "public"] = F(default="full", description="Publication profile.")
 
 
 class Config(Section):
     """The whole configuration."""
 
-    version: Literal[1] = F(1, description="Version of this file's layout.")
-    as_of: dt.date | None = F(None, strict=False, description="Valuation date; end of that day, UTC.")
-    seed: int = F(0, ge=0, description="Seed of all random streams.")
-    simulated: bool = F(False, description="Whether inputs are simulated; then every output says so.")
+    version: Literal[1] = F(default=1, description="Version of this file's layout.")
+    as_of: dt.date | None = F(default=None, strict=False, description="Valuation date; end of that day, UTC.")
+    seed: int = F(default=0, ge=0, description="Seed of all random streams.")
+    simulated: bool = F(default=False, description="Whether inputs are simulated; then every output says so.")
     portfolio: PortfolioConfig
     imagery: ImageryConfig | None = None
     climate: ClimateConfig | None = None
@@ -166,8 +179,8 @@ class Config(Section):
     forecast: ForecastConfig = ForecastConfig()
     valuation: ValuationConfig = ValuationConfig()
     rights: RightsConfig = RightsConfig()
-    compliance: dict[str, Any] = F({}, description="Screening; used by later versions.")
-    reports: dict[str, Any] = F({}, description="Trade reports; used by later versions.")
+    compliance: dict[str, Any] = F(default={}, description="Screening; used by later versions.")
+    reports: dict[str, Any] = F(default={}, description="Trade reports; used by later versions.")
     compute: ComputeConfig = ComputeConfig()
     publish: PublishConfig = PublishConfig()
 
@@ -210,22 +223,33 @@ def load_config(path: str | Path) -> Config:
         text = file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([Problem(str(path), "cannot be read", str(error), "Give the path of a YAML file.")]) from None
+    problems: list[Problem] = []
     try:
-        raw = yaml.safe_load(text)
+        raw = load_yaml(text, file.name, problems)
     except yaml.YAMLError as error:
         raise ConfigError(
-            [Problem(file.name, "is not valid YAML", " ".join(str(error).split()), "Mend the line named.")]
+            [
+                Problem(
+                    file.name,
+                    "is not valid YAML",
+                    " ".join(str(error).replace('in "<unicode string>", ', "at ").split()),
+                    "Mend the line named.",
+                )
+            ]
         ) from None
     if not isinstance(raw, dict):
         raise ConfigError(
             [Problem(file.name, "must be a mapping of sections", type(raw).__name__, "See configs/sample.yaml.")]
         )
-    problems: list[Problem] = []
-    raw = _expand_env(raw, file.name, problems)
+    # an empty section is an absent one; names that are no text are shown as text
+    raw = {str(key): value for key, value in raw.items() if value is not None}
+    raw = expand_env(raw, file.name, problems)
     try:
         config = Config.model_validate(raw)
     except ValidationError as error:
-        raise ConfigError(problems + [_problem(file.name, e) for e in error.errors()]) from None
+        problems += validation_problems(file.name, Config, error)
+        _resolve_raw_paths(raw, file, problems)
+        raise ConfigError(problems) from None
     config = _resolve_paths(config, file, problems)
     try:
         config.assumptions()
@@ -248,67 +272,19 @@ def fingerprint(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode()).hexdigest()
 
 
-def _expand_env(value: Any, where: str, problems: list[Problem]) -> Any:
-    if isinstance(value, dict):
-        return {
-            k: _expand_env(v, f"{where}: {k}" if ": " not in where else f"{where}.{k}", problems)
-            for k, v in value.items()
-        }
-    if isinstance(value, list):
-        return [_expand_env(v, where, problems) for v in value]
-    if not isinstance(value, str):
-        return value
-    for name in _ENV.findall(value):
-        if name not in os.environ:
-            problems.append(
-                Problem(
-                    where,
-                    f"environment variable {name} is not set",
-                    value,
-                    f"Set {name}, or write the value.",
-                )
-            )
-    return _ENV.sub(lambda m: os.environ.get(m[1], m[0]), value)
-
-
-def _problem(file: str, error: Any) -> Problem:
-    location = [str(p) for p in error["loc"] if not str(p).startswith(("function-", "constrained-", "literal["))]
-    key = ".".join(location)
-    value = repr(error.get("input"))
-    value = value if len(value) <= 80 else value[:77] + "..."
-    if error["type"] == "extra_forbidden":
-        names = _names(location[:-1])
-        close = difflib.get_close_matches(location[-1], names, n=1, cutoff=0.5)
-        remedy = f"Did you mean '{close[0]}'?" if close else f"Known keys here: {', '.join(names)}."
-        return Problem(f"{file}: {key}", "unknown key", value, remedy)
-    if error["type"] == "missing":
-        return Problem(f"{file}: {key}", "is required and missing", "", "Add it; see configs/sample.yaml.")
-    return Problem(
-        f"{file}: {key}",
-        error["msg"][0].lower() + error["msg"][1:],
-        value,
-        "See configs/schema.json for what is allowed.",
-    )
-
-
-def _names(location: list[str]) -> list[str]:
-    model: Any = Config
-    for part in location:
-        annotation = model.model_fields[part].annotation
-        options = [
-            a
-            for a in getattr(annotation, "__args__", (annotation,))
-            if isinstance(a, type) and issubclass(a, BaseModel)
-        ]
-        if not options:
-            return []
-        model = options[0]
-    return sorted(_label(model, name) for name in model.model_fields)
-
-
-def _label(model: Any, name: str) -> str:
-    fields = (model if isinstance(model, type) else type(model)).model_fields
-    return str(fields[name].alias or name)
+def _resolve_raw_paths(raw: dict[str, Any], file: Path, problems: list[Problem]) -> None:
+    """Missing files of a configuration that has other problems too, so that one look shows all."""
+    base = file.resolve().parent
+    for section, keys in _PATH_KEYS.items():
+        values = raw.get(section)
+        if not isinstance(values, dict):
+            continue
+        for key in keys:
+            label = "register" if key == "plantations" else key
+            entries = _as_list(values.get(label))
+            for entry in entries if isinstance(entries, list) else ():
+                if isinstance(entry, str):
+                    _resolve(entry, base, f"{file.name}: {section}.{label}", problems)
 
 
 def _resolve_paths(config: Config, file: Path, problems: list[Problem]) -> Config:
@@ -322,11 +298,9 @@ def _resolve_paths(config: Config, file: Path, problems: list[Problem]) -> Confi
         for key in keys:
             entries = getattr(model, key)
             if entries is not None:
-                found[key] = [
-                    p
-                    for e in entries
-                    for p in _resolve(e, base, f"{file.name}: {section}.{_label(model, key)}", problems)
-                ]
+                where = f"{file.name}: {section}.{label(model, key)}"
+                # a file that two patterns match is read once
+                found[key] = list(dict.fromkeys(p for e in entries for p in _resolve(e, base, where, problems)))
         updates[section] = model.model_copy(update=found)
     out = config.publish.out
     if "://" not in out:
@@ -335,7 +309,7 @@ def _resolve_paths(config: Config, file: Path, problems: list[Problem]) -> Confi
 
 
 def _resolve(entry: str, base: Path, where: str, problems: list[Problem]) -> list[str]:
-    if "://" in entry:
+    if "://" in entry or ENV.search(entry):  # a variable that is not set has its own problem already
         return [entry]
     path = str(base / entry)
     found = sorted(glob.glob(path)) if glob.has_magic(entry) else ([path] if os.path.exists(path) else [])

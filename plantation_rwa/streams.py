@@ -24,7 +24,15 @@ def stream(seed: int, driver: str, key: str = "") -> np.random.Generator:
     numpy.random.Generator
         Philox 4x64, its 128-bit key taken from a SHA-256 of the three arguments, so that adding,
         removing or reordering plantations changes no other plantation's numbers.
+
+    Raises
+    ------
+    ValueError
+        If the driver contains ``|``.
     """
+    if "|" in driver:
+        # the separator of the hashed text: only the last argument may contain it
+        raise ValueError(f"driver {driver!r} must not contain '|'")
     digest = hashlib.sha256(f"{seed}|{driver}|{key}".encode()).digest()
     words = np.frombuffer(digest[:16], dtype="<u8")
     return np.random.Generator(np.random.Philox(key=words))

@@ -90,7 +90,7 @@ def summary_rows(
     """One line per right for people: yield and value, each with its interval and unit."""
     ahead = outlook(config.seed, forecasts, model).set_index("plantation_id")
     rows = []
-    for right in valuations.itertuples(index=False):
+    for right in valuations.sort_values(["plantation_id", "right_id"]).itertuples(index=False):
         y = ahead.loc[right.plantation_id] if right.plantation_id in ahead.index else None
         text = (
             f"{y['yield12_mean']:.1f} ({y['yield12_q05']:.1f} to {y['yield12_q95']:.1f})" if y is not None else "none"

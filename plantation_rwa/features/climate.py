@@ -23,9 +23,9 @@ Floats = NDArray[np.float64]
 
 VARIABLES = ("precipitation", "t2m_min", "t2m_max", "ssrd", "rh", "wind2m")
 COLUMNS = (
-    "plantation_id", "month", "p_sum_mm", "rain_days", "dry_spell_max_d", "deficit_irho_mm", "reserve_irho_mm", "et0_mm",
-    "vpd_mean_kpa", "tmin_c", "tmax_c", "spi3", "flags", "n_days",
-)  # fmt: skip
+    *("plantation_id", "month", "p_sum_mm", "rain_days", "dry_spell_max_d", "deficit_irho_mm", "reserve_irho_mm"),
+    *("et0_mm", "vpd_mean_kpa", "tmin_c", "tmax_c", "spi3", "flags", "n_days"),
+)
 
 #: Plantations worked on at a time; bounds memory, changes no value.
 _GROUP = 100
@@ -150,7 +150,9 @@ def _features(frame: pd.DataFrame, places: pd.DataFrame, assumptions: Assumption
     p_sum, rain_days = np.where(whole, months.sum(rain), np.nan), np.where(whole, months.count(wet), np.nan)
     spell = np.where(whole, months.maximum(_dry_run(codes, dates, rain, wet)), np.nan)
     balance = _balance(p_sum, rain_days, place, assumptions)
-    et0, vpd = _evaporation(day, dates, np.repeat(_latitudes(place), np.bincount(codes, minlength=len(ids))), assumptions)
+    et0, vpd = _evaporation(
+        day, dates, np.repeat(_latitudes(place), np.bincount(codes, minlength=len(ids))), assumptions
+    )
     enough = assumptions.number("climate_features.mean_min_fraction") * months.days
     columns: dict[str, Floats] = {
         "p_sum_mm": p_sum,
@@ -250,6 +252,9 @@ def _groups(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
 
 
 def _empty() -> pd.DataFrame:
-    texts, floats = ("plantation_id", "month", "flags"), [c for c in COLUMNS if c not in {"plantation_id", "month", "flags"}]
+    texts, floats = (
+        ("plantation_id", "month", "flags"),
+        [c for c in COLUMNS if c not in {"plantation_id", "month", "flags"}],
+    )
     empty = pd.DataFrame({c: pd.Series(dtype="str" if c in texts else "float64") for c in [*texts, *floats]})
     return empty[list(COLUMNS)].astype({"n_days": "int64"})

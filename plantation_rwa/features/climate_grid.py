@@ -63,9 +63,9 @@ def grid_to_plantations(grid: xr.Dataset, register: pd.DataFrame) -> pd.DataFram
 
     Notes
     -----
-    Mean weighted by the fraction of each cell that the outline covers (exactextract); cells without data drop from
-    numerator and denominator; cells with data must cover :data:`COVERED_MIN_FRACTION` of the outline. A point, or an outline inside one cell, takes that cell's value unchanged. A
-    plantation's values depend on no other plantation.
+    Mean weighted by the fraction of each cell that the outline covers (exactextract). Cells without data drop from
+    numerator and denominator; cells with data must cover :data:`COVERED_MIN_FRACTION` of the outline. A point, or an
+    outline inside one cell, takes that cell's value unchanged. A plantation's values depend on no other plantation.
     """
     names = sorted(str(name) for name in grid.data_vars)
     places = register.drop_duplicates("plantation_id").sort_values("plantation_id", kind="stable")

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-#: SCL classes that count as clear: 4 vegetation, 5 bare; lenient adds 2 dark and 7 unclassified (domain/yield.md 2.3)
+#: SCL classes that count as clear: 4 vegetation, 5 bare; lenient adds 2 dark and 7 unclassified
+#: (domain/yield.md 2.3)
 CLEAR_CLASSES: Mapping[str, tuple[int, ...]] = {"strict": (4, 5), "lenient": (2, 4, 5, 7)}
 #: classes that are grown: 3 cloud shadow, 8 and 9 cloud, 10 cirrus
 GROWN_CLASSES = (3, 8, 9, 10)
@@ -28,8 +29,9 @@ def margin_pixels(pixel_size: float) -> int:
 def clear_mask(scl: NDArray[np.generic], pixel_size: float, profile: str = "strict") -> NDArray[np.bool_]:
     """Clear pixels of a scene classification.
 
-    Cloud and shadow lose specks by an opening of one pixel (a 3 x 3 cross) and then grow by 60 m (a disk); both only
-    where 60 m is at least one pixel. A pixel is clear if its own class is clear and no grown cloud reaches it.
+    Cloud and shadow lose specks by an opening of one pixel (a 3 x 3 cross) and then grow by 60 m (a disk);
+    both only where 60 m is at least one pixel. A pixel is clear if its own class is clear and no grown
+    cloud reaches it.
 
     Parameters
     ----------
@@ -48,10 +50,12 @@ def clear_mask(scl: NDArray[np.generic], pixel_size: float, profile: str = "stri
     from scipy import ndimage
 
     cross = ndimage.generate_binary_structure(2, 1)
-    # beyond the edge counts as cloud while eroding: a cloud cut by the edge keeps its border
-    opened = ndimage.binary_dilation(ndimage.binary_erosion(cloud, cross, border_value=1), cross)
+    # beyond the edge the border repeats: a cloud cut by the edge is no speck
+    padded = np.pad(cloud, 2, mode="edge")
+    opened = ndimage.binary_dilation(ndimage.binary_erosion(padded, cross), cross)[2:-2, 2:-2]
     if not opened.any():
         return clear
-    # the Euclidean distance to the nearest cloud pixel decides: the same as dilating with a disk of that radius
+    # the Euclidean distance to the nearest cloud pixel decides: the same as dilating with a disk of that
+    # radius
     distance = ndimage.distance_transform_edt(~opened)
     return np.asarray(clear & (distance > grow + 1e-9))

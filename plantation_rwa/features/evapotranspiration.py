@@ -35,9 +35,7 @@ def mean_saturation_vapour_pressure(tmin: ArrayLike, tmax: ArrayLike) -> Floats:
     return (saturation_vapour_pressure(tmin) + saturation_vapour_pressure(tmax)) / 2.0
 
 
-def actual_vapour_pressure(
-    tmin: ArrayLike, tmax: ArrayLike, rh_at_tmin: ArrayLike, rh_at_tmax: ArrayLike
-) -> Floats:
+def actual_vapour_pressure(tmin: ArrayLike, tmax: ArrayLike, rh_at_tmin: ArrayLike, rh_at_tmax: ArrayLike) -> Floats:
     """Actual vapour pressure from relative humidity, kPa (equation 17).
 
     Humidity is highest at the minimum temperature. With the daily mean humidity given for both, this is equation 19.

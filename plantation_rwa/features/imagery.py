@@ -12,15 +12,9 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from plantation_rwa.features.composites import (
-    BLOCK,
-    Reader,
-    SceneLike,
-    UnreadableSceneError,
-    monthly_composite,
-    scene_grid,
-)
+from plantation_rwa.features.composites import BLOCK, monthly_composite
 from plantation_rwa.features.indices import INDICES, needed_bands
+from plantation_rwa.features.observations import Reader, SceneLike, UnreadableSceneError, scene_grid
 from plantation_rwa.features.zonal import coverage, weighted_mean, weighted_quantile
 from plantation_rwa.grid import GridSpec, area_ha, edge_buffer_m, perimeter_m, reproject
 
@@ -42,7 +36,11 @@ class _Tile:
 
 @dataclass(frozen=True)
 class _Sample:
-    """Pixels of a polygon: rows of ``values`` are the indices and the clear count, ``weights`` in finest pixels."""
+    """Pixels of a polygon.
+
+    ``values`` has one row per index and the clear count last, ``weights`` are covered areas in the finest pixel of the
+    tiles, ``unseen`` is the ground that no tile reaches, in the same unit.
+    """
 
     values: NDArray[np.float64]
     coverage: NDArray[np.float64]
@@ -62,10 +60,10 @@ def plantation_month(
     """Imagery columns of the ``features`` table for one outline and month.
 
     Each index per pixel and scene, the median over the month per pixel, then the coverage-weighted median of
-    :func:`~plantation_rwa.features.zonal.weighted_quantile` over the outline shrunk by the edge buffer. A pixel
-    belongs to one tile: the tile that covers most of the outline, then the next for what is left. A datatake counts
-    once however many items hold it. ``valid_fraction`` and ``n_clear`` look at the bands of NDVI; ground that no tile
-    reaches counts as not seen.
+    :func:`~plantation_rwa.features.zonal.weighted_quantile` over the outline shrunk by the edge buffer. A
+    pixel belongs to one tile: the tile that covers most of the outline, then the next for what is left. A
+    datatake counts once however many items hold it. ``valid_fraction`` and ``n_clear`` look at the bands of
+    NDVI; ground that no tile reaches counts as not seen.
 
     Parameters
     ----------
@@ -74,19 +72,22 @@ def plantation_month(
     month
         ``YYYY-MM``, only named in errors.
     scenes
-        Scenes of that local month that are known at the valuation date; those beside the outline are passed over.
+        Scenes of that local month that are known at the valuation date; those beside the outline are passed
+        over.
     reader
         Block reader.
     profile
-        ``strict``, or ``lenient``: where strict leaves less than 0.3 of the area, lenient classes are used for the month.
+        ``strict``, or ``lenient``: where strict leaves less than 0.3 of the area, lenient classes are used
+        for the month.
     edge_buffer
         Metres taken off the edge, or ``auto``: min(20 m, 0.15 x 2 area/perimeter), geodesic.
 
     Returns
     -------
     dict
-        The imagery columns (NaN where unknown), ``known_at`` (latest of the scenes that touch the outline, None
-        without any), ``flags`` (sorted codes) and ``problems`` (scene id, band, message of each unreadable scene).
+        The imagery columns (NaN where unknown), ``known_at`` (latest of the scenes that touch the outline,
+        None without any), ``flags`` (sorted codes) and ``problems`` (scene id, band, message of each
+        unreadable scene).
     """
     if profile not in {"strict", "lenient"}:
         raise ValueError(f"{month}: no SCL profile '{profile}'; known: strict, lenient")
@@ -143,7 +144,7 @@ def _union(grids: Sequence[GridSpec]) -> GridSpec:
     if all(g == first for g in grids):
         return first
     boxes = np.array([g.bounds for g in grids])
-    xmin, ymin, xmax, ymax = *boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0)
+    (xmin, ymin), (xmax, ymax) = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
     size, x0, y0 = first.pixel_size, first.transform.c, first.transform.f
     left, top = int(np.floor((xmin - x0) / size + 1e-6)), int(np.floor((y0 - ymax) / size + 1e-6))
     right, bottom = int(np.ceil((xmax - x0) / size - 1e-6)), int(np.ceil((y0 - ymin) / size - 1e-6))
@@ -167,9 +168,7 @@ def _sample(
             rest = rest.buffer(-_edge(outline, edge_buffer))
         box = shapely.box(*tile.grid.bounds)
         piece, rest = (
-            (rest, shapely.Polygon())
-            if box.contains(rest)
-            else (rest.intersection(box), rest.difference(box))
+            (rest, shapely.Polygon()) if box.contains(rest) else (rest.intersection(box), rest.difference(box))
         )
         found = None if piece.is_empty else tile.grid.window_of(piece.bounds)
         if found is not None:
@@ -192,7 +191,9 @@ def _sample(
 def _gather(
     tile: _Tile, grid: GridSpec, fractions: NDArray[np.float64], reader: Reader, profile: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Composite values and covered fractions of the covered pixels, block by block so that memory stays bounded."""
+    """Composite values and covered fractions of the covered pixels, block by block so that memory stays
+    bounded.
+    """
     lazy = monthly_composite(tile.scenes, reader, grid, _NAMES, profile=profile)
     values, weights = [], []
     for row in range(0, grid.height, BLOCK):
@@ -200,9 +201,7 @@ def _gather(
             part = fractions[row : row + BLOCK, col : col + BLOCK]
             inside = part > 0
             if inside.any():
-                block = lazy.isel(y=slice(row, row + BLOCK), x=slice(col, col + BLOCK)).compute(
-                    scheduler="synchronous"
-                )
+                block = lazy.isel(y=slice(row, row + BLOCK), x=slice(col, col + BLOCK)).compute(scheduler="synchronous")
                 values.append(np.stack([block[name].to_numpy()[inside] for name in (*_NAMES, "n_clear")]))
                 weights.append(part[inside])
     return np.concatenate(values, axis=1), np.concatenate(weights)

@@ -26,7 +26,7 @@ class Index:
 def _ratio(top: NDArray[np.float64], bottom: NDArray[np.float64]) -> NDArray[np.float64]:
     """``top / bottom``, NaN where the denominator is below 1e-6."""
     out = np.full(np.broadcast(top, bottom).shape, np.nan)
-    return np.divide(top, bottom, out=out, where=bottom >= _TINY)
+    return np.asarray(np.divide(top, bottom, out=out, where=bottom >= _TINY))
 
 
 def _difference(a: str, b: str) -> Callable[[Bands], NDArray[np.float64]]:
@@ -59,7 +59,8 @@ INDICES: Mapping[str, Index] = {
 
 
 def index_values(name: str, bands: Bands) -> NDArray[np.float64] | None:
-    """Values of an index, clipped to its bounds; NaN where a band is missing or the denominator is below 1e-6.
+    """Values of an index, clipped to its bounds; NaN where a band is missing or the denominator is below
+    1e-6.
 
     Parameters
     ----------

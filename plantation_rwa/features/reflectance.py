@@ -11,10 +11,9 @@ from plantation_rwa.grid import GridSpec, Window
 MIN_REFLECTANCE = -0.05
 
 
-def reflectance(
-    dn: NDArray[np.generic], *, nodata: float | None, scale: float, offset: float
-) -> NDArray[np.float64]:
-    """Surface reflectance ``(DN + offset) * scale``; nodata is decided on the digital number, before the offset.
+def reflectance(dn: NDArray[np.generic], *, nodata: float | None, scale: float, offset: float) -> NDArray[np.float64]:
+    """Surface reflectance ``(DN + offset) * scale``; nodata is decided on the digital number, before the
+    offset.
 
     Parameters
     ----------

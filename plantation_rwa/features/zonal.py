@@ -50,11 +50,11 @@ def weighted_mean(values: NDArray[np.float64], weights: NDArray[np.float64]) -> 
 def weighted_quantile(values: NDArray[np.float64], weights: NDArray[np.float64], q: float) -> float:
     """Weighted quantile by the averaged inverted distribution function, stable under ties.
 
-    Finite values with positive weight are sorted and equal values merged into one with the sum of their weights W_i.
-    With C_k the cumulative weights and target T = q * C_n, the quantile is the first value whose C_k exceeds T, or the
-    mean of that value and the one before it if C_(k-1) equals T (to 1e-9 of the total). With equal weights and
-    q = 0.5 this is the ordinary median. Merging ties first makes the result independent of the order of pixels, which
-    the common weighted medians are not.
+    Finite values with positive weight are sorted and equal values merged into one with the sum of their
+    weights W_i. With C_k the cumulative weights and target T = q * C_n, the quantile is the first value
+    whose C_k exceeds T, or the mean of that value and the one before it if C_(k-1) equals T (to 1e-9 of the
+    total). With equal weights and q = 0.5 this is the ordinary median. Merging ties first makes the result
+    independent of the order of pixels, which the common weighted medians are not.
 
     Parameters
     ----------

@@ -16,8 +16,9 @@ FloatArray = NDArray[np.float64]
 def age_curve(age: FloatArray, soil_class: str, assumptions: Assumptions) -> FloatArray:
     """Attainable annual yield by palm age.
 
-    PCHIP through the land-class table, a row label being the completed year (row 3 stands at age 3.5), preceded by
-    a zero; beyond the table a linear decline down to a floor. Source: PPKS/IOPRI land-class table.
+    PCHIP through the land-class table, a row label being the completed year (row 3 stands at age 3.5),
+    preceded by a zero; beyond the table a linear decline down to a floor. Source: PPKS/IOPRI land-class
+    table.
 
     Parameters
     ----------
@@ -91,8 +92,8 @@ def estimate_season(
 ) -> FloatArray:
     """Seasonal index of a region: ratio to the year's mean, shrunk to the default row by n / (n + k) years.
 
-    Years are twelve-month blocks counted back from the newest month. A block enters with ``min_months`` observed
-    months at least; its mean is corrected for the season of the months it lacks.
+    Years are twelve-month blocks counted back from the newest month. A block enters with ``min_months``
+    observed months at least; its mean is corrected for the season of the months it lacks.
 
     Parameters
     ----------

@@ -39,10 +39,11 @@ class Cube:
     features
         By column name, ``(P, T)``, NaN where not known.
     delays
-        Months between the valuation month and the newest value of each series (key ``yield`` for the harvest);
-        history is used with the same delay, so that training sees what a forecast sees.
+        Months between the valuation month and the newest value of each series (key ``yield`` for the
+        harvest); history is used with the same delay, so that training sees what a forecast sees.
     potential
-        ``(P, T + H)`` t per mature ha and month before season, deficit and plantation effect; 0 without mature area.
+        ``(P, T + H)`` t per mature ha and month before season, deficit and plantation effect; 0 without
+        mature area.
     area, age
         ``(P, T + H)`` mature area in ha and mean age in years.
     region, season_rows
@@ -87,7 +88,7 @@ def build_cube(
     first = int(ordinal.min()) if len(ordinal) else last
     shape = (len(ids), last - first + 1)
     row = np.searchsorted(np.asarray(ids, dtype=str), rows["plantation_id"].to_numpy(dtype=str))
-    position = np.asarray(row, dtype=np.int64), np.asarray(ordinal - first, dtype=np.int64)
+    position = (np.asarray(row, dtype=np.int64), np.asarray(ordinal - first, dtype=np.int64))
     instant = as_of_instant(as_of)
     unseen = _later(rows, "features_known_at", instant)
     skip = {"plantation_id", "month", "region", "features_known_at", "harvest_known_at", "ffb_t", "area_mature_ha"}
@@ -181,7 +182,9 @@ def shift(values: FloatArray, months: int) -> FloatArray:
 def _management(rows: pd.DataFrame, assumptions: Assumptions) -> FloatArray:
     given = rows["management_factor"].to_numpy(np.float64, na_value=np.nan)
     places = rows[["country", "state", "scheme"]].fillna("").astype(str).itertuples(index=False, name=None)
-    default = np.array([management_factor(country, state, scheme, assumptions) for country, state, scheme in places], dtype=np.float64)
+    default = np.array(
+        [management_factor(country, state, scheme, assumptions) for country, state, scheme in places], dtype=np.float64
+    )
     return np.where(given > 0, given, default)
 
 

@@ -55,13 +55,14 @@ def conformal_quantiles(errors: FloatArray, probabilities: FloatArray) -> FloatA
 def calibrate(errors: FloatArray, horizons: NDArray[np.int64], assumptions: Assumptions) -> Spread:
     """Spread per horizon bucket from embargoed errors, blended with the assumed spread where they are few.
 
-    The errors are centred: a shock common to the calibration years says little about the next ones, so the mean error
-    widens the spread instead of moving the forecast.
+    The errors are centred: a shock common to the calibration years says little about the next ones, so the
+    mean error widens the spread instead of moving the forecast.
 
     Parameters
     ----------
     errors
-        ``(P, origins, horizons)`` of (observed - forecast) / (forecast x plantation spread); NaN where unknown.
+        ``(P, origins, horizons)`` of (observed - forecast) / (forecast x plantation spread); NaN where
+        unknown.
     """
     normal = np.array([NormalDist().inv_cdf(float(p)) for p in PROBABILITIES])
     assumed = assumptions.number("interval.sd_month")
@@ -139,5 +140,11 @@ def predictive_quantiles(
 
 
 def _mean_zero(quantiles: FloatArray) -> FloatArray:
-    """Shift relative quantiles so that the distribution drawn from them has mean 1 around 1."""
-    return np.asarray(quantiles - (mean_from_quantiles(1.0 + quantiles) - 1.0))
+    """Shift relative quantiles so that the distribution drawn from them has mean 1 around 1.
+
+    A few passes, because the lower tail of a yield ends at zero and does not move with the rest.
+    """
+    out = quantiles
+    for _ in range(4):
+        out = out - (mean_from_quantiles(1.0 + out) - 1.0)
+    return np.asarray(out)

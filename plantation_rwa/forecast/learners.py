@@ -13,6 +13,7 @@ from plantation_rwa.forecast.agronomy import FloatArray
 from plantation_rwa.forecast.cube import Cube, shift
 
 Form = Literal["direct", "residual"]
+FORMS: tuple[Form, Form] = ("direct", "residual")
 
 #: Lags before harvest of the deficit sums, months, both ends included.
 DEFICIT_BINS = ((0, 3), (4, 6), (7, 12), (13, 18), (19, 24), (25, 30), (31, 36))
@@ -36,6 +37,14 @@ class Design:
 
     names: tuple[str, ...]
     values: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Boosted:
+    """A fitted booster and the feature columns it uses."""
+
+    model: Any
+    columns: NDArray[np.intp]
 
 
 def bin_weights(lags: int) -> FloatArray:
@@ -122,7 +131,7 @@ def fit_boosting(x: NDArray[np.float32], y: FloatArray, mu: FloatArray, form: Fo
     y, mu
         Observed yield and prior of the rows, t per ha and month.
     form
-        ``direct`` learns the yield, ``residual`` its ratio to the prior, weighted by the squared prior.
+        ``direct`` learns the yield, ``residual`` its ratio to the prior, unweighted: the noise is relative.
     """
     from sklearn.ensemble import HistGradientBoostingRegressor
 
@@ -138,17 +147,29 @@ def fit_boosting(x: NDArray[np.float32], y: FloatArray, mu: FloatArray, form: Fo
         early_stopping=False,
         random_state=0,
     )
+    filled = _filled(x)
+    columns = _informative(filled)
+    if not len(columns):
+        return None
     if form == "direct":
-        return model.fit(_filled(x), y)
-    return model.fit(_filled(x), np.minimum(y / mu, RATIO_MAX), sample_weight=mu**2)
+        return Boosted(model.fit(filled[:, columns], y), columns)
+    return Boosted(model.fit(filled[:, columns], np.minimum(y / mu, RATIO_MAX)), columns)
 
 
 def predict_boosting(model: Any, x: NDArray[np.float32], mu: FloatArray, form: Form) -> FloatArray:
     """Predicted yield, t per ha and month, never negative; shape of ``mu``, ``x`` having one more axis."""
     if model is None or mu.size == 0:
         return mu.copy()
-    raw = model.predict(_filled(x.reshape(-1, x.shape[-1]))).reshape(mu.shape)
+    rows = _filled(x.reshape(-1, x.shape[-1]))[:, model.columns]
+    raw = model.model.predict(rows).reshape(mu.shape)
     return np.asarray(np.maximum(raw if form == "direct" else np.clip(raw, 0.0, RATIO_MAX) * mu, 0.0))
+
+
+def _informative(x: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Columns with at least two distinct values; the booster cannot bin the others."""
+    low = np.where(np.isnan(x), np.inf, x).min(axis=0)
+    high = np.where(np.isnan(x), -np.inf, x).max(axis=0)
+    return np.flatnonzero(high > low)
 
 
 def _filled(x: NDArray[np.float32]) -> NDArray[np.float32]:

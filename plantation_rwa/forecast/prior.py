@@ -30,7 +30,7 @@ class Water:
     filled
         ``(P, T)`` mm; months without a value hold the normal known then.
     normal
-        ``(P, T, 12)`` mm, January first.
+        ``(P, T, 12)`` mm, January first; from the months known at each origin, the delay taken off.
     delay
         Months until a deficit is known.
     """
@@ -59,16 +59,24 @@ def water_of(cube: Cube, assumptions: Assumptions) -> Water:
     total = np.cumsum(np.where(month, value[:, :, None], 0.0), axis=1)
     normal = (total + overall[:, :, None]) / (count + 1.0)
     own = np.take_along_axis(normal, cube.calendar[None, : cube.months, None], axis=2)[:, :, 0]
-    return Water(np.where(seen, raw, own), normal, cube.delays.get(DEFICIT, 0))
+    delay = cube.delays.get(DEFICIT, 0)
+    as_known = np.full(normal.shape, typical)
+    as_known[:, delay:] = normal[:, : cube.months - delay]
+    return Water(np.where(seen, raw, own), as_known, delay)
 
 
 def expected_deficit(
-    cube: Cube, water: Water, weights: FloatArray, origins: NDArray[np.int64], horizons: NDArray[np.int64], before: float
+    cube: Cube,
+    water: Water,
+    weights: FloatArray,
+    origins: NDArray[np.int64],
+    horizons: NDArray[np.int64],
+    before: float,
 ) -> FloatArray:
     """Weighted sums of the deficit over the lags before harvest, as expected at each origin.
 
-    Months known at the origin enter as they were, later ones with the normal of their calendar month, months before
-    the record with ``before``.
+    Months known at the origin enter as they were, later ones with the normal of their calendar month,
+    months before the record with ``before``.
 
     Parameters
     ----------
@@ -143,11 +151,14 @@ def base_yield(cube: Cube, fit: PriorFit, annual: FloatArray) -> FloatArray:
     return np.asarray(cube.potential[:, : cube.months] * season * np.exp(-fit.beta * annual))
 
 
-def plantation_effects(cube: Cube, base: FloatArray, assumptions: Assumptions) -> tuple[FloatArray, FloatArray, FloatArray]:
+def plantation_effects(
+    cube: Cube, base: FloatArray, assumptions: Assumptions
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Log level of each plantation against the base, as known at each origin.
 
-    The own level is the log of observed over expected tonnes per ha (a ratio of sums keeps the mean), shrunk to the
-    portfolio's level by ``n tau^2 / (n tau^2 + sigma^2)``; the portfolio's level is shrunk to zero.
+    The own level is the log of observed over expected tonnes per ha (a ratio of sums keeps the mean),
+    shrunk to the portfolio's level by ``n tau^2 / (n tau^2 + sigma^2)``; the portfolio's level is shrunk to
+    zero.
 
     Returns
     -------
@@ -161,7 +172,8 @@ def plantation_effects(cube: Cube, base: FloatArray, assumptions: Assumptions) -
     months = np.cumsum(seen, axis=1).astype(np.float64)
     observed, expected, months = (np.nan_to_num(shift(v, delay)) for v in (observed, expected, months))
     years = months / 12.0
-    sd, noise = assumptions.number("plantation_effect.sd"), assumptions.number("plantation_effect.noise_month")
+    sd = assumptions.number("plantation_effect.sd")
+    noise = assumptions.number("plantation_effect.noise_month")
     floor = assumptions.number("data.log_floor")
     with np.errstate(invalid="ignore", divide="ignore"):
         level = np.where(months > 0, np.log(np.maximum(observed, floor * months) / expected), 0.0)

@@ -76,7 +76,7 @@ def stack_weights(
         use = np.isfinite(observed) & (scale > 0) & (buckets == b)
         rows = (members[:, use] / scale[use]).T
         out[b] = simplex_weights(rows, observed[use] / scale[use])
-    return equal_weight / members.shape[0] + (1 - equal_weight) * out
+    return np.asarray(equal_weight / members.shape[0] + (1 - equal_weight) * out)
 
 
 def combine(members: FloatArray, weights: FloatArray, horizons: NDArray[np.int64]) -> FloatArray:

@@ -12,9 +12,7 @@ from plantation_rwa.periods import Month
 from plantation_rwa.schema.tables import table
 
 #: Numeric feature columns carried into the panel, in the order of the published table.
-FEATURE_COLUMNS: tuple[str, ...] = tuple(
-    f.name for f in table("features").fields if f.kind in {"float", "int"}
-)
+FEATURE_COLUMNS: tuple[str, ...] = tuple(f.name for f in table("features").fields if f.kind in {"float", "int"})
 
 #: Blocks that reported must hold this share of the mature block area; the month is dropped otherwise.
 MIN_BLOCK_SHARE = 0.8
@@ -30,18 +28,19 @@ def build_panel(
 ) -> pd.DataFrame:
     """Join features, harvest and stand on a complete grid of plantations and months.
 
-    Harvest per block is summed. If blocks with at least :data:`MIN_BLOCK_SHARE` of the mature block area reported,
-    the tonnes are scaled to the whole area; with less, the month counts as not
-    observed. Without a block table, block records are taken as complete. A record of the whole
-    plantation (empty ``block_id``) goes before block records of the same month. The yield divides reported tonnes
-    by the area reported with them, by the stand's mature area where none is reported; no area, no yield.
+    Harvest per block is summed. If blocks with at least :data:`MIN_BLOCK_SHARE` of the mature block area
+    reported, the tonnes are scaled to the whole area; with less, the month counts as not observed. Without
+    a block table, block records are taken as complete. A record of the whole plantation (empty
+    ``block_id``) goes before block records of the same month. The yield divides reported tonnes by the area
+    reported with them, by the stand's mature area where none is reported; no area, no yield.
 
     Parameters
     ----------
     features
         Published feature rows with a ``month`` column and ``known_at`` as date; may be empty or lack columns.
     harvest
-        Known harvest, newest revision per key: ``plantation_id, block_id, month, ffb_t, area_mature_ha, known_at``.
+        Known harvest, newest revision per key: ``plantation_id, block_id, month, ffb_t, area_mature_ha,
+        known_at``.
     stand
         Result of :func:`plantation_rwa.panel.stand.stand_table`.
     months
@@ -53,8 +52,8 @@ def build_panel(
     -------
     pandas.DataFrame
         ``plantation_id, month, region``, :data:`FEATURE_COLUMNS`, ``features_known_at`` (UTC), ``ffb_t`` (t),
-        ``area_mature_ha`` (ha), ``yield_t_ha`` (t per mature ha), ``harvest_known_at`` (UTC), ``age_mean_years``;
-        sorted by plantation and month, the same whatever the order of the input rows.
+        ``area_mature_ha`` (ha), ``yield_t_ha`` (t per mature ha), ``harvest_known_at`` (UTC),
+        ``age_mean_years``; sorted by plantation and month, the same whatever the order of the input rows.
     """
     grid_months = _complete(months)
     grid = mature_area(stand, grid_months, mature_age_months)
@@ -98,9 +97,7 @@ def _features(features: pd.DataFrame) -> pd.DataFrame:
         values = pd.to_numeric(features[name], errors="coerce") if name in features else None
         out[name] = np.nan if values is None else values.to_numpy(np.float64, na_value=np.nan)
     known = features["known_at"].to_numpy() if "known_at" in features else [pd.NaT] * len(features)
-    out["features_known_at"] = pd.to_datetime(pd.Series(known, dtype=object), utc=True).astype(
-        "datetime64[us, UTC]"
-    )
+    out["features_known_at"] = pd.to_datetime(pd.Series(known, dtype=object), utc=True).astype("datetime64[us, UTC]")
     out = out.sort_values(["plantation_id", "month", "features_known_at"], kind="stable", na_position="first")
     return out.drop_duplicates(["plantation_id", "month"], keep="last").reset_index(drop=True)
 
@@ -117,16 +114,11 @@ def _no_harvest() -> pd.DataFrame:
     )
 
 
-def _harvest(
-    harvest: pd.DataFrame, stand: pd.DataFrame, grid: pd.DataFrame, mature_age_months: float
-) -> pd.DataFrame:
+def _harvest(harvest: pd.DataFrame, stand: pd.DataFrame, grid: pd.DataFrame, mature_age_months: float) -> pd.DataFrame:
     """Tonnes and area per plantation and month."""
     rows = harvest[["plantation_id", "block_id", "month", "ffb_t", "area_mature_ha", "known_at"]].copy()
     rows["block_id"] = rows["block_id"].fillna("").astype(str)
-    rows = rows[
-        rows["month"].isin(grid["month"].unique())
-        & rows["plantation_id"].isin(grid["plantation_id"].unique())
-    ]
+    rows = rows[rows["month"].isin(grid["month"].unique()) & rows["plantation_id"].isin(grid["plantation_id"].unique())]
     rows = rows[rows["ffb_t"].notna()]
     if not len(rows):
         return _no_harvest()
@@ -158,9 +150,7 @@ def _with_stand_area(rows: pd.DataFrame, stand: pd.DataFrame, mature_age_months:
     blocks = stand[["plantation_id", "block_id", "area_ha"]].copy()
     blocks["planted"] = planted_ordinals(stand["planted_date"])
     rows = rows.merge(blocks, on=["plantation_id", "block_id"], how="left")
-    ordinal = (
-        rows["month"].map({m: Month.parse(m).ordinal for m in rows["month"].unique()}).astype(np.float64)
-    )
+    ordinal = rows["month"].map({m: Month.parse(m).ordinal for m in rows["month"].unique()}).astype(np.float64)
     mature = rows["planted"].isna() | (ordinal - rows["planted"] >= mature_age_months)
     stand_area = rows["area_ha"].where(mature, 0.0).fillna(0.0)
     reported = rows["area_mature_ha"]
@@ -168,9 +158,7 @@ def _with_stand_area(rows: pd.DataFrame, stand: pd.DataFrame, mature_age_months:
     totals = mature_area(stand, sorted(rows["month"].unique()), mature_age_months)
     totals = totals.rename(columns={"area_mature_ha": "total"})[["plantation_id", "month", "total"]]
     total = (
-        rows[["plantation_id", "month"]]
-        .merge(totals, on=["plantation_id", "month"], how="left")["total"]
-        .to_numpy()
+        rows[["plantation_id", "month"]].merge(totals, on=["plantation_id", "month"], how="left")["total"].to_numpy()
     )
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(total > 0, stand_area.to_numpy() / total, 1.0)

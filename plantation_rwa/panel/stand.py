@@ -30,8 +30,8 @@ _TEXTS = ("soil_class", "region", "country", "state", "scheme")
 def stand_table(register: pd.DataFrame, blocks: pd.DataFrame | None = None) -> pd.DataFrame:
     """One row per block; a plantation without blocks gets one row with an empty ``block_id``.
 
-    Blocks stand for the whole plantation: its declared area is then the sum of theirs. A block without a planting
-    date or soil class takes the plantation's.
+    Blocks stand for the whole plantation: its declared area is then the sum of theirs. A block without a
+    planting date or soil class takes the plantation's.
 
     Parameters
     ----------
@@ -43,23 +43,19 @@ def stand_table(register: pd.DataFrame, blocks: pd.DataFrame | None = None) -> p
     Returns
     -------
     pandas.DataFrame
-        :data:`STAND_COLUMNS` (ha, fractions, naive dates; ``''`` for missing text, ``NaN``/``NaT`` otherwise),
-        sorted by plantation and block whatever the order of the inputs.
+        :data:`STAND_COLUMNS` (ha, fractions, naive dates; ``''`` for missing text, ``NaN``/``NaT``
+        otherwise), sorted by plantation and block whatever the order of the inputs.
     """
     own = _plantations(register)
     if blocks is None or len(blocks) == 0:
         return own
-    part = pd.DataFrame(
-        {c: blocks[c].to_numpy() for c in ("plantation_id", "block_id", "planted_date", "area_ha")}
-    )
+    part = pd.DataFrame({c: blocks[c].to_numpy() for c in ("plantation_id", "block_id", "planted_date", "area_ha")})
     part["soil_class"] = _text(blocks, "soil_class")
     part = part.astype({"plantation_id": str, "block_id": str})
     part["planted_date"] = pd.to_datetime(part["planted_date"], errors="coerce").astype("datetime64[us]")
     part["area_ha"] = pd.to_numeric(part["area_ha"], errors="coerce")
     part = part[(part["area_ha"] > 0) & part["plantation_id"].isin(own["plantation_id"])]
-    merged = part.merge(
-        own.drop(columns=["block_id", "area_ha"]), on="plantation_id", suffixes=("", "_plantation")
-    )
+    merged = part.merge(own.drop(columns=["block_id", "area_ha"]), on="plantation_id", suffixes=("", "_plantation"))
     merged["planted_date"] = merged["planted_date"].fillna(merged["planted_date_plantation"])
     has_class = merged["soil_class"] != ""
     merged["soil_class"] = merged["soil_class"].where(has_class, merged["soil_class_plantation"])
@@ -71,8 +67,8 @@ def stand_table(register: pd.DataFrame, blocks: pd.DataFrame | None = None) -> p
 def mature_area(stand: pd.DataFrame, months: Sequence[str], mature_age_months: float) -> pd.DataFrame:
     """Mature area and mean age of each plantation in each month.
 
-    A stand row is mature from ``mature_age_months`` calendar months after its planting month on; without a planting
-    date it counts as mature throughout.
+    A stand row is mature from ``mature_age_months`` calendar months after its planting month on; without a
+    planting date it counts as mature throughout.
 
     Parameters
     ----------
@@ -86,8 +82,9 @@ def mature_area(stand: pd.DataFrame, months: Sequence[str], mature_age_months: f
     Returns
     -------
     pandas.DataFrame
-        ``plantation_id, month, area_mature_ha, age_mean_years`` (ha; years, mean over the area whose planting date
-        is known, young palms included, 0 before planting; NaN if no date is known), sorted by plantation and month.
+        ``plantation_id, month, area_mature_ha, age_mean_years`` (ha; years, mean over the area whose
+        planting date is known, young palms included, 0 before planting; NaN if no date is known), sorted by
+        plantation and month.
     """
     ordinals = np.array([Month.parse(m).ordinal for m in months], dtype=np.int64)
     ids, rows = np.unique(stand["plantation_id"].to_numpy(dtype=str), return_inverse=True)
@@ -122,10 +119,9 @@ def _plantations(register: pd.DataFrame) -> pd.DataFrame:
     out = pd.DataFrame({"plantation_id": register["plantation_id"].astype(str).to_numpy()})
     out["block_id"] = ""
     dates = register["planted_date"] if "planted_date" in register else pd.Series([pd.NaT] * len(register))
-    out["planted_date"] = pd.to_datetime(pd.Series(dates.to_numpy()), errors="coerce").astype(
-        "datetime64[us]"
-    )
-    declared, geodesic = _number(register, "planted_area_ha"), _number(register, "area_geodesic_ha")
+    out["planted_date"] = pd.to_datetime(pd.Series(dates.to_numpy()), errors="coerce").astype("datetime64[us]")
+    declared = _number(register, "planted_area_ha")
+    geodesic = _number(register, "area_geodesic_ha")
     out["area_ha"] = np.where(declared > 0, declared, geodesic)
     out["management_factor"] = _number(register, "management_factor")
     for name in _TEXTS:
@@ -140,9 +136,7 @@ def _number(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
     if name not in frame:
         return np.full(len(frame), np.nan)
     return np.asarray(
-        pd.to_numeric(pd.Series(frame[name].to_numpy()), errors="coerce").to_numpy(
-            np.float64, na_value=np.nan
-        )
+        pd.to_numeric(pd.Series(frame[name].to_numpy()), errors="coerce").to_numpy(np.float64, na_value=np.nan)
     )
 
 

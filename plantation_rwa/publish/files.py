@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import uuid
@@ -73,7 +74,9 @@ def write_atomically(path: str | Path, write: Callable[[Path], int | None]) -> O
             f"{target}: cannot be written ({reason}). Check rights, free space and that it is no folder."
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        # the first error is the one to report, not that there is nothing to clean up
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return OutputFile(str(path), digest, size, rows or 0)
 
 

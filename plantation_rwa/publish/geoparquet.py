@@ -106,9 +106,7 @@ def read_part(path: str | Path, columns: Sequence[str] | None = None) -> pd.Data
             raise PublishError(f"{path}: no column {', '.join(missing)}. It has: {', '.join(names)}.")
         content = file.read(columns=list(names if columns is None else columns))
     except (OSError, pa.ArrowException) as error:
-        raise PublishError(
-            f"{path}: cannot be read ({error}). Run the stage that writes it again."
-        ) from error
+        raise PublishError(f"{path}: cannot be read ({error}). Run the stage that writes it again.") from error
     order = names if columns is None else list(columns)
     data = {name: _series(content.column(name)) for name in order}
     frame = pd.DataFrame(data, index=pd.RangeIndex(content.num_rows), columns=order)
@@ -116,9 +114,7 @@ def read_part(path: str | Path, columns: Sequence[str] | None = None) -> pd.Data
     return gpd.GeoDataFrame(frame, geometry="geometry", crs=CRS_TEXT) if is_geo else frame
 
 
-def read_parts(
-    root: str | Path, rel_paths: Sequence[str], columns: Sequence[str] | None = None
-) -> pd.DataFrame:
+def read_parts(root: str | Path, rel_paths: Sequence[str], columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Read several files of one table; the ``key=value`` folders of each path become text columns at the end.
 
     Parameters
@@ -191,9 +187,7 @@ def _arrow(frame: pd.DataFrame, spec: Table, fields: Sequence[Field], path: str)
                 f"{path}: column '{field.name}' is not {field.kind} ({error}). Pass it through finalise."
             ) from error
         if values.null_count and field.name in required:
-            raise PublishError(
-                f"{path}: column '{field.name}' has {values.null_count} nulls and may have none."
-            )
+            raise PublishError(f"{path}: column '{field.name}' has {values.null_count} nulls and may have none.")
         columns.append(values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values)
         declared.append(field.arrow().with_nullable(field.name not in required))
     return pa.Table.from_arrays(columns, schema=pa.schema(declared, metadata=metadata))
@@ -213,9 +207,7 @@ def _order(frame: pd.DataFrame, spec: Table) -> NDArray[np.intp]:
 def _geometries(frame: pd.DataFrame, path: str) -> NDArray[Any]:
     crs = getattr(frame["geometry"], "crs", None)
     if crs is not None and CRS.from_user_input(crs).to_epsg() != 4326:
-        raise PublishError(
-            f"{path}: geometry is in {CRS.from_user_input(crs).name}. Reproject it to {CRS_TEXT}."
-        )
+        raise PublishError(f"{path}: geometry is in {CRS.from_user_input(crs).name}. Reproject it to {CRS_TEXT}.")
     geometry = frame["geometry"].to_numpy(dtype=object, copy=True)
     geometry[pd.isna(geometry) | shapely.is_empty(geometry)] = None
     return np.asarray(shapely.orient_polygons(geometry), dtype=object)
@@ -271,9 +263,7 @@ def _write_and_compare(content: pa.Table, temporary: Path, path: str) -> int:
 
 def _leaf_paths(schema: pa.Schema) -> list[str]:
     return [
-        p
-        for f in schema
-        for p in ([f"{f.name}.{c.name}" for c in f.type] if pa.types.is_struct(f.type) else [f.name])
+        p for f in schema for p in ([f"{f.name}.{c.name}" for c in f.type] if pa.types.is_struct(f.type) else [f.name])
     ]
 
 

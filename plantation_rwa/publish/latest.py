@@ -41,9 +41,7 @@ def write_latest(root: str | Path, tables: Mapping[str, pd.DataFrame]) -> list[O
     """
     unknown = sorted(set(tables) - set(LATEST_TABLES))
     if unknown:
-        raise PublishError(
-            f"latest/: no merged copy of {', '.join(unknown)}. Known: {', '.join(LATEST_TABLES)}."
-        )
+        raise PublishError(f"latest/: no merged copy of {', '.join(unknown)}. Known: {', '.join(LATEST_TABLES)}.")
     written = []
     for name in LATEST_TABLES:
         if name not in tables:
@@ -53,9 +51,7 @@ def write_latest(root: str | Path, tables: Mapping[str, pd.DataFrame]) -> list[O
         relative = f"latest/{name}.parquet"
         identity = [*spec.key, *(key for key in spec.partitions if key != "vintage")]
         _no_repeats(frame, identity, relative)
-        file = write_table(
-            frame[[f.name for f in fields if f.name in frame]], spec, fields, Path(root) / relative
-        )
+        file = write_table(frame[[f.name for f in fields if f.name in frame]], spec, fields, Path(root) / relative)
         written.append(OutputFile(relative, file.sha256, file.bytes, file.rows))
     return written
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 
 from plantation_rwa.features.climate import monthly_climate, oni_known
 from plantation_rwa.features.sensors import monthly_sensors
-from plantation_rwa.periods import Month, end_of_month_utc, month_range
+from plantation_rwa.periods import Month, month_range
 from plantation_rwa.run.partitions import History, Key, PartitionPlan, plan_rows, rows_identity, summary
 from plantation_rwa.run.scenes import Unit, scenes_by_month
 from plantation_rwa.run.session import Session, code_hash, short, table_hash
+from plantation_rwa.schema.checks import finalise
 from plantation_rwa.sources.base import Scene
 
 TABLES = {"features": ("plantation_id",), "features_blocks": ("plantation_id", "block_id")}
@@ -49,7 +52,7 @@ def plan_features(session: Session, history: History) -> FeatureWork:
     scenes = scenes_by_month(session, outlines)
     months = [str(m) for m in _months(session, scenes)]
     shared = {"code": code_hash("features")[:16], "configuration": short(_settings(session))}
-    climate, sensors = _climate_hashes(session, months), _sensor_hashes(session)
+    climate, sensors = _climate_hashes(session), _sensor_hashes(session)
     index = _index_by_month(session, months)
     plans = []
     for table, keys in TABLES.items():
@@ -111,8 +114,8 @@ def chunks(units: Sequence[Unit], size: int = 6) -> list[list[Unit]]:
 
 def feature_rows(
     session: Session, work: FeatureWork, imagery: Mapping[tuple[Key, str], dict[str, Any]]
-) -> dict[tuple[str, str], gpd.GeoDataFrame]:
-    """Rows to publish by (table, month), for the partitions that must be computed.
+) -> dict[tuple[str, str], pd.DataFrame]:
+    """Finalised rows to publish by (table, month), for the partitions that must be computed.
 
     Parameters
     ----------
@@ -125,37 +128,29 @@ def feature_rows(
     known = session.known
     months = [str(m) for m in month_range(*_span([p.partition.removeprefix("month=") for p in work.plans]))]
     climate = _by_key(monthly_climate(known.climate_daily, known.register, session.assumptions))
-    sensors = _by_key(monthly_sensors(known.sensors, known.register))
+    sensors = _by_key(monthly_sensors(known.sensors, known.register, assumptions=session.assumptions))
     index = {row.month: row for row in oni_known(known.climate_index, months).itertuples(index=False)}
     lag = session.config.climate.known_lag_days if session.config.climate else 0
     outlines = {row.key: row for row in work.outlines.itertuples(index=False)}
     wanted = {(u.key, u.month) for u in units_to_do(session, work)}
     failed = wanted - set(imagery)
-    published: dict[tuple[str, str], gpd.GeoDataFrame] = {}
+    rows: dict[str, list[dict[str, Any]]] = {}
     for plan in todo:
         month = plan.partition.removeprefix("month=")
-        rows = [
-            _row(
-                session,
-                outlines[key],
-                month,
-                imagery.get((key, month)),
-                climate,
-                sensors,
-                index.get(month),
-                lag,
-            )
-            for key in plan.todo
-            if (key, month) not in failed
-        ]
-        if rows:
-            frame = pd.DataFrame(rows)
-            if plan.table == "features_blocks":
-                frame = frame.drop(columns=list(_SENSORS))
-            else:
-                frame = frame.drop(columns="block_id")
-            published[(plan.table, month)] = gpd.GeoDataFrame(frame, geometry="geometry", crs="EPSG:4326")
-    return published
+        for key in plan.todo:
+            if (key, month) not in failed:
+                vegetation, oni = imagery.get((key, month)), index.get(month)
+                row = _row(session, outlines[key], month, vegetation, climate, sensors, oni, lag)
+                rows.setdefault(plan.table, []).append(row)
+    return {(name, month): frame for name, found in rows.items() for month, frame in _split(name, found)}
+
+
+def _split(name: str, rows: Sequence[dict[str, Any]]) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Finalised rows of one table, month by month; checked together because each check has a fixed cost."""
+    frame = pd.DataFrame(rows).drop(columns=list(_SENSORS) if name == "features_blocks" else ["block_id"])
+    frame = gpd.GeoDataFrame(frame, geometry="geometry", crs="EPSG:4326")
+    for month, part in finalise(frame, name, partition="month").groupby("month", sort=True):
+        yield str(month), part.drop(columns="month").reset_index(drop=True)
 
 
 def part_identity(plan: PartitionPlan, frame: pd.DataFrame) -> tuple[str, dict[str, str]]:
@@ -176,6 +171,7 @@ def _row(
     lag: int,
 ) -> dict[str, Any]:
     row: dict[str, Any] = {
+        "month": month,
         "plantation_id": outline.plantation_id,
         "block_id": outline.block_id,
         "geometry": outline.geometry,
@@ -195,7 +191,7 @@ def _row(
     else:
         row.update({c: getattr(weather, c) for c in _CLIMATE})
         flags.update(filter(None, weather.flags.split(";")))
-        dates.append((end_of_month_utc(pd.Series([month])).iloc[0] + pd.Timedelta(days=lag)).date())
+        dates.append(Month.parse(month).last + dt.timedelta(days=lag))
     if oni is not None and pd.notna(oni.oni_known):
         row["oni_known"] = oni.oni_known
         dates.append(oni.known_at.date())
@@ -287,18 +283,24 @@ def _settings(session: Session) -> dict[str, Any]:
     }
 
 
-def _climate_hashes(session: Session, months: Sequence[str]) -> dict[tuple[str, str], str]:
+def _climate_hashes(session: Session) -> dict[tuple[str, str], str]:
     """Per plantation and month a hash of all its weather up to the end of that month."""
-    daily, found = session.known.climate_daily, {}
+    daily = session.known.climate_daily
+    found: dict[tuple[str, str], str] = {}
     if daily.empty:
-        return {}
-    names = [c for c in daily.columns if c not in {"plantation_id", "date"} and not c.startswith("_")]
+        return found
+    names = sorted(c for c in daily.columns if c not in {"plantation_id", "date"} and not c.startswith("_"))
     for plantation, group in daily.groupby("plantation_id", sort=True):
-        chain = ""
-        months_of = group["date"].dt.strftime("%Y-%m").to_numpy()
-        for month, rows in group.groupby(months_of, sort=True):
-            chain = short([chain, table_hash(rows[["date", *names]])])
-            found[(str(plantation), str(month))] = chain
+        ordered = group.sort_values("date", kind="stable")
+        months = ordered["date"].dt.strftime("%Y-%m").to_numpy(dtype=str)
+        days = ordered["date"].astype("datetime64[us]").astype("int64").to_numpy()
+        values = np.ascontiguousarray(ordered[names].to_numpy(dtype=np.float64))
+        chain = hashlib.sha256("|".join(names).encode())
+        starts = np.flatnonzero(np.r_[True, months[1:] != months[:-1]])
+        for start, end in zip(starts, [*starts[1:], len(months)], strict=True):
+            chain.update(days[start:end].tobytes())
+            chain.update(values[start:end].tobytes())
+            found[(str(plantation), str(months[start]))] = chain.hexdigest()[:16]
     return found
 
 

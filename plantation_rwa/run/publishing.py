@@ -11,7 +11,6 @@ import pandas as pd
 from plantation_rwa.publish.geoparquet import read_part, write_part
 from plantation_rwa.publish.manifest import Manifest, Output
 from plantation_rwa.run.partitions import Published
-from plantation_rwa.schema.checks import finalise
 
 
 def publish_part(
@@ -26,9 +25,9 @@ def publish_part(
     components: Mapping[str, str],
     problems: Sequence[tuple[str, ...]] = (),
 ) -> Published:
-    """Finalise, check and write one part; its name carries its identity, so no other part writes over it."""
+    """Write one part of a finalised table; its name carries its identity, so no other part writes over it."""
     relative = f"{table}/{folder}/part-{fingerprint[:12]}.parquet"
-    file = write_part(finalise(frame, table), table, root / relative)
+    file = write_part(frame, table, root / relative)
     output = Output(
         stage,
         table,

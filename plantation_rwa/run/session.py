@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from plantation_rwa.assumptions import Assumptions
 from plantation_rwa.config import Config, fingerprint
@@ -120,27 +121,23 @@ def code_hash(stage: str) -> str:
 
 
 def table_hash(frame: pd.DataFrame) -> str:
-    """SHA-256 of a table's content: column names, values in row order; bookkeeping columns left out."""
-    digest = hashlib.sha256()
-    for name in sorted(c for c in frame.columns if not str(c).startswith("_")):
-        digest.update(str(name).encode() + b"\x1e")
-        digest.update(_column_bytes(frame[name]))
-    return digest.hexdigest()
+    """SHA-256 of a table's content: column names and values in row order; bookkeeping columns (``_...``) left out."""
+    columns = {str(name): _arrow(frame[name]) for name in sorted(frame.columns) if not str(name).startswith("_")}
+    table = pa.table(columns)
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table.combine_chunks())
+    return hashlib.sha256(sink.getbuffer()).hexdigest()
 
 
-def _column_bytes(column: pd.Series) -> bytes:
-    if column.dtype.kind == "M":
-        return (
-            column.astype("datetime64[us]" if column.dt.tz is None else "datetime64[us, UTC]")
-            .astype("int64")
-            .to_numpy()
-            .tobytes()
-        )
-    if column.dtype.kind in "fiub" and isinstance(column.dtype, np.dtype):
-        return column.to_numpy().astype("float64").tobytes()
+def _arrow(column: pd.Series) -> pa.Array | pa.ChunkedArray:
     if str(column.dtype) == "geometry":
-        return b"\x1f".join(w or b"" for w in column.to_wkb())
-    return "\x1f".join("" if v is None or v is pd.NA or v != v else str(v) for v in column).encode()
+        return pa.array(list(column.to_wkb()), pa.binary())
+    if column.dtype == object:
+        return pa.array([None if v is None or v is pd.NA or v != v else str(v) for v in column], pa.string())
+    if pd.api.types.is_string_dtype(column.dtype):
+        return pa.array(column, pa.string())
+    return pa.array(column)
 
 
 def short(value: Any) -> str:

@@ -28,6 +28,7 @@ from plantation_rwa.run.progress import Progress, Silent, StageClock
 from plantation_rwa.run.publishing import publish_part, read_all, remove_unnamed
 from plantation_rwa.run.scenes import Unit, imagery_chunk
 from plantation_rwa.run.session import STAGES, Session, code_hash, configuration_record, identity, short
+from plantation_rwa.schema.checks import finalise
 from plantation_rwa.sources.base import Inputs
 
 #: applies a function to items, here or on workers; outcomes in the order of the items
@@ -198,7 +199,7 @@ class _Walk:
             self.published[stage] = [
                 publish_part(
                     session.root,
-                    frame,
+                    finalise(frame, table),
                     stage=stage,
                     table=table,
                     folder=session.tag,
@@ -236,7 +237,7 @@ class _Walk:
 
     def _quarantine(self) -> None:
         session = self.session
-        frame = session.known.quarantine.frame(session.instant)
+        frame = finalise(session.known.quarantine.frame(session.instant), "quarantine")
         self.report.quarantined = {str(k): int(v) for k, v in frame["action"].value_counts().sort_index().items()}
         components = {"rows": short(frame.astype("str").to_csv(index=False))}
         plan = plan_whole(

@@ -27,7 +27,7 @@ _DTYPES: dict[str, Any] = {
 }
 
 
-def finalise(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+def finalise(frame: pd.DataFrame, name: str, *, partition: str = "") -> pd.DataFrame:
     """Order, type, round and check a table for publication.
 
     Columns that later versions fill are added as nulls; a column the registry does not know is an error.
@@ -38,6 +38,9 @@ def finalise(frame: pd.DataFrame, name: str) -> pd.DataFrame:
         Rows with any subset of the nullable columns; a GeoDataFrame where the table has a geometry.
     name
         Table name, see :data:`plantation_rwa.schema.tables.TABLES`.
+    partition
+        Partition key that the frame carries as a column, so that many partitions are checked in one go;
+        it stays as the last column and is part of the row key.
 
     Returns
     -------
@@ -50,26 +53,28 @@ def finalise(frame: pd.DataFrame, name: str) -> pd.DataFrame:
         Listing every failing column, check, value and row.
     """
     spec = table(name)
-    unknown = sorted(set(frame.columns) - set(spec.columns))
+    extra = [partition] if partition else []
+    unknown = sorted(set(frame.columns) - {*spec.columns, *extra})
     if unknown:
         raise SchemaError(name, [f"unknown column '{c}'" for c in unknown])
     out, failures = frame.reset_index(drop=True), []
     for field in spec.fields:
         try:
-            out[field.name] = _typed(out[field.name] if field.name in out else None, field, out.index)
+            out[field.name] = _typed(out.get(field.name), field, out.index)
         except (TypeError, ValueError, ArithmeticError, pyarrow.ArrowException) as error:
             failures.append(f"column '{field.name}' is not {field.kind}: {' '.join(str(error).split())}")
     if failures:
         raise SchemaError(name, failures)
-    out = out[list(spec.columns)].sort_values(list(spec.key), kind="stable", na_position="last").reset_index(drop=True)
-    check(out, name)
+    out = out[[*spec.columns, *extra]].sort_values([*extra, *spec.key], kind="stable", na_position="last")
+    out = out.reset_index(drop=True)
+    check(out, name, partition=partition)
     return out
 
 
-def check(frame: pd.DataFrame, name: str) -> None:
+def check(frame: pd.DataFrame, name: str, *, partition: str = "") -> None:
     """Validate a finalised table against bounds, allowed texts, nulls and key uniqueness."""
     try:
-        _pandera(name).validate(frame, lazy=True)
+        _pandera(name, partition).validate(frame, lazy=True)
     except SchemaErrors as error:
         raise SchemaError(name, _failures(error)) from None
 
@@ -116,10 +121,10 @@ def _integer(value: Any) -> int:
 
 
 @cache
-def _pandera(name: str) -> pa.DataFrameSchema:
+def _pandera(name: str, partition: str) -> pa.DataFrameSchema:
     spec = table(name)
     columns = {f.name: _column(f, spec) for f in spec.fields if f.kind != "geometry"}
-    unique = list(spec.key) if name != "quarantine" else None
+    unique = [*filter(None, [partition]), *spec.key] if name != "quarantine" else None
     return pa.DataFrameSchema(columns, unique=unique, strict=False, name=name)
 
 

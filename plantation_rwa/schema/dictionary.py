@@ -39,8 +39,9 @@ def dictionary_markdown() -> str:
             "",
         ]
         lines += ["| column | type | unit | meaning | null |", "| --- | --- | --- | --- | --- |"]
-        for row in dictionary(spec.name).itertuples(index=False):
-            lines.append(f"| `{row.column}` | {row.type} | {row.unit or '-'} | {row.meaning} | {row.null} |")
+        columns = ["column", "type", "unit", "meaning", "null"]
+        for column, kind, unit, meaning, null in dictionary(spec.name)[columns].itertuples(index=False, name=None):
+            lines.append(f"| `{column}` | {kind} | {unit or '-'} | {meaning} | {null} |")
         lines.append("")
     lines += ["## Codes of `quality_flag`", "", "| code | meaning |", "| --- | --- |"]
     lines += [f"| `{code}` | {meaning} |" for code, meaning in FLAGS.items()]

@@ -45,7 +45,9 @@ def write_register(path: Path, rows: list[dict[str, Any]], geometries: list[Base
     path.parent.mkdir(parents=True, exist_ok=True)
     rounded = [None if g is None else shapely.set_precision(g, 1e-7) for g in geometries]
     if path.suffix == ".parquet":
-        gpd.GeoDataFrame(pd.DataFrame(rows), geometry=rounded, crs="EPSG:4326").to_parquet(path, compression="zstd", index=False)
+        gpd.GeoDataFrame(pd.DataFrame(rows), geometry=rounded, crs="EPSG:4326").to_parquet(
+            path, compression="zstd", index=False
+        )
         return path
     features = [
         {"type": "Feature", "geometry": None if g is None else _rounded(mapping(g)), "properties": row}

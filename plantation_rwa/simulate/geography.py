@@ -140,7 +140,12 @@ def invented_outline(rng: np.random.Generator, centre: tuple[float, float], hect
     angles = np.linspace(0.0, 2 * np.pi, 17)[:-1]
     radii = 1.0 + 0.22 * rng.uniform(-1, 1, angles.size)
     scale = np.cos(np.radians(centre[1]))
-    unit = Polygon([(centre[0] + r * np.cos(a) / scale / 1e3, centre[1] + r * np.sin(a) / 1e3) for a, r in zip(angles, radii, strict=True)])
+    unit = Polygon(
+        [
+            (centre[0] + r * np.cos(a) / scale / 1e3, centre[1] + r * np.sin(a) / 1e3)
+            for a, r in zip(angles, radii, strict=True)
+        ]
+    )
     factor = float(np.sqrt(hectares / area_ha(unit)))
     return shapely.set_precision(shapely.affinity.scale(unit, factor, factor, origin=centre), 1e-7)
 
@@ -165,7 +170,9 @@ def with_blocks(estate: Estate, seed: int) -> Estate:
     return Estate(**values)
 
 
-def invent(seed: int, plantations: int, imagery_plantations: int, end_year: int, hectares: tuple[float, float]) -> list[Estate]:
+def invent(
+    seed: int, plantations: int, imagery_plantations: int, end_year: int, hectares: tuple[float, float]
+) -> list[Estate]:
     """Estates with invented outlines, spread over the regions in turn.
 
     Parameters

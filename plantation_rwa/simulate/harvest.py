@@ -45,7 +45,9 @@ def records(seed: int, estate: Estate, blocks: pd.DataFrame, last: Month) -> tup
     table["weight"] = bunch_weight_kg(table["age_years"])
     if not estate.blocks_published:
         weighted = table["weight"] * table["area_mature_ha"]
-        table = table.assign(weight=weighted).groupby("month", as_index=False)[["ffb_t", "area_mature_ha", "weight"]].sum()
+        table = (
+            table.assign(weight=weighted).groupby("month", as_index=False)[["ffb_t", "area_mature_ha", "weight"]].sum()
+        )
         table["weight"] /= table["area_mature_ha"]
         table["block_id"] = ""
     table = table.sort_values(["month", "block_id"], kind="stable").reset_index(drop=True)
@@ -99,7 +101,11 @@ def logbook(parts: Sequence[tuple[pd.DataFrame, pd.DataFrame]], faults: bool) ->
         rows = pd.concat([rows, twice], ignore_index=True)
         mistakes.append(_mistake(twice.iloc[0], "entered twice"))
         for _, row in plain[-1].iloc[-20:-18].iterrows():
-            here = (rows["plantation_id"] == row["plantation_id"]) & (rows["month"] == row["month"]) & (rows["block_id"] == row["block_id"])
+            here = (
+                (rows["plantation_id"] == row["plantation_id"])
+                & (rows["month"] == row["month"])
+                & (rows["block_id"] == row["block_id"])
+            )
             rows.loc[here, "ffb_t"] = (rows.loc[here, "ffb_t"] * 1000.0).round(0)
             mistakes.append(_mistake(row, "kg in place of t"))
     if len(rows):

@@ -53,29 +53,31 @@ def invented_world(seed: int, first: Month, last: Month) -> World:
         kernel.append(round(1500.0 * float(np.exp(level + ratio)), 2))
     prices = pd.DataFrame({"palm_oil_usd_t": palm, "palm_kernel_oil_usd_t": kernel}, index=[str(m) for m in months])
     days = pd.bdate_range(first.first, last.last)
+
     def walk(start: float, sd: float) -> NDArray[np.float64]:
         return start * np.exp(np.cumsum(rng.normal(0, sd / np.sqrt(260), days.size)))
-    fx = pd.DataFrame({"USDMYR": walk(4.3, 0.05).round(4), "USDIDR": walk(15800.0, 0.05).round(2), "EURUSD": walk(1.1, 0.05).round(4)}, index=days)  # fmt: skip
+
+    start = {"USDMYR": 4.3, "USDIDR": 15800.0, "EURUSD": 1.1}
+    fx = pd.DataFrame({pair: walk(rate, 0.05).round(4) for pair, rate in start.items()}, index=days)
     return World(prices, fx)
 
 
 def domestic(seed: int, world: World, known_lag_days: int = 3) -> pd.DataFrame:
-    """Monthly domestic series: ``cpo_my, pk_my`` in MYR/t, ``cpo_id, pk_id, shell_id`` in IDR/kg, ``k_id``, ``hr_cpo_usd``.
+    """Monthly domestic series of the contract: MYR/t, IDR/kg, the factor ``k_id``, and the USD reference price.
 
     Domestic levels are fixed fractions of the world prices at the month's mean exchange rate; ``k_id`` and
     ``shell_id`` are drawn about 0.92 and 22 IDR/kg.
     """
     rng = stream(seed, "domestic_prices")
-    monthly = world.fx.groupby(world.fx.index.strftime("%Y-%m")).mean()
+    monthly = world.fx.groupby(pd.DatetimeIndex(world.fx.index).strftime("%Y-%m")).mean()
     rows: list[tuple[str, str, float, str, str, str]] = []
     k = 0.0
-    for month, price in world.prices.iterrows():
+    for month, palm, kernel in world.prices[["palm_oil_usd_t", "palm_kernel_oil_usd_t"]].itertuples():
         k = 0.8 * k + rng.normal(0, 0.006)
         shell = round(22.0 + float(rng.normal(0, 1.5)), 2)
         if month not in monthly.index:
             continue
-        myr, idr = float(monthly.at[month, "USDMYR"]), float(monthly.at[month, "USDIDR"])
-        palm, kernel = float(price["palm_oil_usd_t"]), float(price["palm_kernel_oil_usd_t"])
+        myr, idr = (float(v) for v in monthly.loc[month, ["USDMYR", "USDIDR"]])
         name = str(month)
         rows += [
             (name, "cpo_my", round(palm * myr * CPO_MY, 2), "MYR", "t", ""),
@@ -146,9 +148,23 @@ def futures(seed: int, monthly: pd.Series, last: dt.date, days: int) -> pd.DataF
         for position, contract in enumerate(listed(day.date())):
             years = max(0, (last_trading_day(contract) - day.date()).days) / 365.0
             settle = np.exp(np.exp(-KAPPA * years) * chi + xi) + rng.normal(0, 3.0)
-            interest = 60000.0 * np.exp(-(((position - 2.0) / 4.0) ** 2)) * np.exp(rng.normal(0, 0.1)) + 900.0 * np.exp(-position / 9.0)
-            rows.append((day.date().isoformat(), "FCPO", str(contract), int(round(settle)), "MYR", int(interest), int(0.3 * interest)))
-    return pd.DataFrame(rows, columns=["settle_date", "symbol", "contract", "settle", "currency", "open_interest", "volume"])
+            interest = 60000.0 * np.exp(-(((position - 2.0) / 4.0) ** 2)) * np.exp(rng.normal(0, 0.1)) + 900.0 * np.exp(
+                -position / 9.0
+            )
+            rows.append(
+                (
+                    day.date().isoformat(),
+                    "FCPO",
+                    str(contract),
+                    round(settle),
+                    "MYR",
+                    int(interest),
+                    int(0.3 * interest),
+                )
+            )
+    return pd.DataFrame(
+        rows, columns=["settle_date", "symbol", "contract", "settle", "currency", "open_interest", "volume"]
+    )
 
 
 def currencies(fx: pd.DataFrame) -> pd.DataFrame:
@@ -161,7 +177,15 @@ def currencies(fx: pd.DataFrame) -> pd.DataFrame:
     }
     parts = []
     for (base, quote), rate in pairs.items():
-        part = pd.DataFrame({"date": fx.index.strftime("%Y-%m-%d"), "base": base, "quote": quote, "rate": rate.to_numpy(), "kind": "spot"})
+        part = pd.DataFrame(
+            {
+                "date": pd.DatetimeIndex(fx.index).strftime("%Y-%m-%d"),
+                "base": base,
+                "quote": quote,
+                "rate": rate.to_numpy(),
+                "kind": "spot",
+            }
+        )
         parts.append(part.dropna(subset="rate"))
     return pd.concat(parts).sort_values(["date", "base", "quote"], kind="stable").reset_index(drop=True)
 
@@ -173,7 +197,10 @@ def zero_curves(seed: int, ends: Sequence[dt.date]) -> pd.DataFrame:
     level = 0.0
     for end in reversed(list(ends)):
         for currency, shift in RATE_SHIFT.items():
-            rows += [(end.isoformat(), currency, tenor, round(zero + shift + level, 5)) for tenor, zero in zip(TENORS, ZERO, strict=True)]
+            rows += [
+                (end.isoformat(), currency, tenor, round(zero + shift + level, 5))
+                for tenor, zero in zip(TENORS, ZERO, strict=True)
+            ]
         level += float(rng.normal(0, 0.0006))
     table = pd.DataFrame(rows, columns=["date", "currency", "tenor_years", "zero_rate"])
     return table.sort_values(["date", "currency", "tenor_years"], kind="stable").reset_index(drop=True)

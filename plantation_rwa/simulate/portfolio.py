@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 import yaml
 
 from plantation_rwa.periods import Month, month_range
-from plantation_rwa.simulate import files, geography, harvest, market, scenes, sensors, weather, world
+from plantation_rwa.simulate import files, geography, harvest, market, scenes, sensors, weather, world, writers
 from plantation_rwa.simulate.geography import Estate
 
 BURN_IN_YEARS = 6
-GRID_STEP = 0.1
 
 
 @dataclass(frozen=True)
@@ -126,15 +124,19 @@ def simulate(
     effects, inputs = effects or world.Effects(), inputs or Inputs()
     last = Month.parse(end)
     estates = tuple(
-        geography.invent(seed, plantations, imagery_plantations, last.year, hectares) if inputs.estates is None else inputs.estates
+        geography.invent(seed, plantations, imagery_plantations, last.year, hectares)
+        if inputs.estates is None
+        else inputs.estates
     )
     climate_first = dt.date(last.year - climate_years, 1, 1)
     span = (Month(climate_first.year - BURN_IN_YEARS, 1), last)
     oni = weather.enso(seed, *span) if inputs.oni is None else inputs.oni
     directory.mkdir(parents=True, exist_ok=True)
 
-    _write_register(directory, estates, register_format, inputs.rights)
-    daily, grid_used = _write_climate(directory, seed, estates, oni, inputs.oni_text, climate_first, span, climate_style)
+    writers.write_register(directory, estates, register_format, inputs.rights)
+    daily, grid_used = writers.write_climate(
+        directory, seed, estates, oni, inputs.oni_text, climate_first, span, climate_style
+    )
     states, blocks = [], []
     for estate in estates:
         days, local = daily[estate.plantation_id]
@@ -146,14 +148,18 @@ def simulate(
     table, mistakes = harvest.logbook(parts, faults)
     files.write_csv(directory / "harvest/harvest.csv", table)
     files.write_csv(directory / "truth/harvest_mistakes.csv", mistakes)
-    _write_market(directory, seed, inputs.world, last, settlement_days)
+    writers.write_market(directory, seed, inputs.world, last, settlement_days)
     station_faults = sensors.write_sensors(directory, seed, estates, daily, last, sensor_months, faults)
     window = month_range(last + (1 - months), last)
     switch = Month.parse(baseline_switch) if baseline_switch else window[len(window) // 2]
-    plan = scenes.Plan(seed, window, switch, passes_per_month, tuple(provider_styles), faults, wrong_offset_flag, effects)
-    observed, items = scenes.write_scenes(directory, plan, estates, dict(zip([e.plantation_id for e in estates], states, strict=True)))
-    monthly = _monthly_truth(pd.concat(states, ignore_index=True), truth_blocks, observed)
-    _write_truth(directory, seed, effects, monthly, truth_blocks, items, switch)
+    plan = scenes.Plan(
+        seed, window, switch, passes_per_month, tuple(provider_styles), faults, wrong_offset_flag, effects
+    )
+    observed, items = scenes.write_scenes(
+        directory, plan, estates, dict(zip([e.plantation_id for e in estates], states, strict=True))
+    )
+    monthly = writers.monthly_truth(pd.concat(states, ignore_index=True), truth_blocks, observed)
+    writers.write_truth(directory, seed, effects, monthly, truth_blocks, items, switch)
     config = directory / "config.yaml"
     if write_config:
         text = yaml.safe_dump(configuration(directory, seed, last, bool(len(items)), grid_used), sort_keys=False)
@@ -161,7 +167,9 @@ def simulate(
     return Simulated(directory, config, estates, monthly, truth_blocks, items, station_faults)
 
 
-def configuration(directory: Path, seed: int, last: Month, imagery: bool, grid: bool, prefix: str = "") -> dict[str, Any]:
+def configuration(
+    directory: Path, seed: int, last: Month, imagery: bool, grid: bool, prefix: str = ""
+) -> dict[str, Any]:
     """The ready configuration of a simulated folder; ``prefix`` is put before every path."""
     sections: dict[str, Any] = {
         "version": 1,
@@ -179,8 +187,15 @@ def configuration(directory: Path, seed: int, last: Month, imagery: bool, grid: 
         },
     }
     if imagery:
-        sources = sorted(p.relative_to(directory).as_posix() for p in [*directory.glob("scenes/*/catalog.json"), *directory.glob("scenes/*/items.json")])
-        sections["imagery"] = {"source": [prefix + s for s in sources], "provider": "auto", "collections": ["sentinel-2-l2a", "sentinel-2-c1-l2a"]}
+        sources = sorted(
+            p.relative_to(directory).as_posix()
+            for p in [*directory.glob("scenes/*/catalog.json"), *directory.glob("scenes/*/items.json")]
+        )
+        sections["imagery"] = {
+            "source": [prefix + s for s in sources],
+            "provider": "auto",
+            "collections": ["sentinel-2-l2a", "sentinel-2-c1-l2a"],
+        }
     climate = {"index": prefix + "climate/oni.ascii.txt"}
     if (directory / "climate/daily.parquet").exists():
         climate["table"] = prefix + "climate/daily.parquet"
@@ -193,108 +208,3 @@ def configuration(directory: Path, seed: int, last: Month, imagery: bool, grid: 
     sections["market"] = {k: f"{prefix}market/{k}.csv" for k in ("futures", "prices", "fx", "rates")}
     sections["publish"] = {"out": "out"}
     return sections
-
-
-def _write_register(directory: Path, estates: Sequence[Estate], style: str, rights: pd.DataFrame | None) -> None:
-    files.write_register(directory / f"register.{style}", [e.register_row() for e in estates], [e.geometry for e in estates])
-    published = [b for e in estates if e.blocks_published for b in e.blocks]
-    if published:
-        owner = {b.block_id: e.plantation_id for e in estates for b in e.blocks}
-        rows = [
-            {"block_id": b.block_id, "plantation_id": owner[b.block_id], "planted_date": b.planted.isoformat(), "area_ha": b.area_ha, "soil_class": b.soil_class}
-            for b in published
-        ]  # fmt: skip
-        files.write_register(directory / "blocks.parquet", rows, [b.geometry for b in published])
-    if rights is not None:
-        files.write_csv(directory / "rights.csv", rights)
-    sponsors = sorted({e.sponsor_id for e in estates})
-    mills = sorted({e.mill_id for e in estates})
-    hazards = (0.015, 0.020, 0.030, 0.045)
-    files.write_csv(
-        directory / "sponsors.csv",
-        pd.DataFrame([(s, f"Simulated sponsor {s[-1]}", hazards[i % 4], 0.6) for i, s in enumerate(sponsors)], columns=["sponsor_id", "name", "hazard_per_year", "lgd"]),
-    )  # fmt: skip
-    files.write_csv(
-        directory / "mills.csv",
-        pd.DataFrame([(m, f"Simulated mill {m[-1]}", 0.01, 0.5, 30 + 15 * i) for i, m in enumerate(mills)], columns=["mill_id", "name", "hazard_per_year", "lgd", "capacity_t_h"]),
-    )  # fmt: skip
-
-
-def _write_climate(
-    directory: Path, seed: int, estates: Sequence[Estate], oni: pd.Series, oni_text: str | None,
-    published_from: dt.date, span: tuple[Month, Month], style: str,
-) -> tuple[dict[str, tuple[pd.DatetimeIndex, weather.Weather]], bool]:  # fmt: skip
-    regional = {c: weather.region_weather(seed, c, oni, span[0].first, span[1].last) for c in sorted({e.climate for e in estates})}
-    gridded = estates[0].climate if style == "mixed" else ""
-    daily: dict[str, tuple[pd.DatetimeIndex, weather.Weather]] = {}
-    if gridded:
-        days, values = regional[gridded]
-        boxes = np.array([e.geometry.bounds for e in estates if e.climate == gridded])
-        bounds = [*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0)]
-        field = weather.grid(seed, gridded, days, values, bounds, GRID_STEP)
-        shown = field.sel(time=slice(published_from.isoformat(), None))
-        for first in range(published_from.year, span[1].year + 1, 5):
-            part = shown.sel(time=slice(f"{first}", f"{first + 4}"))
-            files.write_grid(directory / f"climate/grid_{first}.nc", part)
-        daily = {e.plantation_id: (days, weather.over_estate(field, e)) for e in estates if e.climate == gridded}
-    tables = []
-    for estate in estates:
-        if estate.plantation_id in daily:
-            continue
-        days, values = regional[estate.climate]
-        local = weather.vary(seed, estate.plantation_id, values)
-        daily[estate.plantation_id] = (days, local)
-        keep = days >= pd.Timestamp(published_from)
-        dates = days[keep].to_numpy().astype("datetime64[D]")
-        tables.append(pd.DataFrame({"plantation_id": estate.plantation_id, "date": dates, **{k: v[keep] for k, v in local.items()}}))
-    if tables:
-        table = pd.concat(tables, ignore_index=True)
-        table["date"] = table["date"].dt.date
-        for name in weather.VARIABLES:
-            table[name] = table[name].astype(np.float32)
-        files.write_parquet(directory / "climate/daily.parquet", table)
-    text = weather.oni_text(oni[oni.index >= str(Month.of(published_from))]) if oni_text is None else oni_text
-    (directory / "climate").mkdir(exist_ok=True)
-    (directory / "climate/oni.ascii.txt").write_bytes(text.encode())
-    return daily, bool(gridded)
-
-
-def _write_market(directory: Path, seed: int, given: market.World | None, last: Month, days: int) -> None:
-    home = market.invented_world(seed, last + -120, last) if given is None else given
-    prices = market.domestic(seed, home)
-    files.write_csv(directory / "market/prices.csv", prices)
-    cpo = prices[prices["series"] == "cpo_my"].set_index("month")["value"]
-    files.write_csv(directory / "market/futures.csv", market.futures(seed, cpo, last.last, days))
-    files.write_csv(directory / "market/fx.csv", market.currencies(home.fx))
-    files.write_csv(directory / "market/rates.csv", market.zero_curves(seed, [m.last for m in month_range(last + -35, last)]))
-
-
-def _monthly_truth(states: pd.DataFrame, blocks: pd.DataFrame, observed: pd.DataFrame) -> pd.DataFrame:
-    weighted = blocks.assign(
-        mu=blocks["mu_t_ha"] * blocks["area_mature_ha"], ffb_t=blocks["yield_t_ha"] * blocks["area_mature_ha"]
-    )
-    total = weighted.groupby(["plantation_id", "month"], as_index=False)[["area_mature_ha", "mu", "ffb_t"]].sum()
-    area = total["area_mature_ha"].where(total["area_mature_ha"] > 0)
-    total = total.assign(mu_t_ha=total["mu"] / area, yield_t_ha=total["ffb_t"] / area).drop(columns="mu")
-    table = states.merge(total, on=["plantation_id", "month"], how="left")
-    return table.merge(observed, on=["plantation_id", "month"], how="left") if len(observed) else table
-
-
-def _write_truth(
-    directory: Path, seed: int, effects: world.Effects, monthly: pd.DataFrame, blocks: pd.DataFrame, items: pd.DataFrame, switch: Month
-) -> None:
-    files.write_parquet(directory / "truth/monthly.parquet", monthly)
-    files.write_parquet(directory / "truth/blocks.parquet", blocks)
-    files.write_csv(directory / "truth/scenes.csv", items)
-    notes: Mapping[str, Any] = {
-        "simulated": True,
-        "seed": seed,
-        "effects": asdict(effects),
-        "kernel": [round(float(w), 6) for w in world.kernel()],
-        "baseline_switch": str(switch),
-        "curve": {"kappa": market.KAPPA, "daily_sd": market.DAILY_SD},
-        "mature_age_months": world.MATURE_AGE_MONTHS,
-        "ndmi_rule": "NDMI falls by ndmi_deficit x canopy_deficit, the deficit of the last four months in 100 mm, at most 3",
-        "cire_rule": "CIre rises by cire_nutrition x nutrition; log yield by nutrition_yield x nutrition nine months before",
-    }
-    files.write_json(directory / "truth/truth.json", notes)

@@ -1,4 +1,5 @@
-"""Cuts the real pixels of ``data/sample/real/sentinel2`` out of their sources and writes items and outlines for them.
+"""Cuts the real pixels of ``data/sample/real/sentinel2`` out of their sources and writes items and outlines
+for them.
 
 Run once, with the folder that holds ``southtyrol-20220612`` and ``29RKH-20200219-crop``:
 
@@ -53,20 +54,30 @@ def outlines() -> list[dict[str, Any]]:
     desert = ("EPSG:32629", "MR", "Tiris Zemmour", "Africa/Nouakchott")
     shapes = {
         "REAL-TYROL-1": (tyrol, [(678105, 5152303), (678842, 5152411), (678951, 5151702), (678233, 5151588)]),
-        "REAL-TYROL-2": (tyrol, [(679903, 5150713), (680707, 5150918), (680994, 5150207), (680418, 5149822), (679966, 5150111)]),
+        "REAL-TYROL-2": (tyrol, [(679903, 5150713), (680707, 5150918), (680994, 5150207), (680418, 5149822),
+                                 (679966, 5150111)]),
         "REAL-TYROL-3": (tyrol, [(677211, 5149401), (677806, 5149508), (677711, 5149003), (677304, 5148942)]),
         "REAL-29RKH-1": (desert, [(242415, 2758233), (247388, 2759112), (248107, 2755024), (243011, 2754187)]),
-        "REAL-29RKH-2": (desert, [(251204, 2747411), (257093, 2747988), (256311, 2741877), (253120, 2743033), (250987, 2742105)]),
+        "REAL-29RKH-2": (desert, [(251204, 2747411), (257093, 2747988), (256311, 2741877), (253120, 2743033),
+                                  (250987, 2742105)]),
     }  # fmt: skip
+    from shapely.geometry import Polygon
+
     from plantation_rwa.grid import reproject
 
     features = []
     for name, ((crs, country, state, zone), corners) in shapes.items():
-        from shapely.geometry import Polygon
-
         ring = [[round(x, 7), round(y, 7)] for x, y in reproject(Polygon(corners), crs, "EPSG:4326").exterior.coords]
-        properties = {"plantation_id": name, "country": country, "state": state, "timezone": zone, "planted_date": "2010-01-01"}
-        features.append({"type": "Feature", "properties": properties, "geometry": {"type": "Polygon", "coordinates": [ring]}})
+        properties = {
+            "plantation_id": name,
+            "country": country,
+            "state": state,
+            "timezone": zone,
+            "planted_date": "2010-01-01",
+        }
+        features.append(
+            {"type": "Feature", "properties": properties, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+        )
     return features
 
 
@@ -87,7 +98,7 @@ def _south_tyrol(folder: Path, target: Path) -> dict[str, Any]:
     properties = {
         "platform": "sentinel-2",
         "datetime": "2022-06-12T00:00:00Z",
-        "description": "The source gives the day, not the time. Offset of baseline 04.00 already removed from the pixels.",
+        "description": "Day without time in the source; offset of baseline 04.00 already removed from the pixels.",
         "s2:processing_baseline": "04.00",
         "s2:product_type": "S2MSI2A",
         "earthsearch:boa_offset_applied": True,
@@ -111,7 +122,7 @@ def _desert(folder: Path, target: Path) -> dict[str, Any]:
     properties = {
         "platform": "sentinel-2",
         "datetime": "2020-02-19T00:00:00Z",
-        "description": "The source gives the day, not the time. A tile thinned to pixels of 100 m and 200 m.",
+        "description": "Day without time in the source; a tile thinned to pixels of 100 m and 200 m.",
         "s2:processing_baseline": "02.14",
         "s2:product_type": "S2MSI2A",
         "grid:code": "MGRS-29RKH",
@@ -126,7 +137,14 @@ def _cog(path: Path, pixels: NDArray[np.generic], transform: Any, crs: Any) -> N
     from rasterio.io import MemoryFile
 
     profile = {"height": pixels.shape[0], "width": pixels.shape[1], "count": 1, "dtype": pixels.dtype, "crs": crs}
-    options = {"compress": "zstd", "level": 15, "predictor": "yes", "blocksize": 256, "overviews": "none", "num_threads": 1}
+    options = {
+        "compress": "zstd",
+        "level": 15,
+        "predictor": "yes",
+        "blocksize": 256,
+        "overviews": "none",
+        "num_threads": 1,
+    }
     with MemoryFile() as memory:
         with memory.open(driver="GTiff", transform=transform, nodata=0, **profile) as copy:
             copy.write(pixels, 1)
@@ -153,7 +171,9 @@ def _footprint(target: Path, assets: Mapping[str, Any]) -> list[list[float]]:
     return [[round(x, 6), round(y, 6)] for x, y in outline.exterior.coords]
 
 
-def _item(name: str, properties: Mapping[str, Any], assets: Mapping[str, Any], ring: Sequence[list[float]], crs: Any) -> dict[str, Any]:
+def _item(
+    name: str, properties: Mapping[str, Any], assets: Mapping[str, Any], ring: Sequence[list[float]], crs: Any
+) -> dict[str, Any]:
     corners = np.array(ring)
     return {
         "type": "Feature",

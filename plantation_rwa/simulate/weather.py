@@ -17,7 +17,7 @@ from plantation_rwa.streams import stream
 
 VARIABLES = ("precipitation", "t2m_min", "t2m_max", "ssrd", "rh")
 UNITS = {"precipitation": "mm d-1", "t2m_min": "degC", "t2m_max": "degC", "ssrd": "MJ m-2 d-1", "rh": "%"}
-_SEASONS = ("DJF", "JFM", "FMA", "MAM", "AMJ", "MJJ", "JJA", "JAS", "ASO", "SON", "OND", "NDJ")
+SEASONS = ("DJF", "JFM", "FMA", "MAM", "AMJ", "MJJ", "JJA", "JAS", "ASO", "SON", "OND", "NDJ")
 _JASON = np.array([0, 0, 0, 0, 0, 0.5, 1, 1, 1, 1, 1, 0.5])
 
 Weather = dict[str, NDArray[np.float64]]
@@ -51,11 +51,13 @@ def oni_text(index: pd.Series) -> str:
     lines = [" SEAS  YR   TOTAL   ANOM"]
     for month, value in index.items():
         m = Month.parse(str(month))
-        lines.append(f"  {_SEASONS[m.number - 1]} {m.year} {26.5 + value:6.2f} {value:6.2f}")
+        lines.append(f"  {SEASONS[m.number - 1]} {m.year} {26.5 + value:6.2f} {value:6.2f}")
     return "\n".join(lines) + "\n"
 
 
-def region_weather(seed: int, climate: str, oni: pd.Series, first: dt.date, last: dt.date) -> tuple[pd.DatetimeIndex, Weather]:
+def region_weather(
+    seed: int, climate: str, oni: pd.Series, first: dt.date, last: dt.date
+) -> tuple[pd.DatetimeIndex, Weather]:
     """Daily weather of a region's centre.
 
     Rain occurrence is a two-state Markov chain with persistence P(w|w) - P(w|d) = 0.30 scaled to the month's
@@ -114,16 +116,19 @@ def vary(seed: int, key: str, weather: Weather) -> Weather:
     return {k: np.round(v, 1 if k != "rh" else 0) for k, v in local.items()}
 
 
-def grid(seed: int, climate: str, days: pd.DatetimeIndex, weather: Weather, bounds: Sequence[float], step: float) -> xr.Dataset:
+def grid(
+    seed: int, climate: str, days: pd.DatetimeIndex, weather: Weather, bounds: Sequence[float], step: float
+) -> xr.Dataset:
     """Daily grid around ``bounds`` (west, south, east, north), each cell a variation of the region's weather.
 
     Returns
     -------
     xarray.Dataset
-        ``time, latitude (north to south), longitude``; cell centres on multiples of ``step`` plus half a step.
+        ``time, latitude (north to south), longitude``; cell centres on multiples of ``step`` plus half a step, a
+        ring of cells around the bounds included.
     """
-    west, south = (np.floor(b / step) * step for b in bounds[:2])
-    east, north = (np.ceil(b / step) * step for b in bounds[2:])
+    west, south = (np.floor(b / step - 1) * step for b in bounds[:2])
+    east, north = (np.ceil(b / step + 1) * step for b in bounds[2:])
     lons = np.round(np.arange(west + step / 2, east, step), 6)
     lats = np.round(np.arange(north - step / 2, south, -step), 6)
     data = {v: np.empty((days.size, lats.size, lons.size), dtype=np.float32) for v in VARIABLES}

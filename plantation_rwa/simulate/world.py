@@ -46,7 +46,9 @@ class Effects:
     noise: float = 1.0
 
 
-def irho(rain: NDArray[np.float64], rain_days: NDArray[np.int64], reserve: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def irho(
+    rain: NDArray[np.float64], rain_days: NDArray[np.int64], reserve: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Monthly IRHO balance from a full reserve: deficit and reserve, mm (domain/yield.md 1.4).
 
     Known answer: four rainless months from 200 mm give 400 mm of deficit.

@@ -75,7 +75,8 @@ class Cells:
     Parameters
     ----------
     values
-        float64 (NaN), ``str`` (''), bool (False), naive ``datetime64[us]`` or UTC ``datetime64[us]`` (NaT), shape ``(n,)``.
+        float64 (NaN), ``str`` (''), bool (False), naive or UTC ``datetime64[us]`` (NaT), shape
+        ``(n,)``.
     missing
         Cells without a value.
     bad
@@ -134,7 +135,9 @@ def as_text(column: pa.Array) -> pa.Array:
         values = column.to_pandas().to_numpy(dtype="float64", na_value=np.nan)
         return pa.array([None if np.isnan(v) else number_text(v) for v in values], type=pa.string())
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        return pa.array([None if v is None else v.decode("utf-8", "replace").strip() for v in column.to_pylist()], type=pa.string())
+        return pa.array(
+            [None if v is None else v.decode("utf-8", "replace").strip() for v in column.to_pylist()], type=pa.string()
+        )
     try:
         return column.cast(pa.string())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
@@ -255,7 +258,11 @@ def _date(text: str, spec: ColumnSpec) -> tuple[Any, str | None]:
         day = dt.datetime(int(match[1]), int(match[2]), int(match[3]))
     except ValueError:
         return None, "is not a day of the calendar"
-    return (day, None) if _YEARS[0] <= day.year <= _YEARS[1] else (None, f"lies outside the years {_YEARS[0]} to {_YEARS[1]}")
+    return (
+        (day, None)
+        if _YEARS[0] <= day.year <= _YEARS[1]
+        else (None, f"lies outside the years {_YEARS[0]} to {_YEARS[1]}")
+    )
 
 
 def _month(text: str, spec: ColumnSpec) -> tuple[Any, str | None]:
@@ -264,7 +271,11 @@ def _month(text: str, spec: ColumnSpec) -> tuple[Any, str | None]:
         month = Month.parse(match[1] if match else text)
     except ValueError:
         return "", "is not a month; write YYYY-MM"
-    return (str(month), None) if _YEARS[0] <= month.year <= _YEARS[1] else ("", f"lies outside the years {_YEARS[0]} to {_YEARS[1]}")
+    return (
+        (str(month), None)
+        if _YEARS[0] <= month.year <= _YEARS[1]
+        else ("", f"lies outside the years {_YEARS[0]} to {_YEARS[1]}")
+    )
 
 
 def _instant(text: str, spec: ColumnSpec) -> tuple[Any, str | None]:

@@ -12,9 +12,10 @@ from plantation_rwa.periods import Month, end_of_month_utc
 from plantation_rwa.sources.base import Quarantine
 from plantation_rwa.sources.climate_grid import FILL_BELOW, open_grid
 from plantation_rwa.sources.climate_units import VARIABLES
-from plantation_rwa.sources.tables import ColumnSpec, Sheet, file_name, read_bytes, read_sheet
+from plantation_rwa.sources.files import file_name, read_bytes
+from plantation_rwa.sources.tables import ColumnSpec, Sheet, read_sheet
 
-__all__ = ["open_grid", "read_daily", "read_index", "wind_at_2m"]
+__all__ = ["open_grid", "read_daily", "read_index"]
 
 #: The season centred on month m is published early in month m + 2: known this many days after the end of m + 1.
 #: Source: release calendar of the NOAA Climate Prediction Center.
@@ -61,14 +62,20 @@ def read_daily(
     """
     sheet = read_sheet(paths, input="climate", columns=_DAILY, quarantine=quarantine)
     months = sheet.frame["date"].dt.strftime("%Y-%m")
-    sheet.frame["known_at"] = (end_of_month_utc(months) + pd.Timedelta(days=known_lag_days)).astype("datetime64[us, UTC]")
-    sheet.reject_unknown("plantation_id", list(register["plantation_id"]), "is not in the register; add it there or correct the id")
+    sheet.frame["known_at"] = (end_of_month_utc(months) + pd.Timedelta(days=known_lag_days)).astype(
+        "datetime64[us, UTC]"
+    )
+    sheet.reject_unknown(
+        "plantation_id", list(register["plantation_id"]), "is not in the register; add it there or correct the id"
+    )
     for name in VARIABLES:
         _check_values(sheet, name)
     crossed = sheet.frame["t2m_min"] > sheet.frame["t2m_max"]
-    shown = [f"{low:g} > {high:g}" for low, high in sheet.frame.loc[crossed, ["t2m_min", "t2m_max"]].itertuples(index=False)]
-    sheet.null(crossed, "t2m_min", "minimum temperature exceeds the maximum; both were left out", values=shown)
-    sheet.frame.loc[crossed, "t2m_max"] = np.nan
+    shown = [
+        f"{low:g} > {high:g}" for low, high in sheet.frame.loc[crossed, ["t2m_min", "t2m_max"]].itertuples(index=False)
+    ]
+    sheet.fault(crossed, "t2m_min", "minimum temperature exceeds the maximum; both left out", "nulled", shown)
+    sheet.frame.loc[crossed, ["t2m_min", "t2m_max"]] = np.nan
     sheet.reject_duplicates(["plantation_id", "date"], column="date")
     out = sheet.result()[["plantation_id", "date", *VARIABLES]]
     return out.sort_values(["plantation_id", "date"], kind="stable").reset_index(drop=True)
@@ -92,28 +99,34 @@ def read_index(paths: Sequence[str] | None, quarantine: Quarantine) -> pd.DataFr
     tables = [p for p in paths or () if file_name(p).lower().endswith((".csv", ".parquet", ".pq"))]
     sheet = read_sheet(tables, input="climate_index", columns=_INDEX, quarantine=quarantine)
     frame = sheet.frame
-    frame["known_at"] = frame["known_at"].where(frame["known_at"].notna(), _published(frame["month"])).astype("datetime64[us, UTC]")
-    sheet.reject(frame["value"].abs() > 10.0, "value", "is no anomaly in degC")
+    frame["known_at"] = (
+        frame["known_at"].where(frame["known_at"].notna(), _published(frame["month"])).astype("datetime64[us, UTC]")
+    )
+    sheet.reject(frame["value"].abs() > 10.0, "value", "value is no anomaly in degC")
     parts = [sheet.result()[list(_INDEX)]]
     parts += [_noaa(p, quarantine) for p in paths or () if p not in tables]
     out = pd.concat(parts, ignore_index=True).assign(index=lambda f: f["index"].str.upper())
     return out.sort_values(["index", "month", "known_at"], kind="stable").reset_index(drop=True)
 
 
-def wind_at_2m(speed: float, height: float) -> float:
-    """Wind at 2 m from a measurement at another height, m s-1 (FAO-56, equation 47, grass)."""
-    return float(speed * 4.87 / np.log(67.8 * height - 5.42))
-
-
 def _check_values(sheet: Sheet, name: str) -> None:
     spec, values = VARIABLES[name], sheet.frame[name]
-    sheet.null(values <= FILL_BELOW, name, "is a fill value")
+    sheet.null(values <= FILL_BELOW, name, f"{name} is a fill value")
     values = sheet.frame[name]
     low, high = spec.lower - spec.slack, spec.upper + spec.slack
-    sheet.null((values < low) | (values > high), name, f"is outside {spec.lower:g} to {spec.upper:g} {spec.unit}; check the unit")
+    sheet.null(
+        (values < low) | (values > high),
+        name,
+        f"{name} is outside {spec.lower:g} to {spec.upper:g} {spec.unit}; check the unit",
+    )
     values = sheet.frame[name]
     beyond = (values < spec.lower) | (values > spec.upper)
-    sheet.fault(beyond, name, f"is just outside {spec.lower:g} to {spec.upper:g} {spec.unit}; set to the bound", "repaired")
+    sheet.fault(
+        beyond,
+        name,
+        f"{name} is just outside {spec.lower:g} to {spec.upper:g} {spec.unit}; set to the bound",
+        "repaired",
+    )
     sheet.frame[name] = values.clip(spec.lower, spec.upper)
 
 
@@ -129,7 +142,9 @@ def _noaa(path: str, quarantine: Quarantine) -> pd.DataFrame:
     lines = read_bytes(path).decode("utf-8-sig", "replace").splitlines()
     header = lines[0].split() if lines else []
     if header[:2] != ["SEAS", "YR"] or "ANOM" not in header:
-        remedy = "Give NOAA's oni.ascii.txt (SEAS YR TOTAL ANOM), or a CSV or Parquet table month, index, value, known_at."
+        remedy = (
+            "Give NOAA's oni.ascii.txt (SEAS YR TOTAL ANOM), or a CSV or Parquet table month, index, value, known_at."
+        )
         raise SourceError.of(name, "is no ocean index in NOAA's layout", " ".join(header)[:80], remedy)
     rows = []
     for number, line in enumerate(lines[1:], start=1):
@@ -140,11 +155,19 @@ def _noaa(path: str, quarantine: Quarantine) -> pd.DataFrame:
         known = _published(pd.Series([month])).iloc[0] if month else None
         if fault:
             quarantine.add(
-                "climate_index", name, f"{fault}; row rejected", "rejected", row=number, value=line.strip(), known_at=known
+                "climate_index",
+                name,
+                f"{fault}; row rejected",
+                "rejected",
+                row=number,
+                value=line.strip(),
+                known_at=known,
             )
         else:
             rows.append((month, "ONI", value))
-    frame = pd.DataFrame(rows, columns=["month", "index", "value"]).astype({"month": "str", "index": "str", "value": "float64"})
+    frame = pd.DataFrame(rows, columns=["month", "index", "value"]).astype(
+        {"month": "str", "index": "str", "value": "float64"}
+    )
     again = frame.duplicated("month")
     for _, row in frame[again].iterrows():
         known = _published(pd.Series([row["month"]])).iloc[0]

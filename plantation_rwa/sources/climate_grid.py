@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+import dask
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -17,6 +18,9 @@ from plantation_rwa.sources.climate_units import VARIABLES, to_canonical, variab
 
 #: Numbers at or below this mean "missing" in climate files (-999, -9999, -99.99e3 ...).
 FILL_BELOW = -900.0
+
+#: Size of the blocks in which a grid is read; bounds memory, changes no value.
+_CHUNK = "32MiB"
 
 _AXES = {
     "time": ({"time", "valid_time", "date"}, {"time"}),
@@ -69,26 +73,38 @@ def open_grid(paths: Sequence[str] | None, quarantine: Quarantine) -> xr.Dataset
                 raise SourceError.of(name, told, "", "Bring all climate grids onto one grid, or give a climate table.")
     found = sorted({str(a.name) for _, a in parts})
     if "precipitation" not in found:
-        raise SourceError.of(reference, "the climate grid has no precipitation", ", ".join(found), "Add a variable 'precipitation' in mm.")
+        raise SourceError.of(
+            reference,
+            "the climate grid has no precipitation",
+            ", ".join(found),
+            "Add a variable 'precipitation' in mm.",
+        )
     axes = {axis: first[axis] for axis in ("latitude", "longitude")}
     series = {v: _one_series([(n, a.assign_coords(axes)) for n, a in parts if a.name == v], quarantine) for v in found}
     grid = xr.merge(series.values(), join="outer", compat="no_conflicts", combine_attrs="drop")
-    return _possible(grid).chunk({})
+    return _possible(grid)
 
 
 def _file(path: str) -> list[tuple[str, xr.DataArray]]:
     name = os.path.basename(path.rstrip("/"))
     dataset = _open(path, name, {})
-    wanted = {str(k): v for k in dataset.data_vars if (v := variable_of(str(k), str(dataset[k].attrs.get("standard_name", ""))))}
+    wanted = {
+        str(k): v
+        for k in dataset.data_vars
+        if (v := variable_of(str(k), str(dataset[k].attrs.get("standard_name", ""))))
+    }
     if not wanted:
         seen = ", ".join(sorted(str(k) for k in dataset.data_vars)) or "none"
-        raise SourceError.of(name, "holds no climate variable that is known", seen, f"Name them {', '.join(VARIABLES)}.")
+        raise SourceError.of(
+            name, "holds no climate variable that is known", seen, f"Name them {', '.join(VARIABLES)}."
+        )
     twice = sorted({v for v in wanted.values() if list(wanted.values()).count(v) > 1})
     if twice:
         raise SourceError.of(name, f"holds {twice[0]} more than once", ", ".join(sorted(wanted)), "Keep one of them.")
     others = [str(k) for k in dataset.data_vars if str(k) not in wanted]
     dataset.close()
-    dataset = _open(path, name, {"drop_variables": others, "chunks": "auto"})
+    with dask.config.set({"array.chunk-size": _CHUNK}):
+        dataset = _open(path, name, {"drop_variables": others, "chunks": "auto"})
     return [(name, _canonical(dataset[own], variable, name)) for own, variable in sorted(wanted.items())]
 
 
@@ -98,13 +114,14 @@ def _open(path: str, name: str, options: dict[str, Any]) -> xr.Dataset:
         return xr.open_dataset(path, engine=engine, decode_timedelta=False, **options)
     except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
         text = " ".join(str(error).split())[:200]
-        raise SourceError.of(name, "cannot be opened as NetCDF or Zarr", text, "Fetch or write the file again.") from None
+        raise SourceError.of(
+            name, "cannot be opened as NetCDF or Zarr", text, "Fetch or write the file again."
+        ) from None
 
 
 def _canonical(array: xr.DataArray, variable: str, file: str) -> xr.DataArray:
     where = f"{file}: {array.name}"
-    unit = array.attrs.get("units")
-    factor, offset = to_canonical(variable, unit, where=where, own_name=str(array.name) == variable)
+    factor, offset = to_canonical(variable, str(array.name), array.attrs.get("units"), where=where)
     array = _axes(array, where)
     values = array.where(array > FILL_BELOW).astype("float64")
     values = (values * factor + offset) if (factor, offset) != (1.0, 0.0) else values
@@ -135,21 +152,30 @@ def _axes(array: xr.DataArray, where: str) -> xr.DataArray:
     array = array.sortby("longitude").sortby("latitude", ascending=False).transpose("time", "latitude", "longitude")
     sizes = (array.sizes["latitude"], array.sizes["longitude"])
     if min(sizes) == 0 or array.sizes["time"] == 0 or max(sizes) < 2:
-        raise SourceError.of(where, "the grid has no extent", f"{sizes[0]} x {sizes[1]} cells", "Give a grid, or a climate table.")
+        raise SourceError.of(
+            where, "the grid has no extent", f"{sizes[0]} x {sizes[1]} cells", "Give a grid, or a climate table."
+        )
     for axis in ("latitude", "longitude"):
         steps = np.diff(array[axis].to_numpy())
         if len(steps) and (np.abs(steps - steps.mean()).max() > 0.01 * abs(steps.mean()) or steps.mean() == 0):
-            raise SourceError.of(where, f"{axis} is not evenly spaced", "", "Bring the data onto a regular longitude-latitude grid.")
+            raise SourceError.of(
+                where, f"{axis} is not evenly spaced", "", "Bring the data onto a regular longitude-latitude grid."
+            )
     return array
 
 
 def _marked(coordinate: xr.DataArray, marks: set[str]) -> bool:
-    return str(coordinate.attrs.get("standard_name", "")).lower() in marks or str(coordinate.attrs.get("units", "")).lower() in marks
+    return (
+        str(coordinate.attrs.get("standard_name", "")).lower() in marks
+        or str(coordinate.attrs.get("units", "")).lower() in marks
+    )
 
 
 def _days(time: xr.DataArray, where: str) -> NDArray[np.datetime64]:
     if not np.issubdtype(time.dtype, np.datetime64):
-        raise SourceError.of(where, "its time is not on the standard calendar", str(time.dtype), "Convert it to the standard calendar.")
+        raise SourceError.of(
+            where, "its time is not on the standard calendar", str(time.dtype), "Convert it to the standard calendar."
+        )
     instants = time.to_numpy()
     if len(instants) > 1:
         step = float(np.median(np.abs(np.diff(instants)) / np.timedelta64(1, "h")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +11,24 @@ from plantation_rwa.errors import SourceError
 
 _DAY = 86400.0
 _TOKEN = re.compile(r"^([a-z%°]+)(-?\d+)?$")
-_SAME = {
-    "day": "d", "days": "d", "sec": "s", "second": "s", "seconds": "s", "hr": "h", "hour": "h", "metre": "m", "meter": "m",
-    "metres": "m", "meters": "m", "inch": "in", "inches": "in", "celsius": "degc", "c": "degc", "°c": "degc", "kelvin": "k",
-    "fahrenheit": "degf", "f": "degf", "°f": "degf", "percent": "%", "pct": "%", "fraction": "1", "dimensionless": "1",
-    "knots": "kn", "knot": "kn", "kt": "kn", "millimetre": "mm", "millimeter": "mm", "millimeters": "mm", "joule": "j", "watt": "w",
-}  # fmt: skip
+#: normalised word -> its other spellings
+_SPELLINGS = {
+    "d": "day days",
+    "h": "hr hour hours",
+    "s": "sec second seconds",
+    "m": "metre metres meter meters",
+    "mm": "millimetre millimetres millimeter millimeters",
+    "in": "inch inches",
+    "degc": "c °c celsius",
+    "degf": "f °f fahrenheit",
+    "k": "kelvin",
+    "%": "percent pct",
+    "1": "fraction dimensionless",
+    "kn": "kt knot knots",
+    "j": "joule joules",
+    "w": "watt watts",
+}
+_SAME = {other: word for word, others in _SPELLINGS.items() for other in others.split()}
 
 
 @dataclass(frozen=True)
@@ -45,35 +58,79 @@ class ClimateVariable:
     slack: float = 0.0
 
 
+#: Names under which files carry the wind at 10 m.
+WIND_AT_10M = ("wind10m", "wind_10m", "ws10m", "sfcwind", "si10")
+
 _TEMPERATURE = {"degc": (1.0, 0.0), "k": (1.0, -273.15), "degf": (5 / 9, -160 / 9)}
+
+
+def _factors(**factors: float) -> dict[str, tuple[float, float]]:
+    """Units by factor; ``__`` stands for a minus sign, ``_`` for a space."""
+    return {name.replace("__", "-").replace("_", " "): (factor, 0.0) for name, factor in factors.items()}
+
 
 VARIABLES: Mapping[str, ClimateVariable] = {
     "precipitation": ClimateVariable(
-        "mm d-1",
-        ("precip", "pr", "tp", "prcp", "rain", "rainfall", "prectotcorr", "precipitation_amount", "precipitation_flux", "tprate"),
-        {
-            "mm": (1.0, 0.0), "d-1 mm": (1.0, 0.0), "kg m-2": (1.0, 0.0), "d-1 kg m-2": (1.0, 0.0), "kg m-2 s-1": (_DAY, 0.0),
-            "mm s-1": (_DAY, 0.0), "m": (1e3, 0.0), "d-1 m": (1e3, 0.0), "m s-1": (_DAY * 1e3, 0.0), "cm": (10.0, 0.0),
-            "cm d-1": (10.0, 0.0), "in": (25.4, 0.0), "d-1 in": (25.4, 0.0), "h-1 mm": (24.0, 0.0),
+        unit="mm d-1",
+        names=(
+            *("precip", "pr", "tp", "tprate", "prcp", "rain", "rainfall", "prectotcorr"),
+            *("precipitation_amount", "precipitation_flux"),
+        ),
+        units={
+            **_factors(mm=1.0, d__1_mm=1.0, h__1_mm=24.0, mm_s__1=_DAY, cm=10.0, cm_d__1=10.0),
+            **_factors(kg_m__2=1.0, d__1_kg_m__2=1.0, kg_m__2_s__1=_DAY),
+            **_factors(m=1e3, d__1_m=1e3, m_s__1=_DAY * 1e3),
+            "in": (25.4, 0.0),
+            "d-1 in": (25.4, 0.0),
         },
-        0.0, 2000.0, 0.05,
+        lower=0.0,
+        upper=2000.0,
+        slack=0.05,
     ),
-    "t2m_min": ClimateVariable("degC", ("tmin", "tasmin", "t2mmin", "mn2t", "tn", "t2m_daily_min"), _TEMPERATURE, -60.0, 60.0),
-    "t2m_max": ClimateVariable("degC", ("tmax", "tasmax", "t2mmax", "mx2t", "tx", "t2m_daily_max"), _TEMPERATURE, -60.0, 60.0),
+    "t2m_min": ClimateVariable(
+        unit="degC",
+        names=("tmin", "tasmin", "t2mmin", "mn2t", "tn", "t2m_daily_min"),
+        units=_TEMPERATURE,
+        lower=-60.0,
+        upper=60.0,
+    ),
+    "t2m_max": ClimateVariable(
+        unit="degC",
+        names=("tmax", "tasmax", "t2mmax", "mx2t", "tx", "t2m_daily_max"),
+        units=_TEMPERATURE,
+        lower=-60.0,
+        upper=60.0,
+    ),
     "ssrd": ClimateVariable(
-        "MJ m-2 d-1",
-        ("rsds", "allsky_sfc_sw_dwn", "surface_downwelling_shortwave_flux_in_air", "surface_solar_radiation_downwards"),
-        {
-            "m-2 mj": (1.0, 0.0), "d-1 m-2 mj": (1.0, 0.0), "j m-2": (1e-6, 0.0), "d-1 j m-2": (1e-6, 0.0),
-            "m-2 w": (_DAY * 1e-6, 0.0), "kwh m-2": (3.6, 0.0), "d-1 kwh m-2": (3.6, 0.0),
+        unit="MJ m-2 d-1",
+        names=(
+            *("rsds", "allsky_sfc_sw_dwn", "surface_solar_radiation_downwards"),
+            "surface_downwelling_shortwave_flux_in_air",
+        ),
+        units={
+            **_factors(m__2_mj=1.0, d__1_m__2_mj=1.0, j_m__2=1e-6, d__1_j_m__2=1e-6),
+            **_factors(m__2_w=_DAY * 1e-6, kwh_m__2=3.6, d__1_kwh_m__2=3.6),
         },
-        0.0, 50.0, 0.05,
+        lower=0.0,
+        upper=50.0,
+        slack=0.05,
     ),
-    "rh": ClimateVariable("%", ("hurs", "rh2m", "relative_humidity", "r2"), {"%": (1.0, 0.0), "1": (100.0, 0.0)}, 0.0, 100.0, 3.0),
+    "rh": ClimateVariable(
+        unit="%",
+        names=("hurs", "rh2m", "relative_humidity", "r2"),
+        units={"%": (1.0, 0.0), "1": (100.0, 0.0)},
+        lower=0.0,
+        upper=100.0,
+        slack=3.0,
+    ),
     "wind2m": ClimateVariable(
-        "m s-1", ("ws2m", "u2", "wind_2m"), {"m s-1": (1.0, 0.0), "h-1 km": (1 / 3.6, 0.0), "kn": (0.514444, 0.0)}, 0.0, 75.0
+        unit="m s-1",
+        names=("ws2m", "u2", "wind_2m", *WIND_AT_10M),
+        units=_factors(m_s__1=1.0, h__1_km=1 / 3.6, kn=0.514444),
+        lower=0.0,
+        upper=75.0,
     ),
-}  # fmt: skip
+}
 
 
 def variable_of(name: str, standard_name: str = "") -> str | None:
@@ -83,6 +140,11 @@ def variable_of(name: str, standard_name: str = "") -> str | None:
             if text and (text == canonical or text in variable.names):
                 return canonical
     return None
+
+
+def wind_at_2m(speed: float, height: float) -> float:
+    """Wind at 2 m above grass from a measurement at another height in metres, m s-1 (FAO-56, equation 47)."""
+    return speed * 4.87 / math.log(67.8 * height - 5.42)
 
 
 def normalised_unit(text: str) -> str:
@@ -103,19 +165,19 @@ def normalised_unit(text: str) -> str:
     return " ".join(sorted(f for f in factors if f))
 
 
-def to_canonical(variable: str, unit: str | None, *, where: str, own_name: bool) -> tuple[float, float]:
+def to_canonical(variable: str, name: str, unit: str | None, *, where: str) -> tuple[float, float]:
     """Factor and offset from a declared unit to the canonical one.
 
     Parameters
     ----------
     variable
         Canonical name.
+    name
+        Name in the file; wind at 10 m is brought to 2 m.
     unit
         Declared unit; None if the file declares none, which is taken as canonical only under the canonical name.
     where
         File and variable, for the message.
-    own_name
-        Whether the file uses the canonical name.
 
     Raises
     ------
@@ -124,7 +186,7 @@ def to_canonical(variable: str, unit: str | None, *, where: str, own_name: bool)
     """
     spec = VARIABLES[variable]
     if unit is None or not str(unit).strip():
-        if own_name:
+        if name == variable:
             return 1.0, 0.0
         raise SourceError.of(where, "has no unit", "", f"Set its attribute 'units', for example '{spec.unit}'.")
     rule = spec.units.get(normalised_unit(str(unit)))
@@ -133,4 +195,4 @@ def to_canonical(variable: str, unit: str | None, *, where: str, own_name: bool)
         raise SourceError.of(
             where, f"unit of {variable} cannot be converted to {spec.unit}", repr(str(unit)), f"Use one of: {known}."
         )
-    return rule
+    return rule[0] * (wind_at_2m(1.0, 10.0) if name.lower() in WIND_AT_10M else 1.0), rule[1]

@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError, ProjError
-from shapely.errors import ShapelyError
+from shapely.errors import GEOSException, ShapelyError
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
@@ -65,7 +65,11 @@ def from_wkb(data: bytes | None) -> RawGeometry:
     if strict is not None:
         return RawGeometry(strict)
     closed = shapely.from_wkb(data, on_invalid="fix")
-    return RawGeometry(closed, unclosed=True) if closed is not None else RawGeometry(None, broken="cannot be decoded as WKB")
+    return (
+        RawGeometry(closed, unclosed=True)
+        if closed is not None
+        else RawGeometry(None, broken="cannot be decoded as WKB")
+    )
 
 
 def from_geojson(value: Any) -> RawGeometry:
@@ -110,7 +114,7 @@ def looks_geographic(geometry: BaseGeometry | None) -> bool:
     if geometry is None or geometry.is_empty:
         return False
     x0, y0, x1, y1 = geometry.bounds
-    return bool(-180 <= x0 and x1 <= 180 and -90 <= y0 and y1 <= 90)
+    return bool(x0 >= -180 and x1 <= 180 and y0 >= -90 and y1 <= 90)
 
 
 def outline(raw: RawGeometry, transformer: Transformer | None) -> Outline:
@@ -140,7 +144,8 @@ def outline(raw: RawGeometry, transformer: Transformer | None) -> Outline:
             return Outline(None, "lies outside the area in which its CRS can be used")
     if not looks_geographic(geometry):
         x0, y0, x1, y1 = (round(v, 3) for v in geometry.bounds)
-        told = f"lies outside longitude -180..180 and latitude -90..90 (x {x0} to {x1}, y {y0} to {y1}); check the CRS and the axis order"
+        found = f"x {x0} to {x1}, y {y0} to {y1}"
+        told = f"lies outside longitude -180..180 and latitude -90..90 ({found}); check the CRS and the axis order"
         return Outline(None, told)
     if geometry.geom_type == "MultiPoint" and len(geometry.geoms) == 1:
         geometry = geometry.geoms[0]
@@ -160,21 +165,24 @@ def _mended(geometry: BaseGeometry, repairs: list[str]) -> Outline:
     if geometry.geom_type == "GeometryCollection":
         repairs.append("parts without area were removed from a GeometryCollection")
         geometry = shapely.multipolygons(_polygons(geometry))
-    before = shapely.get_num_coordinates(geometry)
-    lean = shapely.remove_repeated_points(geometry)
-    repeated = int(before - shapely.get_num_coordinates(lean))
-    if not geometry.is_valid:
+    if geometry.is_valid:
+        lean = shapely.remove_repeated_points(geometry)
+        repeated = int(shapely.get_num_coordinates(geometry) - shapely.get_num_coordinates(lean))
+        if repeated:
+            geometry = lean
+            repairs.append(f"{repeated} repeated vertices removed")
+    else:
         why, where = _reason(geometry)
-        parts = _polygons(shapely.make_valid(geometry, method="structure", keep_collapsed=False))
-        parts = [p for p in parts if area_ha(shapely.orient_polygons(p)) > 0]
+        try:
+            rebuilt = shapely.make_valid(geometry, method="structure", keep_collapsed=False)
+        except GEOSException as error:
+            return Outline(None, f"cannot be repaired ({why}{where}): {' '.join(str(error).split())[:120]}")
+        parts = [p for p in _polygons(rebuilt) if area_ha(shapely.orient_polygons(p)) > 0]
         if not parts:
             return Outline(None, f"has no area ({why}{where})")
         geometry = parts[0] if len(parts) == 1 else shapely.multipolygons(parts)
         total = area_ha(shapely.orient_polygons(geometry))
         repairs.append(f"{why}{where}: rings rebuilt, {len(parts)} part(s), {total:.2f} ha")
-    elif repeated:
-        geometry = lean
-        repairs.append(f"{repeated} repeated vertices removed")
     geometry = shapely.orient_polygons(geometry)
     if area_ha(geometry) <= 0:
         return Outline(None, "has no area")
@@ -199,5 +207,7 @@ def _unclosed(value: Mapping[str, Any]) -> bool:
     kind = value.get("type")
     if kind == "GeometryCollection":
         return any(_unclosed(g) for g in value.get("geometries", []))
-    polygons = {"Polygon": [value.get("coordinates", [])], "MultiPolygon": value.get("coordinates", [])}.get(str(kind), [])
+    polygons = {"Polygon": [value.get("coordinates", [])], "MultiPolygon": value.get("coordinates", [])}.get(
+        str(kind), []
+    )
     return any(list(ring[0]) != list(ring[-1]) for polygon in polygons for ring in polygon if ring)

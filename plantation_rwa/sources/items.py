@@ -67,9 +67,7 @@ def read_json(place: str) -> Any:
     name = place if is_url(place) else file_name(place)
     try:
         if is_url(place):
-            from pystac.stac_io import StacIO
-
-            text = StacIO.default().read_text(place)
+            text = _get(place)
         else:
             with open(place, encoding="utf-8-sig") as stream:
                 text = stream.read()
@@ -80,11 +78,25 @@ def read_json(place: str) -> Any:
         ) from None
 
 
+def _get(url: str) -> str:
+    import requests
+    from requests.adapters import HTTPAdapter
+    from urllib3.util import Retry
+
+    with requests.Session() as session:
+        session.mount(
+            "https://", HTTPAdapter(max_retries=Retry(4, backoff_factor=0.5, status_forcelist=[429, 502, 503, 504]))
+        )
+        answer = session.get(url, timeout=60)
+        answer.raise_for_status()
+        return str(answer.text)
+
+
 def iter_items(document: Any, place: str, quarantine: Quarantine) -> Iterator[RawItem]:
     """Items of a parsed document: FeatureCollection, Feature, or Catalog / Collection walked by its links.
 
-    An item file that cannot be read goes to quarantine; a catalog that cannot be read raises, because a whole branch
-    would be missing.
+    An item file that cannot be read goes to quarantine; a catalog that cannot be read raises, because a
+    whole branch would be missing.
     """
     kind = document.get("type") if isinstance(document, dict) else None
     if kind == "FeatureCollection":
@@ -103,9 +115,7 @@ def iter_items(document: Any, place: str, quarantine: Quarantine) -> Iterator[Ra
         )
 
 
-def _walk(
-    catalog: Mapping[str, Any], place: str, quarantine: Quarantine, seen: set[str]
-) -> Iterator[RawItem]:
+def _walk(catalog: Mapping[str, Any], place: str, quarantine: Quarantine, seen: set[str]) -> Iterator[RawItem]:
     for link in catalog.get("links") or []:
         if link.get("rel") not in {"item", "child"} or not link.get("href"):
             continue
@@ -118,9 +128,7 @@ def _walk(
         except SourceError as error:
             if link["rel"] == "child":
                 raise
-            quarantine.add(
-                "imagery", file_name(target), f"item cannot be read: {error.problems[0].value}", "rejected"
-            )
+            quarantine.add("imagery", file_name(target), f"item cannot be read: {error.problems[0].value}", "rejected")
             continue
         if link["rel"] == "item":
             yield from iter_items(document, target, quarantine)
@@ -165,9 +173,7 @@ def _from_row(row: Mapping[str, Any]) -> dict[str, Any]:
     except (shapely.errors.ShapelyError, TypeError):
         item["geometry"] = None
     properties = _plain(row.get("properties")) or {}
-    properties.update(
-        {k: _plain(v) for k, v in row.items() if k not in (*_ITEM_KEYS, "properties") and v is not None}
-    )
+    properties.update({k: _plain(v) for k, v in row.items() if k not in (*_ITEM_KEYS, "properties") and v is not None})
     item["properties"] = properties
     item["assets"] = item["assets"] or {}
     return item

@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 import zoneinfo
 
+_CODES = """
+AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ
+CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO
+FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE
+JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO
+MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW
+PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM
+TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW
+"""
+
 #: ISO 3166-1 alpha-2 codes in force.
-COUNTRIES = frozenset(
-    """
-    AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ CA CC CD
-    CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR GA GB GD GE GF
-    GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN
-    KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA
-    NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI
-    SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI
-    VN VU WF WS YE YT ZA ZM ZW
-    """.split()
-)
+COUNTRIES = frozenset(_CODES.split())
 
 #: Zone of each country that grows oil palm; of countries with several zones, the one most palms stand in.
 _ZONES = {
@@ -42,7 +42,8 @@ _STATES: dict[str, tuple[tuple[str, str], ...]] = {
         (
             "Asia/Makassar",
             r"kalimantan timur|east kalimantan|kaltim|ki|kalimantan selatan|south kalimantan|kalsel|ks|kalimantan utara"
-            r"|north kalimantan|kaltara|ku|sulawesi|celebes|sulut|sulteng|sulsel|sultra|sulbar|gorontalo|bali|nusa tenggara"
+            r"|north kalimantan|kaltara|ku|sulawesi|celebes"
+            r"|sulut|sulteng|sulsel|sultra|sulbar|gorontalo|bali|nusa tenggara"
             r"|ntb|ntt|sn|st|sr|sg|sa|go|ba|nb|nt",
         ),
     ),
@@ -52,7 +53,12 @@ _STATES: dict[str, tuple[tuple[str, str], ...]] = {
         ("America/Rio_Branco", r"acre|ac"),
         ("America/Bahia", r"bahia"),
     ),
-    "CD": (("Africa/Lubumbashi", r"katanga|kivu|ituri|tshopo|haut-uele|bas-uele|maniema|kasai|kasaï|lualaba|orientale|tanganyika"),),
+    "CD": (
+        (
+            "Africa/Lubumbashi",
+            r"katanga|kivu|ituri|tshopo|haut-uele|bas-uele|maniema|kasai|kasaï|lualaba|orientale|tanganyika",
+        ),
+    ),
     "PG": (("Pacific/Bougainville", r"bougainville"),),
 }
 
@@ -60,8 +66,8 @@ _STATES: dict[str, tuple[tuple[str, str], ...]] = {
 def default_timezone(country: str, state: str) -> str | None:
     """IANA zone by country and state; None for a country of which no zone is known here.
 
-    Indonesia: UTC+8 (WITA) in East, South and North Kalimantan, Sulawesi, Bali and Nusa Tenggara, UTC+9 (WIT) in Papua and
-    Maluku, UTC+7 (WIB) elsewhere (Keputusan Presiden 41/1987).
+    Indonesia: UTC+8 (WITA) in East, South and North Kalimantan, Sulawesi, Bali and Nusa Tenggara, UTC+9 (WIT)
+    in Papua and Maluku, UTC+7 (WIB) elsewhere (Keputusan Presiden 41/1987).
 
     Parameters
     ----------

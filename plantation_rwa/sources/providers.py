@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-#: canonical band -> asset keys in order of preference; coarser twins (``red_20m``) and ``-jp2`` twins are not listed
+#: canonical band -> asset keys in order of preference; coarser twins (``red_20m``) and ``-jp2`` twins are
+#: not listed
 BAND_KEYS: Mapping[str, tuple[str, ...]] = {
     "B02": ("blue", "B02", "B02_10m"),
     "B03": ("green", "B03", "B03_10m"),
@@ -90,7 +91,7 @@ def baseline_of(item: Mapping[str, Any]) -> float | None:
 
 
 def provider_of(item: Mapping[str, Any]) -> str:
-    """Provider of an item, from what it says about itself: ``earth-search``, ``planetary-computer``, ``cdse``, else ``safe``."""
+    """Provider of an item by what it says of itself: earth-search, planetary-computer, cdse, else ``safe``."""
     properties = item["properties"]
     texts = [str(link.get("href", "")) for link in item.get("links") or []]
     texts += [str(asset.get("href", "")) for asset in item["assets"].values()]
@@ -112,8 +113,9 @@ def offset_of(item: Mapping[str, Any], provider: str) -> Offset:
     """Decide the radiometric offset of an item (domain/yield.md 2.4).
 
     In this order: a provider's statement that the offset is already removed from the pixels; the processing
-    baseline (04.00 and later: -1000), never the acquisition date; where the baseline is unknown, the offset of the
-    red band's ``raster:bands``. Nothing of these: the item is refused, because a wrong guess shifts NDVI by 0.3.
+    baseline (04.00 and later: -1000), never the acquisition date; where the baseline is unknown, the offset
+    of the red band's ``raster:bands``. Nothing of these: the item is refused, because a wrong guess shifts
+    NDVI by 0.3.
 
     Raises
     ------
@@ -123,7 +125,7 @@ def offset_of(item: Mapping[str, Any], provider: str) -> Offset:
     properties = item["properties"]
     scale, stated = _stated(item)
     baseline = baseline_of(item)
-    if any(properties.get(key) is True for key in _FLAG_KEYS) and provider in {"earth-search", "safe"}:
+    if any(properties.get(key) is True for key in _FLAG_KEYS) and provider == "earth-search":
         return Offset(0.0, scale, "provider states that the offset is already removed from the pixels")
     if baseline is not None:
         text = f"baseline {baseline:05.2f}"
@@ -203,8 +205,8 @@ def tile_of(item: Mapping[str, Any]) -> str:
 def datatake_of(item: Mapping[str, Any]) -> str:
     """Identity of the acquisition over all its tiles and reprocessings: platform and sensing start.
 
-    From the datatake id without its baseline suffix, or the product name; failing both the absolute orbit of the
-    granule id; failing that platform, day and relative orbit.
+    From the datatake id without its baseline suffix, or the product name; failing both the absolute orbit
+    of the granule id; failing that platform, day and relative orbit.
     """
     properties = item["properties"]
     for key in _DATATAKE_KEYS:

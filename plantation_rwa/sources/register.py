@@ -40,7 +40,9 @@ def register_columns(assumptions: Assumptions) -> dict[str, ColumnSpec]:
 
     return {
         "plantation_id": ColumnSpec("id", required=True),
-        "country": ColumnSpec("text", required=True, pattern="[A-Z]{2}", hint="use the ISO 3166-1 alpha-2 code, such as MY"),
+        "country": ColumnSpec(
+            "text", required=True, pattern="[A-Z]{2}", hint="use the ISO 3166-1 alpha-2 code, such as MY"
+        ),
         "state": ColumnSpec("text"),
         "region": ColumnSpec("text"),
         "sponsor_id": ColumnSpec("id"),
@@ -49,7 +51,9 @@ def register_columns(assumptions: Assumptions) -> dict[str, ColumnSpec]:
         "planted_area_ha": ColumnSpec("float", above=0.0),
         "soil_class": ColumnSpec("choice", values=SOIL_CLASSES),
         "is_peat": ColumnSpec("bool"),
-        "management_factor": ColumnSpec("float", above=0.0, upper=assumptions.number("plausibility.management_factor_max")),
+        "management_factor": ColumnSpec(
+            "float", above=0.0, upper=assumptions.number("plausibility.management_factor_max")
+        ),
         "oer": fraction("oer"),
         "ker": fraction("ker"),
         "scheme": ColumnSpec("choice", values=SCHEMES),
@@ -58,7 +62,9 @@ def register_columns(assumptions: Assumptions) -> dict[str, ColumnSpec]:
     }
 
 
-def read_register(paths: Sequence[str], quarantine: Quarantine, *, assumptions: Assumptions | None = None) -> gpd.GeoDataFrame:
+def read_register(
+    paths: Sequence[str], quarantine: Quarantine, *, assumptions: Assumptions | None = None
+) -> gpd.GeoDataFrame:
     """Read the register.
 
     Parameters
@@ -73,9 +79,10 @@ def read_register(paths: Sequence[str], quarantine: Quarantine, *, assumptions: 
     Returns
     -------
     geopandas.GeoDataFrame
-        EPSG:4326, one row per accepted plantation in file order: the contract's columns, ``area_geodesic_ha`` (ha, NaN for
-        points), ``is_point``, ``flags`` (codes joined by ';'). ``planted_area_ha`` is the geodesic area where none is declared;
-        ``timezone`` and ``region`` (``country:state``) are filled. Missing text is '', missing numbers NaN.
+        EPSG:4326, one row per accepted plantation in file order: the contract's columns, ``area_geodesic_ha`` (ha,
+        NaN for points), ``is_point``, ``flags`` (codes joined by ';'). ``planted_area_ha`` is the geodesic area where
+        none is declared; ``timezone`` and ``region`` (``country:state``) are filled. Missing text is '',
+        missing numbers NaN.
 
     Raises
     ------
@@ -84,11 +91,17 @@ def read_register(paths: Sequence[str], quarantine: Quarantine, *, assumptions: 
     """
     limits = assumptions or packaged()
     columns = register_columns(limits)
-    sheet, outlines = read_vectors(paths, input="register", columns=columns, quarantine=quarantine, geometry_required=True)
+    sheet, outlines = read_vectors(
+        paths, input="register", columns=columns, quarantine=quarantine, geometry_required=True
+    )
     frame = sheet.frame
     frame["is_point"] = [o.geometry is not None and o.geometry.geom_type == "Point" for o in outlines]
     frame["area_geodesic_ha"] = _areas(outlines)
-    sheet.reject(np.array([o.refused != "" for o in outlines], dtype=bool), "geometry", [f"geometry {o.refused}" for o in outlines if o.refused])
+    sheet.reject(
+        np.array([o.refused != "" for o in outlines], dtype=bool),
+        "geometry",
+        [f"geometry {o.refused}" for o in outlines if o.refused],
+    )
     unknown = ~frame["country"].isin(COUNTRIES) & (frame["country"] != "")
     sheet.reject(unknown, "country", "country is not an ISO 3166-1 alpha-2 code")
     _check_points(sheet, limits.number("plausibility.point_area_max_ha"))
@@ -113,8 +126,8 @@ def read_blocks(paths: Sequence[str] | None, register: pd.DataFrame, quarantine:
     Returns
     -------
     geopandas.GeoDataFrame
-        EPSG:4326: ``plantation_id, block_id, planted_date, area_ha, soil_class, geometry`` (None where a block has none or
-        one that cannot be used) and ``flags``.
+        EPSG:4326: ``plantation_id, block_id, planted_date, area_ha, soil_class, geometry`` (None where a block has
+        none or one that cannot be used) and ``flags``.
 
     Raises
     ------
@@ -125,9 +138,13 @@ def read_blocks(paths: Sequence[str] | None, register: pd.DataFrame, quarantine:
     if not paths:
         sheet, outlines = sheet_of([], input="blocks", columns=columns, quarantine=quarantine), list[Outline]()
     else:
-        sheet, outlines = read_vectors(paths, input="blocks", columns=columns, quarantine=quarantine, geometry_required=False)
+        sheet, outlines = read_vectors(
+            paths, input="blocks", columns=columns, quarantine=quarantine, geometry_required=False
+        )
     frame = sheet.frame
-    sheet.reject_unknown("plantation_id", list(register["plantation_id"]), "plantation_id is not in the register, or was rejected there")
+    sheet.reject_unknown(
+        "plantation_id", list(register["plantation_id"]), "plantation_id is not in the register, or was rejected there"
+    )
     places = dict(zip(register["plantation_id"], register["geometry"], strict=True))
     usable, outside = [], np.zeros(len(frame), dtype=bool)
     for row, (found, plantation) in enumerate(zip(outlines, frame["plantation_id"], strict=True)):
@@ -140,7 +157,12 @@ def read_blocks(paths: Sequence[str] | None, register: pd.DataFrame, quarantine:
         usable.append(Outline(None) if outside[row] else found)
     blank = [o.refused == "is missing or empty" for o in usable]
     bad = np.array([o.refused != "" and not b for o, b in zip(usable, blank, strict=True)], dtype=bool)
-    sheet.fault(bad, "geometry", [f"geometry {o.refused}; value left out" for o, b in zip(usable, bad, strict=True) if b], "nulled")
+    sheet.fault(
+        bad,
+        "geometry",
+        [f"geometry {o.refused}; value left out" for o, b in zip(usable, bad, strict=True) if b],
+        "nulled",
+    )
     sheet.fault(outside, "geometry", "geometry does not touch the plantation's outline; value left out", "nulled")
     _reject_repeated_places(sheet, usable, ["plantation_id", "block_id"])
     repaired = _report_repairs(sheet, usable)
@@ -156,9 +178,19 @@ def _areas(outlines: Sequence[Outline]) -> NDArray[np.float64]:
 def _check_points(sheet: Sheet, limit: float) -> None:
     frame = sheet.frame
     point, area = frame["is_point"].to_numpy(bool), frame["planted_area_ha"].to_numpy(float)
-    sheet.reject(point & np.isnan(area), "planted_area_ha", "a plantation given as a Point needs planted_area_ha", [""] * int((point & np.isnan(area)).sum()))
+    sheet.reject(
+        point & np.isnan(area),
+        "planted_area_ha",
+        "a plantation given as a Point needs planted_area_ha",
+        [""] * int((point & np.isnan(area)).sum()),
+    )
     too_large = point & (area > limit)
-    sheet.reject(too_large, "geometry", f"a Point may stand for at most {limit:g} ha; give the outline", [f"Point, {a:g} ha" for a in area[too_large]])
+    sheet.reject(
+        too_large,
+        "geometry",
+        f"a Point may stand for at most {limit:g} ha; give the outline",
+        [f"Point, {a:g} ha" for a in area[too_large]],
+    )
 
 
 def _reject_repeated_places(sheet: Sheet, outlines: Sequence[Outline], keys: list[str]) -> None:
@@ -168,20 +200,34 @@ def _reject_repeated_places(sheet: Sheet, outlines: Sequence[Outline], keys: lis
         first, *others = [outlines[i].geometry for i in group.index]
         if any((g is None) != (first is None) or (g is not None and not same_place(first, g)) for g in others):
             conflicting[group.index] = True
-    sheet.reject(conflicting, keys[-1], f"the same {' and '.join(keys)} stands for different geometries; all of these rows are left out")
+    sheet.reject(
+        conflicting,
+        keys[-1],
+        f"the same {' and '.join(keys)} stands for different geometries; all of these rows are left out",
+    )
     sheet.reject_duplicates(keys, column=keys[-1])
 
 
 def _report_repairs(sheet: Sheet, outlines: Sequence[Outline]) -> NDArray[np.bool_]:
     repaired = np.array([bool(o.repairs) for o in outlines], dtype=bool) & sheet.accepted
-    sheet.fault(repaired, "geometry", ["geometry: " + "; ".join(o.repairs) for o, r in zip(outlines, repaired, strict=True) if r], "repaired")
+    sheet.fault(
+        repaired,
+        "geometry",
+        ["geometry: " + "; ".join(o.repairs) for o, r in zip(outlines, repaired, strict=True) if r],
+        "repaired",
+    )
     return repaired
 
 
 def _fill_places(sheet: Sheet, outlines: Sequence[Outline]) -> None:
     frame = sheet.frame
     wrong = frame["timezone"].ne("") & ~frame["timezone"].map(lambda z: z == "" or is_timezone(z)).astype(bool)
-    sheet.null(wrong, "timezone", "timezone is not an IANA name such as Asia/Jakarta; the default of country and state is used", empty="")
+    sheet.null(
+        wrong,
+        "timezone",
+        "timezone is not an IANA name such as Asia/Jakarta; the default of country and state is used",
+        empty="",
+    )
     guessed = np.zeros(len(frame), dtype=bool)
     zones = list(frame["timezone"])
     for row, (country, state) in enumerate(zip(frame["country"], frame["state"], strict=True)):
@@ -192,7 +238,10 @@ def _fill_places(sheet: Sheet, outlines: Sequence[Outline]) -> None:
         guessed[row] = zone is None
         zones[row] = zone or longitude_timezone(place.representative_point().x)
     frame["timezone"] = pd.Series(zones, index=frame.index, dtype="str")
-    told = [f"no default time zone for {c}: {z} by longitude is used; give timezone" for c, z in zip(frame["country"][guessed], frame["timezone"][guessed], strict=True)]
+    told = [
+        f"no default time zone for {c}: {z} by longitude is used; give timezone"
+        for c, z in zip(frame["country"][guessed], frame["timezone"][guessed], strict=True)
+    ]
     sheet.fault(guessed, "timezone", told, "repaired", [""] * len(told))
     frame["region"] = frame["region"].where(frame["region"] != "", frame["country"] + ":" + frame["state"])
 

@@ -40,8 +40,9 @@ _BLOB = ".blob.core.windows.net"
 class RasterReader:
     """Block reader over rasterio: local paths, ``http(s)://`` and ``s3://``.
 
-    Safe to share between threads (each keeps its own handles) and to pickle (handles stay behind). Public buckets are
-    read unsigned unless AWS credentials are in the environment; Planetary Computer blobs get a short-lived token.
+    Safe to share between threads (each keeps its own handles) and to pickle (handles stay behind). Public
+    buckets are read unsigned unless AWS credentials are in the environment; Planetary Computer blobs get a
+    short-lived token.
 
     Parameters
     ----------
@@ -77,24 +78,19 @@ class RasterReader:
             raise _unreadable(asset, error) from None
         if crs is None:
             raise ReadError(f"{file_name(asset.href)}: raster has no CRS")
-        if (
-            transform.b
-            or transform.d
-            or transform.a <= 0
-            or abs(transform.a + transform.e) > 1e-9 * transform.a
-        ):
+        if transform.b or transform.d or transform.a <= 0 or abs(transform.a + transform.e) > 1e-9 * transform.a:
             raise ReadError(
                 f"{file_name(asset.href)}: raster is not north-up with square pixels ({tuple(transform)[:6]})"
             )
         if not 1 <= asset.band <= source.count:
-            raise ReadError(
-                f"{file_name(asset.href)}: has {source.count} bands, band {asset.band} was asked for"
-            )
+            raise ReadError(f"{file_name(asset.href)}: has {source.count} bands, band {asset.band} was asked for")
         code = crs.to_epsg()
         return GridSpec(f"EPSG:{code}" if code else crs.to_wkt(), transform, source.height, source.width)
 
     def read(self, asset: Asset, window: Window) -> NDArray[np.generic]:
-        """Raw pixels of a window, shape ``(height, width)``, the file's dtype; raise ``ReadError`` naming the file."""
+        """Raw pixels of a window, shape ``(height, width)``, the file's dtype; raise ``ReadError`` naming the
+        file.
+        """
         from rasterio.errors import RasterioError
         from rasterio.windows import Window as RasterWindow
 

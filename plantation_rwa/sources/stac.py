@@ -2,52 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import shapely
-from shapely.geometry.base import BaseGeometry
 
 from plantation_rwa.config import ImageryConfig
 from plantation_rwa.errors import SourceError
 from plantation_rwa.periods import Month
-from plantation_rwa.sources import providers
-from plantation_rwa.sources.base import Asset, ImagerySource, Quarantine, Scene
-from plantation_rwa.sources.items import (
-    RawItem,
-    file_name,
-    is_url,
-    iter_items,
-    read_geoparquet,
-    read_json,
-    resolve,
-)
-from plantation_rwa.sources.providers import UnusableItemError
+from plantation_rwa.sources.base import ImagerySource, Quarantine, Scene
+from plantation_rwa.sources.items import RawItem, is_url, iter_items, read_geoparquet, read_json
+from plantation_rwa.sources.stac_scenes import ParsedScene, distinct, rank_of, scenes_of
 
-_EDGE_BYTES = 65536
 _SLACK = pd.Timedelta(days=1)
-
-
-@dataclass(frozen=True)
-class _Parsed:
-    """A scene with what is needed to tell twins: its datastrip and the rank of its collection."""
-
-    scene: Scene
-    strip: str
-    rank: int
 
 
 def open_source(config: ImageryConfig, quarantine: Quarantine) -> ImagerySource:
     """Open the configured imagery.
 
-    Static documents and stac-geoparquet files are read and turned into scenes at once; an API is contacted to see
-    that it answers and is searched when scenes are asked for.
+    Static documents and stac-geoparquet files are read and turned into scenes at once; an API is contacted
+    to see that it answers and is searched when scenes are asked for.
 
     Parameters
     ----------
@@ -88,8 +65,7 @@ def open_source(config: ImageryConfig, quarantine: Quarantine) -> ImagerySource:
 
 def _is_api(document: Any) -> bool:
     return isinstance(document, dict) and (
-        bool(document.get("conformsTo"))
-        or any(link.get("rel") == "search" for link in document.get("links") or [])
+        bool(document.get("conformsTo")) or any(link.get("rel") == "search" for link in document.get("links") or [])
     )
 
 
@@ -102,7 +78,9 @@ class StaticSource:
         self._acquired = np.array([s.acquired.timestamp() for s in self._scenes])
 
     def scenes(self, bbox: tuple[float, float, float, float], first: Month, last: Month) -> list[Scene]:
-        """Scenes that touch a WGS84 box, acquired in the months (UTC, one day of slack), sorted by (acquired, id)."""
+        """Scenes that touch a WGS84 box, acquired in the months (UTC, one day of slack), sorted by (acquired,
+        id).
+        """
         begin, end = _period(first, last, self._start)
         wanted = np.flatnonzero((self._acquired >= begin.timestamp()) & (self._acquired < end.timestamp()))
         area = shapely.box(*bbox)
@@ -119,7 +97,8 @@ class ApiSource:
         self._search(None)
 
     def scenes(self, bbox: tuple[float, float, float, float], first: Month, last: Month) -> list[Scene]:
-        """Scenes that touch a WGS84 box, acquired in the months (UTC, one day of slack), sorted by (acquired, id).
+        """Scenes that touch a WGS84 box, acquired in the months (UTC, one day of slack), sorted by
+        (acquired, id).
 
         Pages are followed to the end; an item that several pages hold counts once.
         """
@@ -165,234 +144,16 @@ class CombinedSource:
     def scenes(self, bbox: tuple[float, float, float, float], first: Month, last: Month) -> list[Scene]:
         """Scenes of all parts, sorted by (acquired, id)."""
         found = [scene for part in self._parts for scene in part.scenes(bbox, first, last)]
-        return _distinct([_Parsed(s, "", _rank(s.collection, self._config)) for s in found])
-
-
-def scenes_of(raw: Iterable[RawItem], config: ImageryConfig, quarantine: Quarantine) -> list[Scene]:
-    """Scenes of raw items: configured collections only, products listed twice once, sorted by (acquired, id).
-
-    Items of other collections are passed over; an item of a configured collection that cannot become a scene goes to
-    quarantine (input ``imagery``, column = item id). Cloudier scenes than ``max_cloud_cover`` are left out.
-    """
-    parsed = []
-    for entry in raw:
-        if not _wanted(entry.data, config):
-            continue
-        try:
-            made = _parse(entry, config)
-        except UnusableItemError as error:
-            _reject(entry, error, config, quarantine)
-            continue
-        cover = made.scene.cloud_cover
-        if cover is None or cover <= config.max_cloud_cover:
-            parsed.append(made)
-    return _distinct(parsed)
-
-
-def _wanted(item: Any, config: ImageryConfig) -> bool:
-    """Whether the configuration asks for the item: by its collection, or an L2A item that names none."""
-    if (
-        not isinstance(item, Mapping)
-        or not isinstance(item.get("properties"), Mapping)
-        or not isinstance(item.get("assets"), Mapping)
-    ):
-        return True
-    collection = item.get("collection")
-    return collection in config.collections if collection else providers.is_level_2a(item)
-
-
-def _rank(collection: str, config: ImageryConfig) -> int:
-    return (
-        config.collections.index(collection) if collection in config.collections else len(config.collections)
-    )
-
-
-def _parse(entry: RawItem, config: ImageryConfig) -> _Parsed:
-    item = entry.data
-    if not isinstance(item, Mapping) or not item.get("id"):
-        raise UnusableItemError("item has no id", value=item if isinstance(item, str) else "")
-    if not isinstance(item.get("properties"), Mapping) or not isinstance(item.get("assets"), Mapping):
-        raise UnusableItemError("item has no properties or no assets")
-    if not providers.is_level_2a(item):
-        kind = item["properties"].get("s2:product_type") or item["properties"].get("platform") or ""
-        raise UnusableItemError("item of a configured collection is no Sentinel-2 L2A product", value=kind)
-    provider = providers.provider_of(item) if config.provider == "auto" else config.provider
-    bands = providers.assets_of(item)
-    if not bands:
-        raise UnusableItemError(
-            "item has no asset of a known band", value=", ".join(sorted(map(str, item["assets"])))[:150]
-        )
-    acquired, created = _acquired(item), _created(item)
-    offset = providers.offset_of(item, provider)
-    start = created if config.known_at == "created" and created is not None else acquired
-    assets = {band: _asset(asset, entry.base) for band, asset in bands.items()}
-    scene = Scene(
-        id=str(item["id"]),
-        collection=str(item.get("collection") or ""),
-        platform=str(item["properties"].get("platform") or ""),
-        datatake=providers.datatake_of(item),
-        tile=providers.tile_of(item),
-        baseline=providers.baseline_of(item),
-        acquired=acquired,
-        created=created,
-        known_at=start + pd.Timedelta(days=config.known_lag_days),
-        cloud_cover=_number(item["properties"].get("eo:cloud_cover")),
-        footprint=_footprint(item.get("geometry")),
-        assets=assets,
-        scale=offset.scale,
-        offset=offset.offset,
-        offset_reason=offset.reason,
-        fingerprint=_fingerprint(item, assets),
-        file=entry.file,
-    )
-    return _Parsed(scene, providers.datastrip_of(item), _rank(scene.collection, config))
-
-
-def _acquired(item: Mapping[str, Any]) -> pd.Timestamp:
-    text = item["properties"].get("datetime") or item["properties"].get("start_datetime")
-    time = _time(text)
-    if time is None:
-        raise UnusableItemError("item has no readable datetime", value=text or "")
-    return time
-
-
-def _created(item: Mapping[str, Any]) -> pd.Timestamp | None:
-    """When the item appeared: ``created``, else the generation time of the product."""
-    return _time(item["properties"].get("created")) or _time(item["properties"].get("s2:generation_time"))
-
-
-def _time(text: Any) -> pd.Timestamp | None:
-    if not text:
-        return None
-    try:
-        time = pd.Timestamp(text)
-    except (ValueError, TypeError):
-        return None
-    if time is pd.NaT:
-        return None
-    return (time.tz_localize("UTC") if time.tzinfo is None else time.tz_convert("UTC")).as_unit("us")
-
-
-def _asset(asset: Mapping[str, Any], base: str) -> Asset:
-    entries = asset.get("raster:bands") or asset.get("bands") or [{}]
-    nodata = entries[0].get("nodata", 0) if isinstance(entries[0], Mapping) else 0
-    return Asset(resolve(str(asset["href"]), base), 1, 0.0 if nodata is None else float(nodata))
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _footprint(geometry: Any) -> BaseGeometry | None:
-    """Outline on WGS84; rings that jump over the antimeridian are cut there."""
-    if not geometry:
-        return None
-    try:
-        shape = shapely.from_geojson(json.dumps(geometry))
-    except (shapely.errors.ShapelyError, TypeError, ValueError):
-        return None
-    if shape.is_empty:
-        return None
-    west, _, east, _ = shape.bounds
-    if east - west > 180:
-        turned = shapely.make_valid(
-            shapely.transform(
-                shape,
-                lambda xy: np.column_stack([np.where(xy[:, 0] < 0, xy[:, 0] + 360, xy[:, 0]), xy[:, 1]]),
-            )
-        )
-        beyond = shapely.transform(
-            turned.intersection(shapely.box(180, -90, 360, 90)), lambda xy: xy - np.array([360.0, 0.0])
-        )
-        shape = turned.intersection(shapely.box(0, -90, 180, 90)).union(beyond)
-    return shape if shape.is_valid else shapely.make_valid(shape)
+        return distinct([ParsedScene(s, "", rank_of(s.collection, self._config)) for s in found])
 
 
 def _self_href(item: Mapping[str, Any]) -> str:
     return next(
-        (
-            str(link["href"])
-            for link in item.get("links") or []
-            if link.get("rel") == "self" and link.get("href")
-        ),
+        (str(link["href"]) for link in item.get("links") or [] if link.get("rel") == "self" and link.get("href")),
         "",
     )
-
-
-def _reject(entry: RawItem, error: UnusableItemError, config: ImageryConfig, quarantine: Quarantine) -> None:
-    known, name = None, ""
-    if isinstance(entry.data, Mapping):
-        name = str(entry.data.get("id") or "")
-        properties = entry.data.get("properties")
-        if isinstance(properties, Mapping):
-            known = _time(properties.get("datetime") or properties.get("start_datetime"))
-            if config.known_at == "created":
-                known = _time(properties.get("created")) or known
-    known = None if known is None else known + pd.Timedelta(days=config.known_lag_days)
-    quarantine.add(
-        "imagery",
-        entry.file,
-        str(error),
-        "rejected",
-        row=entry.row,
-        column=name,
-        value=error.value,
-        known_at=known,
-    )
-
-
-def _fingerprint(item: Mapping[str, Any], assets: Mapping[str, Asset]) -> str:
-    """Hash of the item without its links, and of size, head and tail of its local files."""
-    content = {k: v for k, v in item.items() if k != "links"}
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":"), default=str).encode())
-    for band, asset in sorted(assets.items()):
-        if is_url(asset.href):
-            continue
-        try:
-            with open(asset.href, "rb") as stream:
-                size = os.fstat(stream.fileno()).st_size
-                digest.update(f"{band}:{size}:".encode() + stream.read(_EDGE_BYTES))
-                if size > _EDGE_BYTES:
-                    stream.seek(max(_EDGE_BYTES, size - _EDGE_BYTES))
-                    digest.update(stream.read(_EDGE_BYTES))
-        except OSError:
-            digest.update(f"{band}:{file_name(asset.href)} unreadable".encode())
-    return digest.hexdigest()
 
 
 def _period(first: Month, last: Month, start: str | None) -> tuple[pd.Timestamp, pd.Timestamp]:
     begin = max(first, Month.parse(start)) if start else first
     return pd.Timestamp(begin.first, tz="UTC") - _SLACK, pd.Timestamp(last.last, tz="UTC") + 2 * _SLACK
-
-
-def _distinct(parsed: Sequence[_Parsed]) -> list[Scene]:
-    """Each product once: newest baseline, then the first configured collection, then the latest created.
-
-    A twin is dropped only if the one that replaces it is known no later, so that a run at an earlier date still finds
-    the version of that date. Two datastrips, or two cuts, of one tile and datatake that cover different ground stay.
-    """
-
-    def order(p: _Parsed) -> tuple[Any, ...]:
-        created = p.scene.created.timestamp() if p.scene.created is not None else 0.0
-        return (-(p.scene.baseline or 0.0), p.rank, -created, p.scene.id, p.scene.fingerprint)
-
-    kept: dict[tuple[str, str], list[_Parsed]] = {}
-    for entry in sorted(parsed, key=order):
-        twins = kept.setdefault((entry.scene.tile, entry.scene.datatake), [])
-        if not any(
-            _same_product(other, entry) and other.scene.known_at <= entry.scene.known_at for other in twins
-        ):
-            twins.append(entry)
-    scenes = [entry.scene for group in kept.values() for entry in group]
-    return sorted(scenes, key=lambda s: (s.acquired, s.id, s.collection))
-
-
-def _same_product(a: _Parsed, b: _Parsed) -> bool:
-    if a.strip and b.strip and a.strip != b.strip:
-        return False
-    if a.scene.id == b.scene.id and a.scene.collection == b.scene.collection:
-        return True
-    one, two = a.scene.footprint, b.scene.footprint
-    if one is None or two is None:
-        return True
-    return bool(one.intersection(two).area > 0.5 * min(one.area, two.area))

@@ -16,9 +16,20 @@ from shapely.errors import ShapelyError
 
 from plantation_rwa.errors import Problem, SourceError
 from plantation_rwa.sources.base import Quarantine
-from plantation_rwa.sources.cells import ColumnSpec
-from plantation_rwa.sources.geometry import WGS84, Outline, RawGeometry, from_geojson, from_wkb, looks_geographic, outline, parse_crs, to_wgs84
-from plantation_rwa.sources.tables import RawFile, Sheet, file_name, load, read_bytes, sheet_of
+from plantation_rwa.sources.cells import ColumnSpec, number_text
+from plantation_rwa.sources.files import RawFile, file_name, load, one_line, read_bytes
+from plantation_rwa.sources.geometry import (
+    WGS84,
+    Outline,
+    RawGeometry,
+    from_geojson,
+    from_wkb,
+    looks_geographic,
+    outline,
+    parse_crs,
+    to_wgs84,
+)
+from plantation_rwa.sources.tables import Sheet, sheet_of
 
 _FORMATS = "Use GeoParquet (.parquet), GeoPackage (.gpkg), GeoJSON (.geojson) or Shapefile (.shp)."
 
@@ -95,14 +106,16 @@ def _load(path: str, input: str, columns: Mapping[str, ColumnSpec], quarantine: 
     if ending in {"parquet", "pq", "geoparquet"}:
         return _parquet(path, name)
     if ending in {"geojson", "json"}:
-        return _geojson(name, read_bytes(path))
+        return _geojson(name, read_bytes(path), list(columns))
     if ending in {"gpkg", "shp"}:
         return _ogr(path, name, input, truncated=ending == "shp")
     if ending == "csv":
         raw = load(path, input, columns, quarantine)
         index = next((i for i, n in enumerate(raw.table.column_names) if n.lower() in {"geometry", "wkt"}), None)
         texts = [] if index is None else raw.table.column(index).to_pylist()
-        return _Vector(raw, [_wkt(t) for t in texts] or [RawGeometry(None)] * len(raw.rows), None, index is not None)
+        return _Vector(
+            raw, [_wkt(t) for t in texts] or [RawGeometry(None)] * len(raw.rows), CRS.from_epsg(4326), index is not None
+        )
     raise SourceError.of(name, f"{input} cannot be read in this format", f".{ending}", _FORMATS)
 
 
@@ -120,29 +133,37 @@ def _parquet(path: str, name: str) -> _Vector:
         table = pq.read_table(pa.BufferReader(read_bytes(path)))
         meta = json.loads((table.schema.metadata or {}).get(b"geo", b"{}"))
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise SourceError.of(name, "is not a readable Parquet file", " ".join(str(error).split())[:200], "Write it again.") from None
+        raise SourceError.of(name, "is not a readable Parquet file", one_line(error), "Write it again.") from None
     rows = np.arange(1, table.num_rows + 1, dtype=np.int64)
     column = str(meta.get("primary_column", "geometry"))
     info = meta.get("columns", {}).get(column, {})
     if column not in table.column_names:
         return _Vector(RawFile(name, table, rows), [RawGeometry(None)] * len(rows), None, has_geometry=False)
-    binary = pa.types.is_binary(table.schema.field(column).type) or pa.types.is_large_binary(table.schema.field(column).type)
+    binary = pa.types.is_binary(table.schema.field(column).type) or pa.types.is_large_binary(
+        table.schema.field(column).type
+    )
     if not binary or str(info.get("encoding", "WKB")).upper() != "WKB":
-        raise SourceError.of(name, f"column '{column}' is not encoded as WKB", str(info.get("encoding", "")), "Write GeoParquet with WKB.")
+        raise SourceError.of(
+            name,
+            f"column '{column}' is not encoded as WKB",
+            str(info.get("encoding", "")),
+            "Write GeoParquet with WKB.",
+        )
     geometries = [from_wkb(v) for v in table.column(column).to_pylist()]
     # GeoParquet: an absent crs means longitude and latitude, an explicit null means unknown
     crs = parse_crs(info.get("crs", "OGC:CRS84")) if info else None
     return _Vector(RawFile(name, table.drop_columns([column]), rows), geometries, crs)
 
 
-def _geojson(name: str, data: bytes) -> _Vector:
+def _geojson(name: str, data: bytes, expected: list[str]) -> _Vector:
     try:
         document = json.loads(data.decode("utf-8-sig"))
         features = document["features"] if document["type"] == "FeatureCollection" else [document]
         records = [(dict(f.get("properties") or {}), f.get("geometry")) for f in features]
     except (UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SourceError.of(name, "is not a GeoJSON FeatureCollection", " ".join(str(error).split())[:200], "Write it again.") from None
-    names = list(dict.fromkeys(k for properties, _ in records for k in properties))
+        raise SourceError.of(name, "is not a GeoJSON FeatureCollection", one_line(error), "Write it again.") from None
+    # without features there are no columns to miss
+    names = list(dict.fromkeys(k for properties, _ in records for k in properties)) if records else expected
     # JSON values keep their own type: one odd value must not change how the column's others are read
     columns = {n: pa.array([_json_text(p.get(n)) for p, _ in records], type=pa.string()) for n in names}
     table = pa.table(columns) if names else pa.table({"": pa.nulls(len(records), pa.string())})
@@ -163,7 +184,9 @@ def _json_text(value: Any) -> str | None:
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    return repr(value) if isinstance(value, int | float) else json.dumps(value)
+    if isinstance(value, float):
+        return number_text(value)
+    return str(value) if isinstance(value, int) else json.dumps(value)
 
 
 def _ogr(path: str, name: str, input: str, *, truncated: bool) -> _Vector:
@@ -175,10 +198,12 @@ def _ogr(path: str, name: str, input: str, *, truncated: bool) -> _Vector:
             str(layer) for layer, _ in pyogrio.list_layers(path)
         ]
         if len(layers) > 1 and input not in layers:
-            raise SourceError.of(name, "has several layers", ", ".join(layers), f"Keep one, or name the one to read '{input}'.")
+            raise SourceError.of(
+                name, "has several layers", ", ".join(layers), f"Keep one, or name the one to read '{input}'."
+            )
         meta, table = pyogrio.read_arrow(path, layer=input if input in layers else layers[0])
     except (DataSourceError, DataLayerError, OSError, ValueError, IndexError, pa.ArrowException) as error:
-        raise SourceError.of(name, "cannot be read", " ".join(str(error).split())[:200], _FORMATS) from None
+        raise SourceError.of(name, "cannot be read", one_line(error), _FORMATS) from None
     rows = np.arange(1, table.num_rows + 1, dtype=np.int64)
     column = meta["geometry_name"] or "wkb_geometry"
     if column not in table.column_names:

@@ -91,9 +91,9 @@ def payments(right: Right, months: Sequence[Month], base: FloatArray) -> FloatAr
         low = clipped(right.min_payment, 0.0) * part
         high = clipped(right.max_payment, np.inf) * part
         target = np.clip(total, low, max(high, low))
-        scale = np.divide(target, total, out=np.zeros_like(total), where=total > 0)
         for i in rows:
-            out[i] = np.where(total > 0, out[i] * scale, target / len(rows))
+            part_of_period = np.divide(out[i], total, out=np.full_like(total, 1 / len(rows)), where=total > 0)
+            out[i] = part_of_period * target
     return out
 
 

@@ -138,12 +138,12 @@ def _curve_of_day(
 ) -> ForwardCurve | None:
     rows = rows.sort_values(["contract", "settle"], kind="stable").drop_duplicates("contract", keep="last")
     nodes = []
-    for row in rows.itertuples(index=False):
-        contract = Month.parse(row.contract)
+    cells = (rows[c].tolist() for c in ("contract", "settle", "open_interest", "currency"))
+    for name, settle, lots, currency in zip(*cells, strict=True):
+        contract = Month.parse(str(name))
         expiry = last_trading_day(contract, holidays)
-        oi = float(row.open_interest) if pd.notna(row.open_interest) else None
         if expiry >= settled:
-            nodes.append((contract, expiry, float(row.settle), oi, str(row.currency)))
+            nodes.append((contract, expiry, float(settle), None if pd.isna(lots) else float(lots), str(currency)))
     liquid = _liquid(nodes, assumptions)
     nodes = nodes[: liquid + 1]
     if len(nodes) > 1 and business_days(settled, nodes[0][1], holidays) <= assumptions.number("curve.squeeze_days"):

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from plantation_rwa.assumptions import Assumptions
 
 FloatArray = NDArray[np.float64]
+#: One number, or one per month and path (shapes that broadcast).
+Numbers = FloatArray | float
 
 
 @dataclass(frozen=True)
@@ -31,16 +33,16 @@ class NetbackTerms:
 
     oer: float
     ker: float
-    sales_tax_cpo: float
-    sales_tax_pk: float
-    cess: float
+    sales_tax_cpo: Numbers
+    sales_tax_pk: Numbers
+    cess: Numbers
     freight: float
     milling: float
     haulage: float
     margin: float
 
 
-def netback(cpo: FloatArray | float, pk: FloatArray | float, terms: NetbackTerms) -> FloatArray:
+def netback(cpo: Numbers, pk: Numbers, terms: NetbackTerms) -> FloatArray:
     """Malaysian mill-gate price in MYR per t FFB from domestic CPO and kernel prices (MYR per t), never below zero.
 
     Source: domain/valuation.md 1.2. The futures price is a domestic delivered price: no export duty is taken off.
@@ -50,9 +52,7 @@ def netback(cpo: FloatArray | float, pk: FloatArray | float, terms: NetbackTerms
     return np.asarray(np.maximum(oil + kernel - terms.milling - terms.haulage - terms.margin, 0.0))
 
 
-def indeks_k(
-    cpo: FloatArray | float, pk: FloatArray | float, *, k: FloatArray | float, oer: float, ker: float, shell: float
-) -> FloatArray:
+def indeks_k(cpo: Numbers, pk: Numbers, *, k: Numbers, oer: Numbers, ker: Numbers, shell: float) -> FloatArray:
     """Indonesian set price of FFB: ``K (H_CPO R_CPO + H_PK R_PK) + shell``, all per kg or all per t.
 
     The indirect cost BOTL printed beside K is already inside K. Source: Permentan 13/2024; domain/valuation.md 1.3.
@@ -93,7 +93,7 @@ def domestic_from_usd(price: float, duty: float, levy: float, port_costs: float,
 
 
 def netback_terms(
-    oer: float, ker: float, taxes: tuple[float, float], cess: float, assumptions: Assumptions
+    oer: float, ker: float, taxes: tuple[Numbers, Numbers], cess: Numbers, assumptions: Assumptions
 ) -> NetbackTerms:
     """Terms with the haulage, milling, freight and margin of the section ``netback``."""
     return NetbackTerms(

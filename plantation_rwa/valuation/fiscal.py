@@ -40,30 +40,34 @@ class FiscalTable:
     """
 
     def __init__(self, table: pd.DataFrame) -> None:
-        frame = table[["schedule", "jurisdiction", "key", "effective_from", "effective_to", "value"]].copy()
-        frame["effective_from"] = pd.to_datetime(frame["effective_from"])
-        frame["effective_to"] = pd.to_datetime(frame["effective_to"])
-        frame["jurisdiction"] = frame["jurisdiction"].astype("str").str.upper()
-        frame["key"] = frame["key"].astype("object").where(frame["key"].notna(), "").astype("str")
-        self._rows = frame.sort_values(["schedule", "jurisdiction", "key", "effective_from", "value"], kind="stable")
+        order = [c for c in ("effective_from", "known_at", "value") if c in table.columns]
+        table = table.sort_values(order, kind="stable")
+        starts, ends = pd.to_datetime(table["effective_from"]), pd.to_datetime(table["effective_to"])
+        keys = table["key"].astype("object").where(table["key"].notna(), "")
+        columns = (table["schedule"], table["jurisdiction"], keys, starts, ends, table["value"])
+        self._rules: dict[tuple[str, str], list[tuple[str, dt.date, dt.date, float]]] = {}
+        for schedule, place, key, start, end, value in zip(*(c.tolist() for c in columns), strict=True):
+            last = dt.date.max if pd.isna(end) else end.date()
+            rule = (str(key), start.date(), last, float(value))
+            self._rules.setdefault((str(schedule), str(place).upper()), []).append(rule)
         self._series: dict[tuple[object, ...], tuple[float | None, ...]] = {}
 
     def schedule(self, schedule: str, places: tuple[str, ...], day: dt.date) -> dict[str, float]:
         """Key -> value of a schedule on a day, the more specific jurisdiction winning key by key.
 
-        A schedule that ran out without a successor stays in force: future months keep the last known rule.
+        Of several rules for one key the one that began last counts, of several revisions the last known; bands
+        of different dates never mix. A schedule that ran out without a successor stays in force: future months
+        keep the last known rule.
         """
-        when = pd.Timestamp(day)
         values: dict[str, float] = {}
         for place in reversed(places):
-            rows = self._rows
-            rows = rows[(rows["schedule"] == schedule) & (rows["jurisdiction"] == place)]
-            rows = rows[rows["effective_from"] <= when]
-            if not rows.empty:
-                current = rows[rows["effective_to"].isna() | (rows["effective_to"] >= when)]
-                if current.empty:
-                    current = rows[rows["effective_from"] == rows["effective_from"].max()]
-                values |= dict(zip(current["key"], current["value"].astype("float64"), strict=True))
+            begun = [rule for rule in self._rules.get((schedule, place), ()) if rule[1] <= day]
+            current = [rule for rule in begun if rule[2] >= day]
+            if begun and not current:
+                newest = max(rule[1] for rule in begun)
+                current = [rule for rule in begun if rule[1] == newest]
+            ladder = max((rule[1] for rule in current if _BAND.match(rule[0])), default=None)
+            values |= {rule[0]: rule[3] for rule in current if not _BAND.match(rule[0]) or rule[1] == ladder}
         return values
 
     def value(self, schedule: str, key: str, places: tuple[str, ...], day: dt.date) -> float | None:
@@ -112,6 +116,6 @@ def export_levy_id(fiscal: FiscalTable, reference_price: float, day: dt.date) ->
     return rules.get("usd_t")
 
 
-def windfall_levy_per_t(cpo: FloatArray | float, threshold: float, rate: float) -> FloatArray:
+def windfall_levy_per_t(cpo: FloatArray | float, threshold: FloatArray | float, rate: float) -> FloatArray:
     """Malaysian windfall profit levy in MYR per t of FFB (not of CPO): ``rate * max(0, CPO - threshold)``."""
     return np.asarray(rate * np.maximum(0.0, np.asarray(cpo, dtype=np.float64) - threshold), dtype=np.float64)

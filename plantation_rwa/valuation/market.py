@@ -48,7 +48,7 @@ class Prices:
     """Latest observation of a series, the plantation's own region before region-free before any other."""
 
     def __init__(self, table: pd.DataFrame, as_of: dt.date) -> None:
-        rows = table[table["date"].notna() & (table["date"] <= pd.Timestamp(as_of)) & (table["value"] > 0)]
+        rows = table[table["date"].notna() & (table["date"] <= pd.Timestamp(as_of)) & (table["value"] >= 0)]
         keys = [c for c in ("series", "date", "known_at", "region", "value") if c in rows.columns]
         rows = rows.sort_values(keys, kind="stable", na_position="first")
         self._by_series = {str(name): group for name, group in rows.groupby("series", sort=True)}

@@ -31,7 +31,7 @@ def expected_shortfall(losses: FloatArray, alpha: float) -> float:
     """
     ordered = np.sort(losses)
     n = ordered.size
-    tail = n * (1 - alpha)
+    tail = n - n * alpha
     whole = math.floor(tail + _EPS)
     largest = math.fsum(ordered[n - whole :].tolist())
     rest = tail - whole

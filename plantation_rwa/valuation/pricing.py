@@ -21,7 +21,8 @@ from plantation_rwa.valuation.market import FxRates, MarketTables, Prices
 from plantation_rwa.valuation.rights import missing
 
 FloatArray = NDArray[np.float64]
-PriceFunction = Callable[[FloatArray], FloatArray]
+PathFormula = Callable[[FloatArray, FloatArray, slice], FloatArray]
+SpotFormula = Callable[[float, float], float]
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class PlantationPrices:
     cpo: FloatArray | None
     kernel_ratio: FloatArray
     to_reporting: FloatArray
-    mill_gate: Callable[[FloatArray, FloatArray, slice], FloatArray]
+    mill_gate: PathFormula
     levy_per_t: Callable[[FloatArray, slice], FloatArray]
     spot: float | None
     sources: tuple[str, ...]
@@ -115,7 +116,7 @@ class Pricer:
         if self._fx.spot(local, reporting) is None:
             reporting = local
             flags.add("fx_missing")
-        regions = [r for r in (row.get("region"), row.get("state")) if not missing(r)]
+        regions = [str(r) for r in (row.get("region"), row.get("state")) if not missing(r)]
         indonesian = str(scheme).startswith("id_")
         if self.futures_missing:
             flags.add("curve_missing")
@@ -251,9 +252,7 @@ class Pricer:
         flags.add("price_default")
         return self._assumptions.number("pk.ratio_mean")
 
-    def _indeks_k(
-        self, scheme: str, regions: list[str], age_years: float | None
-    ) -> tuple[Callable[[FloatArray, FloatArray, slice], FloatArray], Callable[[float, float], float]]:
+    def _indeks_k(self, scheme: str, regions: list[str], age_years: float | None) -> tuple[PathFormula, SpotFormula]:
         """Indonesian set price; the age class moves on with the months."""
         a = self._assumptions
         age = a.number("extraction.typical_age_years") if age_years is None else age_years
@@ -265,7 +264,7 @@ class Pricer:
         k_paths = self._drivers.k_index(k)
 
         def paths(cpo: FloatArray, pk: FloatArray, at: slice) -> FloatArray:
-            return np.asarray(k_paths[at] * (cpo * oer[at] + pk * ker[at]) + per_t)
+            return ffb_price.indeks_k(cpo, pk, k=k_paths[at], oer=oer[at], ker=ker[at], shell=per_t)
 
         def spot(cpo: float, pk: float) -> float:
             now = ffb_price.extraction_by_age(a.table(f"extraction.{scheme}"), age)
@@ -273,9 +272,7 @@ class Pricer:
 
         return paths, spot
 
-    def _netback(
-        self, row: Mapping[str, Any], country: str, flags: set[str]
-    ) -> tuple[Callable[[FloatArray, FloatArray, slice], FloatArray], Callable[[float, float], float]]:
+    def _netback(self, row: Mapping[str, Any], country: str, flags: set[str]) -> tuple[PathFormula, SpotFormula]:
         """Malaysian netback with the state's taxes of each month."""
         a = self._assumptions
         oer, ker = row.get("oer"), row.get("ker")
@@ -320,14 +317,14 @@ class Pricer:
         if country != "MY" or small or rate is None or any(v is None for v in threshold):
             return lambda cpo, at: np.zeros_like(cpo)
         levels = np.array(threshold, dtype=np.float64)[:, None]
-        return lambda cpo, at: np.asarray(rate * np.maximum(0.0, cpo - levels[at]))
+        return lambda cpo, at: fiscal.windfall_levy_per_t(cpo, levels[at], rate)
 
 
 def palm_age(row: Mapping[str, Any], model: Mapping[str, Any] | None, as_of: dt.date) -> float | None:
     """Mean age at the valuation date: of the forecast's stand if it has one, else from the register."""
     if model is not None and not missing(model.get("age_mean_years")):
         return float(model["age_mean_years"])
-    planted = row.get("planted_date")
-    if missing(planted):
+    if missing(row.get("planted_date")):
         return None
-    return year_fraction(pd.Timestamp(planted).date(), as_of) * 365.0 / 365.25
+    planted = pd.Timestamp(row["planted_date"])
+    return year_fraction(planted.date(), as_of) * 365.0 / 365.25

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from plantation_rwa.assumptions import Assumptions
+import pandas as pd
+
 from plantation_rwa.periods import Month
 
 
-def missing(value: object) -> bool:
+def missing(value: Any) -> bool:
     """Whether a table cell is empty (None, NaN, NaT, NA, empty text)."""
-    return value is None or value != value or str(value) in {"", "<NA>", "NaT", "nan", "None"}
+    return value is None or bool(pd.isna(value)) or str(value) == ""
 
 
 def _number(row: Mapping[str, Any], name: str) -> float | None:
@@ -56,36 +57,33 @@ class Right:
     units: int
     pool_id: str | None
     payor_id: str | None
+    collection_route: str
 
     @classmethod
-    def of(cls, row: Mapping[str, Any], as_of: dt.date, assumptions: Assumptions) -> Right:
-        """From a row of the rights table; what it leaves open comes from the section ``contract``."""
-
-        def number(name: str) -> float:
-            value = _number(row, name)
-            return assumptions.number(f"contract.{name}") if value is None else value
-
+    def of(cls, row: Mapping[str, Any], as_of: dt.date) -> Right:
+        """From a row of the rights table, whose open terms the source has already filled."""
         start = _text(row, "start_month")
         return cls(
             plantation_id=str(row["plantation_id"]),
             right_id=str(row["right_id"]),
-            share=number("share"),
-            base=_text(row, "base") or assumptions.text("contract.base"),
-            tenor_months=int(number("tenor_months")),
+            share=float(row["share"]),
+            base=str(row["base"]),
+            tenor_months=int(row["tenor_months"]),
             start=Month.parse(start) if start else Month.of(as_of) + 1,
-            step_up=number("step_up"),
+            step_up=float(row["step_up"]),
             price_floor=_number(row, "price_floor"),
             price_cap=_number(row, "price_cap"),
             price_basis=_text(row, "price_basis") or "ffb",
             min_payment=_number(row, "min_payment"),
             max_payment=_number(row, "max_payment"),
-            payment_lag_months=int(number("payment_lag_months")),
-            frequency_months=max(1, int(number("frequency_months"))),
+            payment_lag_months=int(row["payment_lag_months"]),
+            frequency_months=max(1, int(row["frequency_months"])),
             first_loss=_number(row, "first_loss"),
             issue_price=_number(row, "issue_price"),
-            units=int(number("units")),
+            units=int(row["units"]),
             pool_id=_text(row, "pool_id"),
             payor_id=_text(row, "payor_id"),
+            collection_route=_text(row, "collection_route") or "sponsor",
         )
 
     @property

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from plantation_rwa.publish.report.data import SummaryData
-from plantation_rwa.publish.report.page import render_summary, write_summary
+from plantation_rwa.publish.report.summary import render_summary, write_summary
 
 __all__ = ["SummaryData", "render_summary", "write_summary"]

@@ -39,8 +39,8 @@ def quarantine(frame: pd.DataFrame) -> str:
         else f"All {len(frame)} records"
     )
     return (
-        '<h2>Data quality</h2><p class="note">Rejected: the row was left out. Nulled: the value was left out. Repaired: the '
-        f"value was mended as the reason says. Row is the 1-based data row of the file.</p>{summary}"
+        '<h2>Data quality</h2><p class="note">Rejected: the row was left out. Nulled: the value was left out. '
+        f"Repaired: the value was mended as the reason says. Row is the 1-based data row of the file.</p>{summary}"
         f"<details><summary>{what}</summary>{table(head, listed, classes='long', numeric=(2,))}</details>"
     )
 
@@ -59,7 +59,8 @@ def assumptions(frame: pd.DataFrame) -> str:
         for r in frame.sort_values("key", kind="stable").to_dict("records")
     ]
     body = table(["Assumption", "Value", "Unit", "Source"], rows, classes="long")
-    return f"<h2>Assumptions</h2><details><summary>All {len(rows)} assumptions with their sources</summary>{body}</details>"
+    title = f"All {len(rows)} assumptions with their sources"
+    return f"<h2>Assumptions</h2><details><summary>{title}</summary>{body}</details>"
 
 
 def inputs(hashes: Mapping[str, str]) -> str:
@@ -67,7 +68,8 @@ def inputs(hashes: Mapping[str, str]) -> str:
     if not hashes:
         return ""
     rows = [[esc(name), f'<span class="mono">{esc(sha)}</span>'] for name, sha in sorted(hashes.items())]
-    return f"<h2>Inputs</h2><details><summary>{len(rows)} inputs</summary>{table(['Input', 'SHA-256'], rows, classes='long')}</details>"
+    body = table(["Input", "SHA-256"], rows, classes="long")
+    return f"<h2>Inputs</h2><details><summary>{len(rows)} inputs</summary>{body}</details>"
 
 
 def footer(meta: Mapping[str, Any]) -> str:
@@ -78,8 +80,8 @@ def footer(meta: Mapping[str, Any]) -> str:
         if key not in _HEADER_KEYS
     )
     note = (
-        "Model output for people who check it, not an offer, advice or a confirmation of land rights. Every figure stands "
-        "in the published tables of the same date; the data dictionary explains their columns."
+        "Model output for people who check it, not an offer, advice or a confirmation of land rights. Every figure "
+        "stands in the published tables of the same date; the data dictionary explains their columns."
     )
     return f'<footer><div class="in"><p>{note}</p><dl class="facts">{facts}</dl></div></footer>'
 

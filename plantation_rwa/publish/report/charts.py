@@ -11,7 +11,8 @@ from plantation_rwa.periods import Month
 from plantation_rwa.publish.report.markup import coordinate, element, is_missing
 from plantation_rwa.publish.report.svg import AMBER, BLUE, GREEN, INK, MUTED, Frame, drawing, text
 
-WIDTH = 440.0
+WIDTH = 350.0
+CURVE_WIDTH = 480.0
 #: Months of history before the valuation date, and of forecast after it, that the charts show.
 HISTORY_MONTHS = 48
 FORECAST_MONTHS = 60
@@ -33,10 +34,15 @@ def fan_chart(forecasts: pd.DataFrame, history: pd.DataFrame, as_of: str, label:
         What a screen reader says.
     """
     now = Month.parse(as_of[:7]).ordinal
-    past = [(o, v) for o, v in _points(history, "month", "yield_t_ha") if now - HISTORY_MONTHS < o <= now]
+    past = [
+        (o, v)
+        for o, v in _points(history, "month", "yield_t_ha")
+        if now - HISTORY_MONTHS < o <= now and math.isfinite(v)
+    ]
     shown = forecasts.assign(_o=_ordinals(forecasts, "target_month"))
     shown = shown[(shown["_o"] > now) & (shown["_o"] <= now + FORECAST_MONTHS)]
-    series = {q: _points(shown, "target_month", f"yield_q{q}_t_ha") for q in ("05", "25", "50", "75", "95")}
+    columns = {q: f"yield_q{q}_t_ha" for q in ("05", "25", "50", "75", "95")}
+    series = {q: _points(shown, "target_month", column) if len(shown) else [] for q, column in columns.items()}
     values = [v for _, v in [*past, *series["95"], *series["50"]] if math.isfinite(v)]
     ordinals = [o for o, _ in [*past, *series["50"]]]
     if not values:
@@ -82,7 +88,8 @@ def index_chart(features: pd.DataFrame, as_of: str, label: str) -> str:
     base, full = frame.height - frame.bottom, (frame.height - frame.top - frame.bottom) * 0.22
     width = max(0.8, (frame.x(1) - frame.x(0)) * 0.7)
     bars = "".join(
-        f"M{coordinate(frame.x(o) - width / 2)} {coordinate(base)}v{coordinate(-full * v)}h{coordinate(width)}V{coordinate(base)}Z"
+        f"M{coordinate(frame.x(o) - width / 2)} {coordinate(base)}"
+        f"v{coordinate(-full * v)}h{coordinate(width)}V{coordinate(base)}Z"
         for o, v in seen
         if v > 0
     )
@@ -106,9 +113,7 @@ def curve_chart(curve: pd.DataFrame, label: str) -> str:
     low, high = min(values), max(values)
     margin = max((high - low) * 0.12, abs(high) * 0.02, 1e-6)
     ordinals = [o for o, _ in points]
-    frame = Frame(
-        WIDTH, 210, (min(ordinals) - 0.5, max(ordinals) + 0.5), (low - margin, high + margin), left=50
-    )
+    frame = Frame(CURVE_WIDTH, 210, (min(ordinals) - 0.5, max(ordinals) + 0.5), (low - margin, high + margin), left=50)
     currency = str(curve["currency"].iloc[0])
     source = dict(zip(_ordinals(curve, "delivery_month"), curve["curve_source"].astype("str"), strict=True))
 
@@ -123,7 +128,7 @@ def curve_chart(curve: pd.DataFrame, label: str) -> str:
         frame.dots(of("interpolated"), GREEN, 2.4, hollow=True),
         frame.dots(of("settlement"), GREEN, 2.4),
     ]
-    return drawing(WIDTH, frame.height, "".join(parts), label)
+    return drawing(CURVE_WIDTH, frame.height, "".join(parts), label)
 
 
 def range_bar(low: object, middle: object, high: object, top: float) -> str:
@@ -144,8 +149,6 @@ def _ordinals(frame: pd.DataFrame, column: str) -> pd.Series:
 
 def _points(frame: pd.DataFrame, month: str, column: str) -> list[tuple[float, float]]:
     """(month ordinal, value) in month order; missing values are NaN; months once, the first row's value."""
-    if column not in frame:
-        return []
     pairs: Iterable[tuple[int, object]] = zip(_ordinals(frame, month), frame[column], strict=True)
     out: dict[float, float] = {}
     for ordinal, value in pairs:

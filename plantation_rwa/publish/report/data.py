@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
 
-def _empty(*columns: str) -> Any:
-    return field(default_factory=lambda: pd.DataFrame({c: pd.Series(dtype="object") for c in columns}))
+def _empty(columns: str) -> Callable[[], pd.DataFrame]:
+    return lambda: pd.DataFrame({c: pd.Series(dtype="object") for c in columns.split()})
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class SummaryData:
         ``plantation_id, yield12_mean, yield12_q05, yield12_q95``: t of fresh fruit bunches per ha of mature area in
         the next twelve months.
     history
-        ``plantation_id, month, yield_t_ha``: harvests known at the valuation date, t per ha and month.
+        ``plantation_id, month, yield_t_ha``: harvests known at the valuation date, t per ha and month; or
+        ``ffb_t`` and ``area_mature_ha`` instead of the yield.
     features
         ``plantation_id, month, ndvi, ndmi, valid_fraction`` of table ``features``.
     curve
@@ -46,15 +47,13 @@ class SummaryData:
     """
 
     meta: Mapping[str, Any]
-    valuations: pd.DataFrame = _empty("plantation_id", "right_id")
-    forecasts: pd.DataFrame = _empty("plantation_id", "target_month")
-    outlook: pd.DataFrame = _empty("plantation_id", "yield12_mean", "yield12_q05", "yield12_q95")
-    history: pd.DataFrame = _empty("plantation_id", "month", "yield_t_ha")
-    features: pd.DataFrame = _empty("plantation_id", "month", "ndvi", "ndmi", "valid_fraction")
-    curve: pd.DataFrame = _empty("symbol", "delivery_month", "forward", "currency", "curve_source")
-    quarantine: pd.DataFrame = _empty(
-        "input", "file", "row", "column", "value", "reason", "action", "plantation_id"
-    )
+    valuations: pd.DataFrame = field(default_factory=_empty("plantation_id right_id"))
+    forecasts: pd.DataFrame = field(default_factory=_empty("plantation_id target_month"))
+    outlook: pd.DataFrame = field(default_factory=_empty("plantation_id yield12_mean yield12_q05 yield12_q95"))
+    history: pd.DataFrame = field(default_factory=_empty("plantation_id month yield_t_ha"))
+    features: pd.DataFrame = field(default_factory=_empty("plantation_id month ndvi ndmi valid_fraction"))
+    curve: pd.DataFrame = field(default_factory=_empty("symbol delivery_month forward currency curve_source"))
+    quarantine: pd.DataFrame = field(default_factory=_empty("input file row column value reason action plantation_id"))
     inputs: Mapping[str, str] = field(default_factory=dict)
-    assumptions: pd.DataFrame = _empty("key", "value", "unit", "source")
-    geometry: pd.DataFrame = _empty("plantation_id", "geometry")
+    assumptions: pd.DataFrame = field(default_factory=_empty("key value unit source"))
+    geometry: pd.DataFrame = field(default_factory=_empty("plantation_id geometry"))

@@ -13,7 +13,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from plantation_rwa.grid import GEOD
-from plantation_rwa.publish.report.markup import coordinate, element, esc
+from plantation_rwa.publish.report.markup import clean, coordinate, element, esc
 from plantation_rwa.publish.report.svg import INK, MUTED, drawing, text
 
 #: Plantations whose centres are this close (degrees) share a panel.
@@ -57,10 +57,8 @@ class Projection:
     height: float
 
     @classmethod
-    def around(
-        cls, bounds: Sequence[float], width: float, height: float, margin: float, least: float
-    ) -> Projection:
-        """The smallest box of the drawing's proportions that holds ``bounds`` with a margin (share), ``least`` degrees."""
+    def around(cls, bounds: Sequence[float], width: float, height: float, margin: float, least: float) -> Projection:
+        """The smallest box of the drawing's proportions around ``bounds`` with a margin (share), ``least`` degrees."""
         west, south, east, north = (float(v) for v in bounds)
         cos = max(math.cos(math.radians((south + north) / 2)), 0.05)
         span = max((east - west) * cos, (north - south) * width / height, least) * (1 + 2 * margin)
@@ -105,9 +103,7 @@ def clusters(sites: Sequence[Site]) -> list[list[Site]]:
     groups: dict[int, list[Site]] = {}
     for label, site in zip(labels, sites, strict=True):
         groups.setdefault(int(label), []).append(site)
-    return sorted(
-        (sorted(g, key=lambda s: s.number) for g in groups.values()), key=lambda g: (-len(g), g[0].number)
-    )
+    return sorted((sorted(g, key=lambda s: s.number) for g in groups.values()), key=lambda g: (-len(g), g[0].number))
 
 
 def overview(groups: Sequence[Sequence[Site]], names: Sequence[str]) -> str:
@@ -178,8 +174,8 @@ def panel(group: Sequence[Site], title: str) -> str:
                 view,
                 cx,
                 cy,
-                min(radius, 30.0) + 2,
-                f"{site.number} {esc_free(site.name)}",
+                radius + 2,
+                f"{site.number} {clean(site.name, 16)}",
                 taken,
                 short=str(site.number),
             )
@@ -192,9 +188,7 @@ def inset(site: Site) -> str:
     """The outline of one plantation alone with its own scale bar; a ring for a point."""
     size = 120.0
     view = Projection.around(shapely.bounds(site.geometry), size, size, 0.16, 0.001)
-    shape = (
-        _dot(view, site, 6.0) if site.geometry.geom_type in {"Point", "MultiPoint"} else _outline(view, site)
-    )
+    shape = _dot(view, site, 6.0) if site.geometry.geom_type in {"Point", "MultiPoint"} else _outline(view, site)
     bar = "" if site.geometry.geom_type in {"Point", "MultiPoint"} else _scale_bar(view)
     return drawing(size, size, shape + bar, f"Outline of {site.name}", "inset")
 
@@ -216,11 +210,6 @@ def colours(values: Mapping[str, float]) -> dict[str, str]:
 #: Light to dark, readable in grey and by colour-blind people.
 RAMP = ("#e8f3c9", "#b7dda0", "#74c08a", "#2f9b84", "#13697a", "#123a5c")
 NO_VALUE = "#c9cfcc"
-
-
-def esc_free(name: str, limit: int = 16) -> str:
-    """A short label; escaping happens where it is drawn."""
-    return name if len(name) <= limit else name[: limit - 1] + "\u2026"
 
 
 def _bounds(group: Sequence[Site]) -> tuple[float, float, float, float]:
@@ -277,12 +266,8 @@ def _label(
         ):
             left = x + dx - {"start": 0.0, "middle": width / 2, "end": width}[anchor]
             box = (left, y + dy - 9, left + width, y + dy + 3)
-            inside = (
-                box[0] >= 2 and box[2] <= view.width - 2 and box[1] >= 2 and box[3] <= view.height - _EDGE
-            )
-            if inside and not any(
-                a < box[2] and c > box[0] and b < box[3] and d > box[1] for a, b, c, d in taken
-            ):
+            inside = box[0] >= 2 and box[2] <= view.width - 2 and box[1] >= 2 and box[3] <= view.height - _EDGE
+            if inside and not any(a < box[2] and c > box[0] and b < box[3] and d > box[1] for a, b, c, d in taken):
                 taken.append(box)
                 halo = element(
                     "g",
@@ -341,9 +326,7 @@ def _scale_bar(view: Projection) -> str:
     metres = GEOD.inv(view.west, middle, view.east, middle)[2] if view.east - view.west < 170 else math.nan
     if not math.isfinite(metres) or metres <= 0:
         return ""
-    length = max(
-        (m * 10.0**e for e in range(0, 7) for m in (1, 2, 5) if m * 10.0**e <= metres * 0.28), default=1.0
-    )
+    length = max((m * 10.0**e for e in range(7) for m in (1, 2, 5) if m * 10.0**e <= metres * 0.28), default=1.0)
     units = length / metres * view.width
     x1, y = view.width - 8, view.height - 8
     label = f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"

@@ -19,11 +19,7 @@ _UNSAFE = re.compile(
 
 def clean(value: Any, limit: int = 0) -> str:
     """Plain text without control and direction characters, cut to ``limit`` characters if that is positive."""
-    text = (
-        ""
-        if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
-        else str(value)
-    )
+    text = "" if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)) else str(value)
     text = _UNSAFE.sub("\ufffd", text)
     return text if not limit or len(text) <= limit else text[: max(1, limit - 1)] + "\u2026"
 
@@ -71,9 +67,7 @@ def element(name: str, content: str = "", **attributes: Any) -> str:
             parts.append(
                 f'{key.rstrip("_").replace("_", "-")}="{esc(coordinate(value) if isinstance(value, float) else value)}"'
             )
-    return (
-        f"<{' '.join(parts)}>{content}</{name}>" if content or name not in _VOID else f"<{' '.join(parts)}/>"
-    )
+    return f"<{' '.join(parts)}>{content}</{name}>" if content or name not in _VOID else f"<{' '.join(parts)}/>"
 
 
 _VOID = {"path", "line", "rect", "circle", "polyline", "meta"}
@@ -85,9 +79,7 @@ def coordinate(value: float) -> str:
     return "0" if text in {"-0", ""} else text
 
 
-def table(
-    head: Sequence[str], rows: Iterable[Sequence[str]], *, classes: str = "", numeric: Iterable[int] = ()
-) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, classes: str = "", numeric: Iterable[int] = ()) -> str:
     """A table; cells are markup already, ``numeric`` columns are right-aligned."""
     right = set(numeric)
     cls = [' class="num"' if i in right else "" for i in range(len(head))]

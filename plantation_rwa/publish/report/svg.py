@@ -76,9 +76,7 @@ class Frame:
             x = self.x(ordinal)
             parts.append(element("line", x1=x, x2=x, y1=base, y2=base + 4, stroke=MUTED))
             parts.append(text(x, base + 15, label, anchor="middle", fill=MUTED))
-        parts.append(
-            element("line", x1=self.left, x2=self.width - self.right, y1=base, y2=base, stroke=MUTED)
-        )
+        parts.append(element("line", x1=self.left, x2=self.width - self.right, y1=base, y2=base, stroke=MUTED))
         return "".join(parts)
 
     def line(
@@ -109,13 +107,9 @@ class Frame:
             rings = (element("circle", cx=x, cy=y, r=radius) for x, y in finite)
             return element("g", "".join(rings), fill="#fff", stroke=colour)
         d = "".join(f"M{coordinate(x)} {coordinate(y)}h0" for x, y in finite)
-        return element(
-            "path", d=d, fill="none", stroke=colour, stroke_width=2 * radius, stroke_linecap="round"
-        )
+        return element("path", d=d, fill="none", stroke=colour, stroke_width=2 * radius, stroke_linecap="round")
 
-    def band(
-        self, lows: Sequence[tuple[float, float]], highs: Sequence[tuple[float, float]], colour: str
-    ) -> str:
+    def band(self, lows: Sequence[tuple[float, float]], highs: Sequence[tuple[float, float]], colour: str) -> str:
         """The area between two series over the same months; months where either is missing are left open."""
         upper = dict(highs)
         both = [(o, v) for o, v in lows if math.isfinite(v) and math.isfinite(upper.get(o, math.nan))]
@@ -146,9 +140,7 @@ def text(
     weight: str | None = None,
 ) -> str:
     """One line of text; ``content`` is plain text."""
-    return element(
-        "text", esc(content), x=x, y=y, text_anchor=anchor, fill=fill, font_size=size, font_weight=weight
-    )
+    return element("text", esc(content), x=x, y=y, text_anchor=anchor, fill=fill, font_size=size, font_weight=weight)
 
 
 def runs(points: Iterable[tuple[float, float]]) -> list[list[Point]]:

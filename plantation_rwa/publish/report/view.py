@@ -51,21 +51,18 @@ def gather(data: SummaryData) -> View:
     tables = (data.geometry, data.valuations, data.forecasts, data.outlook)
     names = sorted({str(name) for frame in tables for name in frame["plantation_id"].dropna()})
     parts = {
-        key: {str(name): rows for name, rows in frame.groupby("plantation_id", sort=True)}
-        if len(frame)
-        else {}
+        key: {str(name): rows for name, rows in frame.groupby("plantation_id", sort=True)} if len(frame) else {}
         for key, frame in {
             "values": data.valuations,
             "forecasts": data.forecasts,
-            "history": data.history,
+            "history": _with_yield(data.history),
             "features": data.features,
             "outlook": data.outlook,
         }.items()
     }
     empty = {key: frame.iloc[:0] for key, frame in vars(data).items() if isinstance(frame, pd.DataFrame)}
-    currencies = tuple(
-        sorted({str(c) for c in data.valuations.get("currency", pd.Series(dtype="object")).dropna()})
-    )
+    empty["history"] = _with_yield(empty["history"])
+    currencies = tuple(sorted({str(c) for c in data.valuations.get("currency", pd.Series(dtype="object")).dropna()}))
 
     areas, per_ha = {}, {}
     for name in names:
@@ -98,6 +95,14 @@ def gather(data: SummaryData) -> View:
             )
         )
     return View(tuple(plantations), currencies)
+
+
+def _with_yield(history: pd.DataFrame) -> pd.DataFrame:
+    """History with ``yield_t_ha``; months without an area have none."""
+    if "yield_t_ha" in history:
+        return history
+    area = history["area_mature_ha"].astype("float64")
+    return history.assign(yield_t_ha=history["ffb_t"].astype("float64") / area.where(area > 0))
 
 
 def _first_area(forecasts: pd.DataFrame) -> float:

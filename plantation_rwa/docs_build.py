@@ -1,0 +1,51 @@
+"""Regenerate what is generated: ``docs/data-dictionary.md`` and ``configs/schema.json``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from plantation_rwa.config import json_schema
+from plantation_rwa.publish.files import write_text_atomically
+from plantation_rwa.schema.dictionary import dictionary_markdown
+
+
+def generated() -> dict[str, str]:
+    """Path below the repository -> text as it must be."""
+    return {"docs/data-dictionary.md": dictionary_markdown(), "configs/schema.json": json_schema()}
+
+
+def outdated(root: Path) -> list[str]:
+    """Generated files below ``root`` that are missing or not what :func:`generated` gives."""
+    return [
+        name
+        for name, text in generated().items()
+        if not (root / name).is_file() or (root / name).read_bytes() != text.encode("utf-8")
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the outdated files below a folder (default: the current one) and say which.
+
+    Returns
+    -------
+    int
+        0, or 2 if the folder is not a checkout of this program.
+    """
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    root = Path(given[0]) if given else Path.cwd()
+    if not (root / "pyproject.toml").is_file():
+        print(f"{root}: has no pyproject.toml. Run it in a checkout of the source.", file=sys.stderr)
+        return 2
+    names, texts = outdated(root), generated()
+    for name in names:
+        write_text_atomically(root / name, texts[name])
+        print(f"wrote {name}")
+    if not names:
+        print("all generated files are up to date")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,227 @@
+"""Panel to yield distribution: the forecast room's door."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from plantation_rwa.assumptions import Assumptions
+from plantation_rwa.distributions import PROBABILITIES, mean_from_quantiles
+from plantation_rwa.forecast.agronomy import FloatArray
+from plantation_rwa.forecast.cube import Cube, build_cube
+from plantation_rwa.forecast.dependence import Dependence, annual_sd, estimate_dependence
+from plantation_rwa.forecast.intervals import calibrate, plantation_spread, predictive_quantiles
+from plantation_rwa.forecast.members import HORIZONS, Past, near_term
+from plantation_rwa.forecast.prior import (
+    DEFICIT,
+    expected_deficit,
+    prior_yield,
+)
+from plantation_rwa.forecast.stack import level_ratio
+from plantation_rwa.periods import Month
+from plantation_rwa.schema.fields import FIELDS
+
+STACK_ID, PRIOR_ID = "stack-1", "prior-1"
+_QUANTILE_COLUMNS = tuple(f"yield_q{round(100 * p):02d}_t_ha" for p in PROBABILITIES)
+_IMAGERY = ("ndvi", "evi", "ndmi", "cire", "ndre", "nirv", "kndvi", "nbr")
+_SENSORS = ("soil_moisture_m3m3", "water_table_cm")
+
+
+@dataclass(frozen=True)
+class ForecastResult:
+    """Tables ``forecasts`` (without geometry) and ``forecast_model``, not yet finalised."""
+
+    forecasts: pd.DataFrame
+    model: pd.DataFrame
+
+
+def forecast(
+    panel: pd.DataFrame,
+    stand: pd.DataFrame,
+    *,
+    as_of: dt.date,
+    horizons: int,
+    assumptions: Assumptions,
+    min_train_months: int = 36,
+    seed: int = 0,
+) -> ForecastResult:
+    """Yield distribution of every plantation for the months after ``as_of``.
+
+    Up to month 12 a plantation with enough harvests gets the stack (prior, direct and residual boosting),
+    any other the prior. Beyond, the prior goes on from the level of month 12, its departure and the
+    plantation effect fading, the spread widening. Intervals come from embargoed past errors per horizon
+    bucket; what is missing (harvests, climate, imagery, planting date) widens them. A month without mature
+    area has yield, quantiles and tonnes 0 and the flag ``immature``.
+
+    Parameters
+    ----------
+    panel
+        Result of ``build_panel``; rows after ``as_of`` and values known later are ignored.
+    stand
+        Result of ``stand_table``.
+    as_of
+        Valuation date; horizon 1 is the month after its month.
+    horizons
+        Months to forecast, 1 or more.
+    min_train_months
+        Months with any harvest in the portfolio before boosting is used.
+    seed
+        Not used: nothing in the forecast is drawn at random. Kept so that every stage is called alike.
+
+    Returns
+    -------
+    ForecastResult
+        Rows sorted by plantation and target month, independent of the order of the inputs.
+    """
+    del seed
+    if horizons < 1:
+        raise ValueError(f"horizons must be at least 1, got {horizons}")
+    cube = build_cube(panel, stand, as_of, max(horizons, int(HORIZONS[-1])), assumptions)
+    near = near_term(cube, min_train_months, assumptions)
+    months = np.arange(1, max(horizons, int(HORIZONS[-1])) + 1)
+    mean, prior = _means(cube, near, months, assumptions)
+    quantiles, spread = _quantiles(cube, near, mean, months, assumptions)
+    dependence = estimate_dependence(near.errors, cube.region, assumptions)
+    forecasts = _forecast_table(cube, near, prior, quantiles, months[:horizons], assumptions)
+    model = _model_table(cube, near, spread, dependence, assumptions)
+    return ForecastResult(forecasts, model)
+
+
+def _means(
+    cube: Cube, past: Past, months: NDArray[np.int64], assumptions: Assumptions
+) -> tuple[FloatArray, FloatArray]:
+    """Forecast and prior, each ``(P, months)``: the near term, then the prior from its level on."""
+    now = np.array([cube.months - 1])
+    far = months[months > HORIZONS[-1]]
+    if not len(far):
+        return past.mean, past.mu
+    typical = assumptions.number("deficit.typical_mm") / 12.0
+    annual = 0.12 * expected_deficit(cube, past.water, past.kernel[None, :], now, far, typical)[0]
+    fade = assumptions.number("plantation_effect.persistence_year") ** ((far - HORIZONS[-1]) / 12.0)
+    own = past.effect[:, -1] - past.portfolio[-1]
+    effect = past.portfolio[-1] + own[:, None] * fade[None, :]
+    mu = prior_yield(cube, past.fit, annual, effect[:, None, :], now, far)[:, 0]
+    level = level_ratio(past.mean, past.mu, HORIZONS)
+    mean = mu * np.exp(level[:, None] * fade[None, :])
+    return np.concatenate([past.mean, mean], axis=1), np.concatenate([past.mu, mu], axis=1)
+
+
+def _quantiles(
+    cube: Cube, past: Past, mean: FloatArray, months: NDArray[np.int64], assumptions: Assumptions
+) -> tuple[FloatArray, FloatArray]:
+    """Quantiles ``(P, months, 7)`` and the log spread of a month within the first year ``(P,)``."""
+    scale = plantation_spread(past.errors, past.years[:, -1] * 12.0, assumptions)
+    tau = assumptions.number("plantation_effect.sd")
+    noise = assumptions.number("plantation_effect.noise_month")
+    known = past.years[:, -1]
+    unknown_level = tau**2 * (noise**2 / 12.0) / (known * tau**2 + noise**2 / 12.0)
+    extra = np.where(past.stacked, 0.0, unknown_level)
+    for missing, name in (
+        (~_any(cube, (DEFICIT, "p_sum_mm")), "interval.no_climate_sd"),
+        (~_any(cube, _IMAGERY), "interval.no_imagery_sd"),
+        (~cube.dated, "interval.no_age_sd"),
+    ):
+        extra = extra + np.where(missing, assumptions.number(name) ** 2, 0.0)
+    years = np.maximum(months - HORIZONS[-1], 0) / 12.0
+    ahead = tau**2 * (1 - assumptions.number("plantation_effect.persistence_year") ** (2 * years))
+    variance = extra[:, None] + ahead[None, :]
+    divisor = np.where(past.calibration_forecast > 0, past.calibration_forecast, np.nan)
+    by_stack = (past.calibration_observed - past.calibration_forecast) / divisor / scale[:, None, None]
+    divisor = np.where(past.calibration_prior > 0, past.calibration_prior, np.nan)
+    by_prior = (past.calibration_observed - past.calibration_prior) / divisor / scale[:, None, None]
+    of_stack = calibrate(np.where(past.stacked[:, None, None], by_stack, np.nan), HORIZONS, assumptions)
+    of_prior = calibrate(by_prior, HORIZONS, assumptions)
+    stacked = predictive_quantiles(mean, of_stack, scale, variance, months)
+    alone = predictive_quantiles(mean, of_prior, scale, variance, months)
+    quantiles = np.where(past.stacked[:, None, None], stacked, alone)
+    year = quantiles[:, : HORIZONS[-1]]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        width = np.log(year[:, :, 5] / np.maximum(year[:, :, 1], 1e-3 * year[:, :, 5])) / 2.5631031310892007
+    count = np.isfinite(width).sum(axis=1)
+    log_sd = np.where(count > 0, np.where(np.isfinite(width), width, 0.0).sum(axis=1) / np.maximum(count, 1), np.nan)
+    return quantiles, log_sd
+
+
+def _forecast_table(
+    cube: Cube,
+    past: Past,
+    prior: FloatArray,
+    quantiles: FloatArray,
+    months: NDArray[np.int64],
+    assumptions: Assumptions,
+) -> pd.DataFrame:
+    decimals = FIELDS["yield_mean_t_ha"].decimals or 0
+    count = len(months)
+    future = slice(cube.months, cube.months + count)
+    area, age = cube.area[:, future], cube.age[:, future]
+    quantiles = np.round(quantiles[:, :count], decimals) + 0.0
+    mean = np.round(mean_from_quantiles(quantiles), decimals) + 0.0
+    targets = [str(Month.from_ordinal(cube.first + cube.months - 1 + int(h))) for h in months]
+    out = pd.DataFrame(
+        {
+            "plantation_id": np.repeat(np.asarray(cube.ids, dtype=object), count).astype(str),
+            "target_month": np.tile(np.asarray(targets, dtype=object), len(cube.ids)).astype(str),
+            "horizon_months": np.tile(months, len(cube.ids)),
+            "area_mature_ha": area.ravel(),
+            "yield_mean_t_ha": mean.ravel(),
+        }
+    )
+    for k, name in enumerate(_QUANTILE_COLUMNS):
+        out[name] = quantiles[:, :, k].ravel()
+    out["ffb_mean_t"] = (mean * area).ravel()
+    out["prior_t_ha"] = prior[:, :count].ravel()
+    out["model_id"] = np.repeat(np.where(past.stacked, STACK_ID, PRIOR_ID), count)
+    over = age > assumptions.number("age_curve.replanting_age")
+    out["quality_flag"] = _flags(cube, past, area <= 0, over & cube.dated[:, None], assumptions)
+    return out
+
+
+def _flags(
+    cube: Cube, past: Past, immature: NDArray[np.bool_], over_age: NDArray[np.bool_], assumptions: Assumptions
+) -> list[str]:
+    """Codes per plantation and month, row by row."""
+    n = past.observed_months
+    plantation = {
+        "no_harvest": n == 0,
+        "short_harvest": (n > 0) & (n < assumptions.number("boosting.min_plantation_months")),
+        "no_climate": ~_any(cube, (DEFICIT, "p_sum_mm")),
+        "no_imagery": ~_any(cube, _IMAGERY),
+        "no_sensors": ~_any(cube, _SENSORS),
+        "no_age": ~cube.dated,
+    }
+    out = []
+    for p in range(len(cube.ids)):
+        always = [code for code, hit in plantation.items() if hit[p]]
+        for k in range(immature.shape[1]):
+            here = [c for c, hit in (("immature", immature[p, k]), ("over_age", over_age[p, k])) if hit]
+            out.append(";".join(sorted(always + here)))
+    return out
+
+
+def _model_table(
+    cube: Cube, past: Past, log_sd: FloatArray, dependence: Dependence, assumptions: Assumptions
+) -> pd.DataFrame:
+    age = cube.age[:, cube.months - 1]
+    out = pd.DataFrame({"plantation_id": list(cube.ids), "region": list(cube.region)})
+    for name, loading, ar1 in zip(("common", "region", "own"), dependence.loadings, dependence.ar1, strict=True):
+        out[f"loading_{name}"] = loading
+        out[f"ar1_{name}"] = ar1
+    out["sd_log_month"] = log_sd
+    out["sd_log_year"] = annual_sd(log_sd, dependence)
+    out["n_obs_train"] = past.observed_months
+    out["age_mean_years"] = np.where(np.isfinite(age), age, assumptions.number("age_curve.typical_age"))
+    out["model_id"] = np.where(past.stacked, STACK_ID, PRIOR_ID)
+    return out
+
+
+def _any(cube: Cube, names: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Whether a plantation has any value in one of the feature columns."""
+    out = np.zeros(len(cube.ids), dtype=np.bool_)
+    for name in names:
+        if name in cube.features:
+            out |= np.isfinite(cube.features[name]).any(axis=1)
+    return out

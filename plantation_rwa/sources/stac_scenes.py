@@ -1,0 +1,244 @@
+"""STAC item dictionaries to scenes: parsing, fingerprints, and which of several twins counts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from plantation_rwa.config import ImageryConfig
+from plantation_rwa.sources import providers
+from plantation_rwa.sources.base import Asset, Quarantine, Scene
+from plantation_rwa.sources.items import RawItem, file_name, is_url, resolve
+from plantation_rwa.sources.providers import UnusableItemError
+
+_EDGE_BYTES = 65536
+_ISO = re.compile(r"^\d{4}-\d{2}-\d{2}")
+
+
+@dataclass(frozen=True)
+class ParsedScene:
+    """A scene with what is needed to tell twins: its datastrip and the rank of its collection."""
+
+    scene: Scene
+    strip: str
+    rank: int
+
+
+def scenes_of(raw: Iterable[RawItem], config: ImageryConfig, quarantine: Quarantine) -> list[Scene]:
+    """Scenes of raw items: configured collections only, products listed twice once, sorted by (acquired, id).
+
+    Items of other collections are passed over; an item of a configured collection that cannot become a
+    scene goes to quarantine (input ``imagery``, column = item id). Cloudier scenes than ``max_cloud_cover``
+    are left out.
+    """
+    parsed = []
+    for entry in raw:
+        if not _wanted(entry.data, config):
+            continue
+        try:
+            made = _parse(entry, config)
+        except UnusableItemError as error:
+            _reject(entry, error, config, quarantine)
+            continue
+        cover = made.scene.cloud_cover
+        if cover is None or cover <= config.max_cloud_cover:
+            parsed.append(made)
+    return distinct(parsed)
+
+
+def _wanted(item: Any, config: ImageryConfig) -> bool:
+    """Whether the configuration asks for the item: by its collection, or an L2A item that names none."""
+    if (
+        not isinstance(item, Mapping)
+        or not isinstance(item.get("properties"), Mapping)
+        or not isinstance(item.get("assets"), Mapping)
+    ):
+        return True
+    collection = item.get("collection")
+    return collection in config.collections if collection else providers.is_level_2a(item)
+
+
+def rank_of(collection: str, config: ImageryConfig) -> int:
+    return config.collections.index(collection) if collection in config.collections else len(config.collections)
+
+
+def _parse(entry: RawItem, config: ImageryConfig) -> ParsedScene:
+    item = entry.data
+    if not isinstance(item, Mapping) or not item.get("id"):
+        raise UnusableItemError("item has no id", value=item if isinstance(item, str) else "")
+    if not isinstance(item.get("properties"), Mapping) or not isinstance(item.get("assets"), Mapping):
+        raise UnusableItemError("item has no properties or no assets")
+    if not providers.is_level_2a(item):
+        kind = item["properties"].get("s2:product_type") or item["properties"].get("platform") or ""
+        raise UnusableItemError("item of a configured collection is no Sentinel-2 L2A product", value=kind)
+    provider = providers.provider_of(item) if config.provider == "auto" else config.provider
+    bands = providers.assets_of(item)
+    if not bands:
+        raise UnusableItemError(
+            "item has no asset of a known band", value=", ".join(sorted(map(str, item["assets"])))[:150]
+        )
+    acquired, created = _acquired(item), _created(item)
+    offset = providers.offset_of(item, provider)
+    start = created if config.known_at == "created" and created is not None else acquired
+    assets = {band: _asset(asset, entry.base) for band, asset in bands.items()}
+    scene = Scene(
+        id=str(item["id"]),
+        collection=str(item.get("collection") or ""),
+        platform=str(item["properties"].get("platform") or ""),
+        datatake=providers.datatake_of(item),
+        tile=providers.tile_of(item),
+        baseline=providers.baseline_of(item),
+        acquired=acquired,
+        created=created,
+        known_at=start + pd.Timedelta(days=config.known_lag_days),
+        cloud_cover=_number(item["properties"].get("eo:cloud_cover")),
+        footprint=_footprint(item.get("geometry")),
+        assets=assets,
+        scale=offset.scale,
+        offset=offset.offset,
+        offset_reason=offset.reason,
+        fingerprint=_fingerprint(item, assets),
+        file=entry.file,
+    )
+    return ParsedScene(scene, providers.datastrip_of(item), rank_of(scene.collection, config))
+
+
+def _acquired(item: Mapping[str, Any]) -> pd.Timestamp:
+    text = item["properties"].get("datetime") or item["properties"].get("start_datetime")
+    time = _time(text)
+    if time is None:
+        raise UnusableItemError("item has no readable datetime", value=text or "")
+    return time
+
+
+def _created(item: Mapping[str, Any]) -> pd.Timestamp | None:
+    """When the item appeared: ``created``, else the generation time of the product."""
+    return _time(item["properties"].get("created")) or _time(item["properties"].get("s2:generation_time"))
+
+
+def _time(text: Any) -> pd.Timestamp | None:
+    if not _ISO.match(str(text)):  # pandas would read "5 March" as a day of the current year
+        return None
+    try:
+        time = pd.Timestamp(text)
+    except (ValueError, TypeError):
+        return None
+    if pd.isna(time):
+        return None
+    return (time.tz_localize("UTC") if time.tzinfo is None else time.tz_convert("UTC")).as_unit("us")
+
+
+def _asset(asset: Mapping[str, Any], base: str) -> Asset:
+    entries = asset.get("raster:bands") or asset.get("bands") or [{}]
+    nodata = entries[0].get("nodata", 0) if isinstance(entries[0], Mapping) else 0
+    return Asset(resolve(str(asset["href"]), base), 1, 0.0 if nodata is None else float(nodata))
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _footprint(geometry: Any) -> BaseGeometry | None:
+    """Outline on WGS84; rings that jump over the antimeridian are cut there."""
+    if not geometry:
+        return None
+    try:
+        shape = shapely.from_geojson(json.dumps(geometry))
+    except (shapely.errors.ShapelyError, TypeError, ValueError):
+        return None
+    if shape.is_empty:
+        return None
+    west, _, east, _ = shape.bounds
+    if east - west > 180:
+        turned = shapely.make_valid(
+            shapely.transform(
+                shape,
+                lambda xy: np.column_stack([np.where(xy[:, 0] < 0, xy[:, 0] + 360, xy[:, 0]), xy[:, 1]]),
+            )
+        )
+        beyond = shapely.transform(
+            turned.intersection(shapely.box(180, -90, 360, 90)), lambda xy: xy - np.array([360.0, 0.0])
+        )
+        shape = turned.intersection(shapely.box(0, -90, 180, 90)).union(beyond)
+    return shape if shape.is_valid else shapely.make_valid(shape)
+
+
+def _reject(entry: RawItem, error: UnusableItemError, config: ImageryConfig, quarantine: Quarantine) -> None:
+    known, name = None, ""
+    if isinstance(entry.data, Mapping):
+        name = str(entry.data.get("id") or "")
+        properties = entry.data.get("properties")
+        if isinstance(properties, Mapping):
+            known = _time(properties.get("datetime") or properties.get("start_datetime"))
+            if config.known_at == "created":
+                known = _time(properties.get("created")) or known
+    known = None if known is None else known + pd.Timedelta(days=config.known_lag_days)
+    quarantine.add(
+        "imagery",
+        entry.file,
+        str(error),
+        "rejected",
+        row=entry.row,
+        column=name,
+        value=error.value,
+        known_at=known,
+    )
+
+
+def _fingerprint(item: Mapping[str, Any], assets: Mapping[str, Asset]) -> str:
+    """Hash of the item without its links, and of size, head and tail of its local files."""
+    content = {k: v for k, v in item.items() if k != "links"}
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":"), default=str).encode())
+    for band, asset in sorted(assets.items()):
+        if is_url(asset.href):
+            continue
+        try:
+            with open(asset.href, "rb") as stream:
+                size = os.fstat(stream.fileno()).st_size
+                digest.update(f"{band}:{size}:".encode() + stream.read(_EDGE_BYTES))
+                if size > _EDGE_BYTES:
+                    stream.seek(max(_EDGE_BYTES, size - _EDGE_BYTES))
+                    digest.update(stream.read(_EDGE_BYTES))
+        except OSError:
+            digest.update(f"{band}:{file_name(asset.href)} unreadable".encode())
+    return digest.hexdigest()
+
+
+def distinct(parsed: Sequence[ParsedScene]) -> list[Scene]:
+    """Each product once: newest baseline, then the first configured collection, then the latest created.
+
+    A twin is dropped only if the one that replaces it is known no later, so that a run at an earlier date
+    still finds the version of that date. Two datastrips, or two cuts, of one tile and datatake that cover
+    different ground stay.
+    """
+
+    def order(p: ParsedScene) -> tuple[Any, ...]:
+        created = p.scene.created.timestamp() if p.scene.created is not None else 0.0
+        return (-(p.scene.baseline or 0.0), p.rank, -created, p.scene.id, p.scene.fingerprint)
+
+    kept: dict[tuple[str, str], list[ParsedScene]] = {}
+    for entry in sorted(parsed, key=order):
+        twins = kept.setdefault((entry.scene.tile, entry.scene.datatake), [])
+        if not any(_same_product(other, entry) and other.scene.known_at <= entry.scene.known_at for other in twins):
+            twins.append(entry)
+    scenes = [entry.scene for group in kept.values() for entry in group]
+    return sorted(scenes, key=lambda s: (s.acquired, s.id, s.collection))
+
+
+def _same_product(a: ParsedScene, b: ParsedScene) -> bool:
+    if a.strip and b.strip and a.strip != b.strip:
+        return False
+    one, two = a.scene.footprint, b.scene.footprint
+    if one is None or two is None:
+        return True
+    return bool(one.intersection(two).area > 0.5 * min(one.area, two.area))

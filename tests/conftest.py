@@ -1,0 +1,88 @@
+"""Worlds and helpers shared by the tests that run the whole pipeline."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from plantation_rwa.config import load_config
+from plantation_rwa.executor import Runner
+from plantation_rwa.run import STAGES, RunReport, load_inputs, open_session, run_date
+
+ROOT = Path(__file__).parents[1]
+AS_OF = dt.date(2026, 5, 31)
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file below a folder by relative path."""
+    return {
+        p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file()
+    }
+
+
+def run_world(
+    config: Path,
+    out: Path,
+    as_of: dt.date = AS_OF,
+    *,
+    runner: str = "threads",
+    stages: tuple[str, ...] = STAGES,
+    force: bool = False,
+    workers: int = 2,
+) -> RunReport:
+    """Run one date of a configuration into ``out``."""
+    settings = load_config(config)
+    publish = settings.publish.model_copy(update={"out": str(out)})
+    settings = settings.model_copy(update={"publish": publish})
+    session = open_session(settings, load_inputs(settings), as_of, force=force)
+    chosen = Runner.parse(runner, workers, settings.compute.memory_limit)
+    return run_date(session, stages=stages, work=chosen.map)
+
+
+@pytest.fixture(scope="session")
+def small_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated portfolio of four plantations, one with scenes; do not write into it."""
+    from plantation_rwa.simulate.portfolio import simulate
+
+    folder = tmp_path_factory.mktemp("world") / "small"
+    simulate(
+        folder,
+        seed=7,
+        plantations=4,
+        months=6,
+        imagery_plantations=1,
+        climate_years=6,
+        settlement_days=60,
+        sensor_months=6,
+    )
+    return folder
+
+
+@pytest.fixture()
+def world_copy(small_world: Path, tmp_path: Path) -> Path:
+    """A copy of the small world that a test may spoil."""
+    return Path(shutil.copytree(small_world, tmp_path / "world"))
+
+
+@pytest.fixture(scope="session")
+def small_run(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small world valued once; do not write into it."""
+    out = tmp_path_factory.mktemp("out") / "small"
+    run_world(small_world / "config.yaml", out)
+    return out
+
+
+@pytest.fixture()
+def run_copy(small_run: Path, tmp_path: Path) -> Path:
+    """A copy of the small run that a test may spoil."""
+    return Path(shutil.copytree(small_run, tmp_path / "out"))
+
+
+Run = Callable[..., RunReport]

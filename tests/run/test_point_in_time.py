@@ -1,0 +1,104 @@
+"""Records known later change no byte of an earlier date."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+
+import pandas as pd
+from conftest import run_world, tree
+
+from plantation_rwa.publish.manifest import damaged, load
+
+EARLY = dt.date(2026, 2, 28)
+LATE = dt.date(2026, 5, 31)
+
+
+def cut_csv(path: Path, keep: pd.Series) -> None:
+    """Keep whole lines of a CSV file, byte for byte."""
+    lines = path.read_text("utf-8").splitlines(keepends=True)
+    path.write_text("".join([lines[0], *(line for line, k in zip(lines[1:], keep, strict=True) if k)]), "utf-8")
+
+
+def forget_after(world: Path, day: dt.date) -> dict[str, int]:
+    """Remove from a world's files everything that became known after ``day``; how many records each file lost."""
+    instant = pd.Timestamp(day) + pd.Timedelta(days=1)
+    lost: dict[str, int] = {}
+    for name, column in (("futures", "settle_date"), ("fx", "date")):
+        path = next(world.rglob(f"{name}.csv"))
+        keep = pd.to_datetime(pd.read_csv(path, dtype=str)[column]) < instant
+        lost[name] = int((~keep).sum())
+        cut_csv(path, keep)
+    path = next(world.rglob("harvest.csv"))
+    frame = pd.read_csv(path, dtype=str)
+    known = pd.to_datetime(frame["month"] + "-01") + pd.offsets.MonthEnd(0) + pd.Timedelta(days=10)
+    if "known_at" in frame:
+        given = pd.to_datetime(frame["known_at"], utc=True, format="ISO8601").dt.tz_localize(None)
+        known = given.fillna(known)
+    lost["harvest"] = int((known >= instant).sum())
+    cut_csv(path, known < instant)
+    for path in world.rglob("items.json"):
+        collection = json.loads(path.read_text())
+        kept = [f for f in collection["features"] if f["properties"]["datetime"][:10] <= (day - dt.timedelta(days=3)).isoformat()]
+        lost["scenes"] = lost.get("scenes", 0) + len(collection["features"]) - len(kept)
+        collection["features"] = kept
+        path.write_text(json.dumps(collection))
+    for path in (world / "sensors").glob("*.parquet"):
+        frame = pd.read_parquet(path)
+        times = pd.to_datetime(frame["time"], utc=True, format="ISO8601")
+        lost["sensors"] = lost.get("sensors", 0) + int((times >= instant.tz_localize("UTC")).sum())
+        frame[times < instant.tz_localize("UTC")].to_parquet(path, index=False)
+    return lost
+
+
+def test_what_is_known_later_changes_no_byte(small_world: Path, world_copy: Path, tmp_path: Path) -> None:
+    lost = forget_after(world_copy, EARLY)
+    assert all(lost[name] > 0 for name in ("futures", "fx", "harvest", "sensors"))
+    run_world(small_world / "config.yaml", tmp_path / "with", EARLY)
+    run_world(world_copy / "config.yaml", tmp_path / "without", EARLY)
+    assert tree(tmp_path / "with") == tree(tmp_path / "without")
+
+
+def test_a_revised_harvest_counts_from_the_day_it_is_known(world_copy: Path, tmp_path: Path) -> None:
+    config = world_copy / "config.yaml"
+    run_world(config, tmp_path / "before", EARLY)
+    path = next(world_copy.rglob("harvest.csv"))
+    frame = pd.read_csv(path, dtype=str)
+    row = frame[frame["month"] == "2025-12"].iloc[0].copy()
+    row["ffb_t"] = str(float(row["ffb_t"]) * 0.5)
+    row["known_at"] = "2026-04-15"
+    pd.concat([frame, row.to_frame().T]).to_csv(path, index=False)
+    run_world(config, tmp_path / "after", EARLY)
+    assert tree(tmp_path / "before") == tree(tmp_path / "after")
+    run_world(config, tmp_path / "after", LATE)
+    run_world(config, tmp_path / "before", LATE)
+    assert load(tmp_path / "after", "2026-05-31") == load(tmp_path / "before", "2026-05-31")
+
+
+def test_a_later_run_adds_vintages_and_leaves_the_earlier_manifest_verifiable(
+    small_world: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    run_world(small_world / "config.yaml", out, EARLY)
+    early = {k: v for k, v in tree(out).items() if not k.startswith("latest/")}
+    run_world(small_world / "config.yaml", out, LATE)
+    now = tree(out)
+    assert {k: now.get(k) for k in early} == early
+    manifest = load(out, EARLY.isoformat())
+    assert manifest is not None
+    assert damaged(out, manifest.outputs) == []
+    vintages = [p.name for p in (out / "features" / "month=2026-02").iterdir()]
+    assert len(vintages) == 2
+    assert all(v <= "vintage=2026-02-28" for v in (p.split("/")[2] for p in early if p.startswith("features/")))
+
+
+def test_the_point_in_time_test_can_fail(small_world: Path, tmp_path: Path) -> None:
+    """A run at the later date does see what the earlier one may not: the comparison is not of two empty sets."""
+    run_world(small_world / "config.yaml", tmp_path / "early", EARLY)
+    run_world(small_world / "config.yaml", tmp_path / "late", LATE)
+    early, late = load(tmp_path / "early", "2026-02-28"), load(tmp_path / "late", "2026-05-31")
+    assert early is not None
+    assert late is not None
+    for name in ("harvest", "futures", "fx", "sensors", "climate_daily"):
+        assert early.inputs[name]["rows"] < late.inputs[name]["rows"]

@@ -1,0 +1,113 @@
+"""A date from inputs to manifest: what is skipped, recomputed, refused."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import AS_OF, run_world, tree
+
+from plantation_rwa.errors import PublishError, StageError
+from plantation_rwa.publish.manifest import damaged, load, load_all
+
+
+def test_every_output_is_named_in_the_manifest_with_its_hash(small_run: Path) -> None:
+    manifest = load(small_run, AS_OF.isoformat())
+    assert manifest is not None
+    assert damaged(small_run, manifest.outputs) == []
+    named = {o.path for o in manifest.outputs}
+    found = {p for p in tree(small_run) if not p.startswith(("latest/", "manifests/"))}
+    assert found == named
+    tables = {o.table for o in manifest.outputs}
+    expected = "features forecasts forecast_model cash_flows valuations curves pools quarantine report"
+    assert tables >= set(expected.split())
+
+
+def test_a_second_run_recomputes_nothing_and_changes_no_byte(small_world: Path, run_copy: Path) -> None:
+    before = tree(run_copy)
+    report = run_world(small_world / "config.yaml", run_copy)
+    assert report.recomputed_nothing
+    assert tree(run_copy) == before
+
+
+def test_forcing_recomputes_everything_to_the_same_bytes(small_world: Path, run_copy: Path) -> None:
+    before = tree(run_copy)
+    report = run_world(small_world / "config.yaml", run_copy, force=True)
+    assert all(report.skipped[s] == 0 for s in report.skipped)
+    assert tree(run_copy) == before
+
+
+def test_a_damaged_part_is_made_again(small_world: Path, run_copy: Path) -> None:
+    before = tree(run_copy)
+    part = next(p for p in before if p.startswith("features/month=2026-05"))
+    (run_copy / part).write_bytes(b"rubbish")
+    report = run_world(small_world / "config.yaml", run_copy)
+    assert report.computed["features"] == 1
+    assert tree(run_copy) == before
+
+
+def test_a_changed_assumption_recomputes_only_what_depends_on_it(world_copy: Path, run_copy: Path) -> None:
+    config = world_copy / "config.yaml"
+    text = config.read_text()
+    assert "valuation:" in text
+    config.write_text(text.replace("valuation:", "valuation:\n  assumptions: {credit.hazard_per_year: 0.05}", 1))
+    before = tree(run_copy)
+    report = run_world(config, run_copy)
+    assert report.computed["features"] == 0
+    assert report.computed["valuation"] == 1
+    after = tree(run_copy)
+    assert {p for p in before if p.startswith("features/")} == {p for p in after if p.startswith("features/")}
+    manifest = load(run_copy, AS_OF.isoformat())
+    assert manifest is not None
+    on_disk = {p for p in after if p.startswith("valuations/")}
+    assert on_disk == {o.path for o in manifest.tables("valuations")}
+
+
+def test_a_later_stage_without_its_artefacts_is_refused(small_world: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(StageError, match=r"stage 'forecast' needs 'features' of as_of=2026-05-31"):
+        run_world(small_world / "config.yaml", out, stages=("forecast",))
+    assert not (out / "manifests").exists()
+
+
+def test_stage_by_stage_gives_the_same_bytes_as_all_at_once(
+    small_world: Path, small_run: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    for stage in ("features", "forecast", "valuation", "report"):
+        run_world(small_world / "config.yaml", out, stages=(stage,))
+    assert tree(out) == tree(small_run)
+
+
+def test_results_do_not_depend_on_runner_or_workers(small_world: Path, small_run: Path, tmp_path: Path) -> None:
+    run_world(small_world / "config.yaml", tmp_path / "out", runner="processes", workers=1)
+    assert tree(tmp_path / "out") == tree(small_run)
+
+
+def test_an_earlier_date_does_not_touch_latest(small_world: Path, run_copy: Path) -> None:
+    before = {k: v for k, v in tree(run_copy).items() if k.startswith("latest/")}
+    run_world(small_world / "config.yaml", run_copy, dt.date(2026, 3, 31))
+    after = {k: v for k, v in tree(run_copy).items() if k.startswith("latest/")}
+    assert before == after
+    assert pd.read_parquet(run_copy / "latest/valuations.parquet")["as_of"].unique().tolist() == ["2026-05-31"]
+
+
+def test_a_manifest_of_a_newer_contract_is_refused_with_the_remedy(small_world: Path, run_copy: Path) -> None:
+    path = run_copy / "manifests" / "as_of=2026-05-31.json"
+    path.write_text(path.read_text().replace('"contract_version": "1"', '"contract_version": "9"'))
+    with pytest.raises(PublishError, match=r"contract version 9.*Use the newer program"):
+        run_world(small_world / "config.yaml", run_copy)
+
+
+def test_no_absolute_path_and_no_run_time_in_what_is_published(small_world: Path, small_run: Path) -> None:
+    for path in (small_run / "manifests").iterdir():
+        text = path.read_text()
+        assert str(small_world) not in text
+        assert str(small_run) not in text
+    copied = shutil.copytree(small_world, small_run.parent / "elsewhere")
+    run_world(copied / "config.yaml", small_run.parent / "again")
+    assert tree(small_run.parent / "again") == tree(small_run)
+    assert [m.as_of for m in load_all(small_run)] == ["2026-05-31"]

@@ -1,0 +1,360 @@
+"""Imagery sources: the four forms of input, what is refused, twins, points in time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import shapely
+
+from plantation_rwa.errors import SourceError
+from plantation_rwa.periods import Month
+from plantation_rwa.sources.base import Quarantine, Scene
+from tests.sources.stac_factory import BOX, RING, Api, collection, item, scenes, serve, source, write
+
+
+def _write_catalog(root: Path, items: list[dict[str, Any]]) -> str:
+    """catalog.json -> sub/collection.json -> sub/items/<id>.json, with relative links."""
+    links = [{"rel": "item", "href": f"./items/{i['id']}.json"} for i in items]
+    for entry in items:
+        write(root / "sub" / "items" / f"{entry['id']}.json", entry)
+    links += [{"rel": "parent", "href": "../catalog.json"}, {"rel": "root", "href": "../catalog.json"}]
+    write(root / "sub" / "collection.json", {"type": "Collection", "id": "c", "links": links})
+    children = [{"rel": "child", "href": "./sub/collection.json"}, {"rel": "self", "href": "./catalog.json"}]
+    return write(root / "catalog.json", {"type": "Catalog", "id": "r", "links": children})
+
+
+def test_item_collection(tmp_path: Path) -> None:
+    (scene,) = scenes(write(tmp_path / "deep" / "items.json", collection(item(href="../pixels/{key}.tif"))))
+    assert scene.assets["B04"].href == str(tmp_path / "pixels" / "B04.tif")
+    assert (scene.id, scene.collection, scene.tile, scene.datatake) == (
+        "S2A_X",
+        "sentinel-2-l2a",
+        "49MDT",
+        "S2A_20240305T031000",
+    )
+    assert (scene.baseline, scene.offset, scene.cloud_cover, scene.file) == (5.11, -1000.0, 20.0, "items.json")
+    assert scene.acquired == pd.Timestamp("2024-03-05T03:10", tz="UTC")
+    assert scene.footprint is not None
+    assert scene.footprint.bounds == BOX
+
+
+def test_single_item_and_absolute_hrefs(tmp_path: Path) -> None:
+    place = write(tmp_path / "a.json", item(href="https://example.org/{key}.tif"))
+    assert scenes(place)[0].assets["B08"].href == "https://example.org/B08.tif"
+
+
+def test_static_catalog(tmp_path: Path) -> None:
+    place = _write_catalog(tmp_path, [item("a"), item("b", day="2024-03-10")])
+    found = scenes(place)
+    assert [s.id for s in found] == ["a", "b"]
+    assert found[0].assets["B04"].href == str(tmp_path / "sub" / "items" / "B04.tif")
+    assert [s.id for s in scenes(str(tmp_path))] == ["a", "b"]  # a folder stands for its catalog.json
+
+
+def test_catalog_with_a_missing_item_and_a_loop(tmp_path: Path) -> None:
+    place = _write_catalog(tmp_path, [item("a"), item("b")])
+    (tmp_path / "sub" / "items" / "b.json").unlink()
+    looped = json.loads((tmp_path / "sub" / "collection.json").read_text())
+    looped["links"].append({"rel": "child", "href": "../catalog.json"})
+    write(tmp_path / "sub" / "collection.json", looped)
+    quarantine = Quarantine()
+    assert [s.id for s in scenes(place, quarantine=quarantine)] == ["a"]
+    (row,) = quarantine.frame().itertuples()
+    assert (row.input, row.file, row.action) == ("imagery", "b.json", "rejected")
+    assert row.reason.startswith("item cannot be read: ")
+
+
+def test_catalog_with_a_missing_branch_stops(tmp_path: Path) -> None:
+    place = _write_catalog(tmp_path, [item("a")])
+    (tmp_path / "sub" / "collection.json").unlink()
+    with pytest.raises(SourceError, match=r"imagery: collection.json: cannot be read as JSON"):
+        scenes(place)
+
+
+def _comparable(scene: Scene) -> tuple[Any, ...]:
+    return (scene.id, scene.collection, scene.tile, scene.datatake, scene.baseline, scene.acquired, scene.created,
+            scene.known_at, scene.cloud_cover, scene.assets, scene.scale, scene.offset, scene.offset_reason)  # fmt: skip
+
+
+async def _to_parquet(path: str, features: list[dict[str, Any]]) -> None:
+    import rustac
+
+    await rustac.write(path, features)
+
+
+def test_geoparquet_gives_the_scenes_of_the_item_collection(tmp_path: Path) -> None:
+    """A file made by another program (rustac), real items of two providers: nothing is lost on the way."""
+    real = Path(__file__).parents[2] / "data" / "sample" / "real" / "stac"
+    for name in (
+        "planetary-computer/site2-2020_jun_jul-35MNM.geojson",
+        "earth-search-v1/search_mixed_collections_20250731_page1.json",
+    ):
+        features = json.loads((real / name).read_text("utf-8"))["features"]
+        features = [f for f in features if f["collection"].startswith("sentinel-2")]
+        place = write(tmp_path / "items.json", collection(*features))
+        asyncio.run(_to_parquet(str(tmp_path / "items.parquet"), features))
+        options: dict[str, Any] = {"collections": ["sentinel-2-l2a"], "max_cloud_cover": 100}
+        from_json, from_parquet = scenes(place, **options), scenes(str(tmp_path / "items.parquet"), **options)
+        assert len(from_parquet) in {2, 13}
+        assert [_comparable(s) for s in from_parquet] == [_comparable(s) for s in from_json]
+        pairs = zip(from_parquet, from_json, strict=True)
+        assert all(shapely.equals_exact(a.footprint, b.footprint, 1e-9) for a, b in pairs)
+
+
+def test_geoparquet_that_is_none(tmp_path: Path) -> None:
+    pd.DataFrame({"id": ["a"]}).to_parquet(tmp_path / "x.parquet")
+    with pytest.raises(SourceError, match=r"x.parquet: lacks the columns of stac-geoparquet \(got geometry, assets\)"):
+        scenes(str(tmp_path / "x.parquet"))
+    (tmp_path / "y.parquet").write_bytes(b"no parquet")
+    with pytest.raises(SourceError, match=r"imagery: y.parquet: cannot be read as Parquet"):
+        scenes(str(tmp_path / "y.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "cannot be read as JSON"),
+        ('{"type": "Polygon"}', "is no STAC document"),
+        ("[1]", "is no STAC document"),
+    ],
+)
+def test_documents_that_cannot_be_used(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "x.json").write_text(content)
+    with pytest.raises(SourceError, match=rf"imagery: x.json: {message}"):
+        scenes(str(tmp_path / "x.json"))
+
+
+def test_missing_file() -> None:
+    with pytest.raises(SourceError, match=r"imagery: gone.json: cannot be read as JSON"):
+        scenes("/nowhere/gone.json")
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        (item(properties={"datetime": "5th of March"}), "item has no readable datetime"),
+        (item(properties={"datetime": None}), "item has no readable datetime"),
+        (item(keys="visual preview"), "item has no asset of a known band"),
+        (
+            item(properties={"s2:processing_baseline": None, "s2:datatake_id": None}),
+            "the processing baseline is unknown",
+        ),
+        ({**item(), "assets": None}, "item has no properties or no assets"),
+        ({**item(), "id": ""}, "item has no id"),
+        ("text", "item has no id"),
+        (None, "item has no id"),
+    ],
+)
+def test_unusable_item_is_quarantined_and_the_rest_stays(tmp_path: Path, broken: Any, reason: str) -> None:
+    quarantine = Quarantine()
+    place = write(tmp_path / "items.json", collection(broken, item("good", day="2024-03-10")))
+    assert [s.id for s in scenes(place, quarantine=quarantine)] == ["good"]
+    (row,) = quarantine.frame().itertuples()
+    assert (row.input, row.file, row.row, row.action) == ("imagery", "items.json", 1, "rejected")
+    assert row.reason.startswith(reason)
+    assert row.column == (broken["id"] if isinstance(broken, dict) else "")
+
+
+def test_quarantined_scene_is_not_known_before_its_date(tmp_path: Path) -> None:
+    quarantine = Quarantine()
+    scenes(write(tmp_path / "i.json", item(keys="visual")), quarantine=quarantine, known_lag_days=3)
+    assert len(quarantine.frame(pd.Timestamp("2024-03-08T03:00", tz="UTC"))) == 0
+    assert len(quarantine.frame(pd.Timestamp("2024-03-08T03:10", tz="UTC"))) == 1
+
+
+def test_other_collections_and_levels_are_passed_over(tmp_path: Path) -> None:
+    quarantine = Quarantine()
+    radar = item(
+        "S1A",
+        collection="sentinel-1-grd",
+        keys="vv vh",
+        properties={"s2:product_type": None, "platform": "sentinel-1a"},
+    )
+    place = write(
+        tmp_path / "i.json",
+        collection(item("c1", collection="sentinel-2-c1-l2a"), radar, {**radar, "collection": None}),
+    )
+    assert scenes(place, quarantine=quarantine) == []
+    assert len(quarantine) == 0
+
+
+def test_item_without_collection_counts_if_it_is_level_2a(tmp_path: Path) -> None:
+    assert [s.id for s in scenes(write(tmp_path / "i.json", collection(item("a", collection=None))))] == ["a"]
+
+
+def test_source_without_classification(tmp_path: Path) -> None:
+    (scene,) = scenes(write(tmp_path / "i.json", item(keys="B04 B08")))
+    assert sorted(scene.assets) == ["B04", "B08"]
+
+
+def test_known_at(tmp_path: Path) -> None:
+    place = write(tmp_path / "i.json", item(properties={"created": "2024-04-01T00:00:00Z"}))
+    assert scenes(place, known_lag_days=5)[0].known_at == pd.Timestamp("2024-03-10T03:10", tz="UTC")
+    assert scenes(place, known_at="created", known_lag_days=5)[0].known_at == pd.Timestamp("2024-04-06", tz="UTC")
+    other = write(tmp_path / "j.json", item(properties={"created": None, "s2:generation_time": "2024-03-07T00:00:00Z"}))
+    assert scenes(other, known_at="created", known_lag_days=0)[0].known_at == pd.Timestamp("2024-03-07", tz="UTC")
+    none = write(tmp_path / "k.json", item(properties={"created": None}))
+    assert scenes(none, known_at="created", known_lag_days=0)[0].known_at == pd.Timestamp("2024-03-05T03:10", tz="UTC")
+
+
+def test_clouds_months_and_box(tmp_path: Path) -> None:
+    days = {"feb": "2024-02-28", "eve": "2024-02-29", "mid": "2024-03-15", "after": "2024-04-01", "apr": "2024-04-03"}
+    made = [item(n, day=d) for n, d in days.items()] + [
+        item("cloudy", day="2024-03-20", properties={"eo:cloud_cover": 90.1})
+    ]
+    place = write(tmp_path / "i.json", collection(*made))
+    march = Month(2024, 3)
+    assert [s.id for s in source(place).scenes(BOX, march, march)] == ["eve", "mid", "after"]
+    assert [s.id for s in source(place, max_cloud_cover=100).scenes(BOX, march, march)] == [
+        "eve",
+        "mid",
+        "cloudy",
+        "after",
+    ]
+    assert source(place).scenes((100.0, 0.0, 101.0, 1.0), march, march) == []
+    assert [s.id for s in source(place, start="2024-04").scenes(BOX, march, Month(2024, 5))] == ["after", "apr"]
+
+
+def test_item_without_cloud_cover_or_geometry_is_kept(tmp_path: Path) -> None:
+    place = write(tmp_path / "i.json", item(geometry=None, properties={"eo:cloud_cover": None}))
+    (scene,) = scenes(place)
+    assert (scene.cloud_cover, scene.footprint) == (None, None)
+
+
+def test_footprint_over_the_antimeridian(tmp_path: Path) -> None:
+    ring = [[179.5, 60.0], [-179.5, 60.0], [-179.5, 61.0], [179.5, 61.0], [179.5, 60.0]]
+    place = write(tmp_path / "i.json", item(geometry={"type": "Polygon", "coordinates": [ring]}))
+    period = (Month(2024, 3), Month(2024, 3))
+    assert len(source(place).scenes((179.6, 60.2, 179.7, 60.3), *period)) == 1
+    assert len(source(place).scenes((-179.7, 60.2, -179.6, 60.3), *period)) == 1
+    assert source(place).scenes((0.0, 60.2, 1.0, 60.3), *period) == []
+
+
+def _twin(name: str, baseline: str, created: str, **changes: Any) -> dict[str, Any]:
+    return item(
+        name,
+        properties={"s2:processing_baseline": baseline, "created": created, **changes.pop("properties", {})},
+        **changes,
+    )
+
+
+def test_reprocessed_product_counts_once_newest_baseline_first(tmp_path: Path) -> None:
+    twins = [
+        _twin("old", "02.14", "2024-06-01T00:00:00Z"),
+        _twin("new", "05.00", "2024-05-01T00:00:00Z"),
+        _twin("newer", "05.00", "2024-05-02T00:00:00Z"),
+    ]
+    for order in (twins, twins[::-1]):
+        assert [s.id for s in scenes(write(tmp_path / "i.json", collection(*order)))] == ["newer"]
+
+
+def test_first_configured_collection_before_later_creation(tmp_path: Path) -> None:
+    pair = [
+        _twin("c1", "05.11", "2024-03-05T12:00:00Z", collection="sentinel-2-c1-l2a"),
+        _twin("l2a", "05.11", "2024-03-05T13:00:00Z"),
+    ]
+    place = write(tmp_path / "i.json", collection(*pair))
+    for first, second in (("sentinel-2-l2a", "sentinel-2-c1-l2a"), ("sentinel-2-c1-l2a", "sentinel-2-l2a")):
+        assert [s.collection for s in scenes(place, collections=[first, second])] == [first]
+
+
+def test_reprocessing_that_was_not_yet_known_does_not_hide_its_predecessor(tmp_path: Path) -> None:
+    """With known_at: created, a run before the reprocessing still finds the old version."""
+    pair = [_twin("old", "02.14", "2024-03-06T00:00:00Z"), _twin("new", "05.00", "2025-01-01T00:00:00Z")]
+    place = write(tmp_path / "i.json", collection(*pair))
+    assert [s.id for s in scenes(place, known_at="created")] == ["new", "old"]
+    assert [s.id for s in scenes(place)] == ["new"]
+
+
+def test_datastrips_and_cuts_of_one_tile_are_not_twins(tmp_path: Path) -> None:
+    strip = "S2A_OPER_MSI_L2A_DS_2BPS_20240305T100000_S20240305T{}_N05.11"
+    strips = [item(n, properties={"s2:datastrip_id": strip.format(t)}) for n, t in (("a", "031001"), ("b", "031015"))]
+    assert len(scenes(write(tmp_path / "i.json", collection(*strips)))) == 2
+    moved = [[x + 0.5, y] for x, y in RING]
+    cuts = [item("a"), item("a", geometry={"type": "Polygon", "coordinates": [moved]})]
+    assert len(scenes(write(tmp_path / "j.json", collection(*cuts)))) == 2
+
+
+def test_two_files_hold_the_same_item(tmp_path: Path) -> None:
+    places = [write(tmp_path / name, collection(item())) for name in ("a.json", "b.json")]
+    assert len(scenes(*places)) == 1
+
+
+def test_fingerprint_follows_content_not_place(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        write(tmp_path / folder / "i.json", item())
+        (tmp_path / folder / "B04.tif").write_bytes(b"pixels" * 30000)
+    one, two = (scenes(str(tmp_path / f / "i.json"))[0].fingerprint for f in ("one", "two"))
+    assert one == two
+    (tmp_path / "two" / "B04.tif").write_bytes(b"pixels" * 29999 + b"PIXELS")
+    assert scenes(str(tmp_path / "two" / "i.json"))[0].fingerprint != one
+    write(tmp_path / "one" / "i.json", item(properties={"eo:cloud_cover": 21.0}))
+    assert scenes(str(tmp_path / "one" / "i.json"))[0].fingerprint != one
+
+
+def test_order_of_items_changes_nothing(tmp_path: Path) -> None:
+    made = [item(f"s{n}", day=f"2024-03-{n + 1:02d}") for n in range(6)]
+    forward = scenes(write(tmp_path / "i.json", collection(*made)))
+    assert scenes(write(tmp_path / "i.json", collection(*made[::-1]))) == forward
+
+
+def test_api_follows_pages_that_repeat_items() -> None:
+    made = [item(f"s{n}", day=f"2024-03-{n + 1:02d}", href="https://example.org/{key}.tif") for n in range(7)]
+    api = Api(made, page=3)
+    with serve(api) as url:
+        quarantine = Quarantine()
+        opened = source(url, quarantine=quarantine)
+        march = Month(2024, 3)
+        found = opened.scenes(BOX, march, march)
+        assert [s.id for s in found] == [f"s{n}" for n in range(7)]
+        asked = len(api.searches)
+        assert asked >= 3
+        assert opened.scenes(BOX, march, march) == found
+        assert len(api.searches) == asked  # remembered
+    assert api.searches[0]["collections"] == ["sentinel-2-l2a"]
+    assert api.searches[0]["bbox"] == list(BOX)
+    assert api.searches[0]["datetime"] == "2024-02-29T00:00:00Z/2024-04-02T00:00:00Z"
+    assert len(quarantine) == 0
+
+
+def test_api_that_fails_names_its_url() -> None:
+    api = Api([item()], page=5, status=400)
+    with serve(api) as url:
+        opened = source(url)
+        with pytest.raises(SourceError, match=rf"{url}: the STAC API does not answer as expected"):
+            opened.scenes(BOX, Month(2024, 3), Month(2024, 3))
+    with pytest.raises(SourceError, match=r"127.0.0.1:9/: cannot be read as JSON"):
+        source("http://127.0.0.1:9/")
+
+
+def test_api_and_files_together(tmp_path: Path) -> None:
+    place = write(tmp_path / "i.json", collection(item("here"), item("both", day="2024-03-08")))
+    api = Api([item("both", day="2024-03-08"), item("there", day="2024-03-09")], page=10)
+    with serve(api) as url:
+        found = source(place, url).scenes(BOX, Month(2024, 3), Month(2024, 3))
+    assert [s.id for s in found] == ["here", "both", "there"]
+
+
+def test_catalog_at_a_url_is_walked(tmp_path: Path) -> None:
+    """A document on the web that is no API is read as static STAC."""
+
+    class Static(Api):
+        def root(self) -> dict[str, Any]:
+            return collection(item(href="pixels/{key}.tif"))
+
+    with serve(Static([], 1)) as url:
+        (scene,) = scenes(f"{url}folder/items.json")
+    assert scene.assets["B04"].href == f"{url}folder/pixels/B04.tif"
+
+
+def test_copied_folder_gives_the_same_scenes(tmp_path: Path) -> None:
+    _write_catalog(tmp_path / "a", [item("x"), item("y", day="2024-03-10")])
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    a, b = scenes(str(tmp_path / "a")), scenes(str(tmp_path / "b"))
+    assert [(s.id, s.fingerprint, s.file) for s in a] == [(s.id, s.fingerprint, s.file) for s in b]
