@@ -16,7 +16,7 @@ def task_runner(runner: Runner) -> Any:
         Parsed option; ``dask`` without an address starts a local cluster of single-threaded worker processes.
     """
     if runner.kind == "dask":
-        from prefect_dask import DaskTaskRunner
+        from prefect_dask.task_runners import DaskTaskRunner
 
         if runner.address:
             return DaskTaskRunner(address=runner.address)

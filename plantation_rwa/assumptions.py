@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import resources
 from typing import Any
 
@@ -93,8 +94,9 @@ def _same_kind(old: Any, new: Any) -> bool:
     return isinstance(new, type(old))
 
 
+@lru_cache(maxsize=1)
 def packaged() -> Assumptions:
-    """The assumptions that ship with the package."""
+    """The assumptions that ship with the package, read once."""
     entries: dict[str, Assumption] = {}
     folder = resources.files("plantation_rwa").joinpath("data/assumptions")
     for file in sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name):

@@ -64,12 +64,14 @@ class GridSpec:
         inverse = ~self.transform
         c0, r0 = inverse @ (bounds[0], bounds[3])
         c1, r1 = inverse @ (bounds[2], bounds[1])
-        row0 = max(0, math.floor(r0 + 1e-9) // multiple * multiple)
-        col0 = max(0, math.floor(c0 + 1e-9) // multiple * multiple)
-        row1 = min(self.height, math.ceil(math.ceil(r1 - 1e-9) / multiple) * multiple)
-        col1 = min(self.width, math.ceil(math.ceil(c1 - 1e-9) / multiple) * multiple)
-        if row1 <= row0 or col1 <= col0:
+        top, left = max(0, math.floor(r0 + 1e-9)), max(0, math.floor(c0 + 1e-9))
+        bottom, right = min(self.height, math.ceil(r1 - 1e-9)), min(self.width, math.ceil(c1 - 1e-9))
+        # asked before the edges move to multiples: a box beside the grid must not catch its last block
+        if bottom <= top or right <= left:
             return None
+        row0, col0 = top // multiple * multiple, left // multiple * multiple
+        row1 = min(self.height, math.ceil(bottom / multiple) * multiple)
+        col1 = min(self.width, math.ceil(right / multiple) * multiple)
         return Window(row0, col0, row1 - row0, col1 - col0)
 
 

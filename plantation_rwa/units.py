@@ -94,4 +94,4 @@ def unit_value(total_minor: int, units: int, decimals: int, unit_decimals: int =
 
     Source: Centrifuge D18 price convention; known answer 1000/3 -> 333333333333333333333.
     """
-    return total_minor * 10**unit_decimals // (units * 10**decimals)
+    return int(total_minor * 10**unit_decimals // (units * 10**decimals))

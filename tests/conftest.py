@@ -58,14 +58,14 @@ def small_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         plantations=4,
         months=6,
         imagery_plantations=1,
-        climate_years=6,
+        climate_years=4,
         settlement_days=60,
         sensor_months=6,
     )
     return folder
 
 
-@pytest.fixture()
+@pytest.fixture
 def world_copy(small_world: Path, tmp_path: Path) -> Path:
     """A copy of the small world that a test may spoil."""
     return Path(shutil.copytree(small_world, tmp_path / "world"))
@@ -79,7 +79,7 @@ def small_run(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return out
 
 
-@pytest.fixture()
+@pytest.fixture
 def run_copy(small_run: Path, tmp_path: Path) -> Path:
     """A copy of the small run that a test may spoil."""
     return Path(shutil.copytree(small_run, tmp_path / "out"))

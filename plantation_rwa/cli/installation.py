@@ -28,9 +28,8 @@ _PACKAGES = (
     "fastapi",
 )
 _CREDENTIALS = {
-    "AWS_ACCESS_KEY_ID": "requester-pays and private S3 buckets",
-    "PC_SDK_SUBSCRIPTION_KEY": "Planetary Computer without throttling",
-    "CDSE_S3_ACCESS_KEY": "Copernicus Data Space pixels",
+    "AWS_ACCESS_KEY_ID": "private or requester-pays S3 buckets, Copernicus Data Space among them",
+    "AWS_S3_ENDPOINT": "S3 stores other than Amazon's, Copernicus Data Space among them",
 }
 _FREE_GB = 2.0
 

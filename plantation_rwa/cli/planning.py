@@ -12,7 +12,7 @@ from plantation_rwa.config import load_config
 from plantation_rwa.errors import ConfigError, Problem
 from plantation_rwa.periods import Month, month_ends
 from plantation_rwa.plan import counts, geojson, make_plan
-from plantation_rwa.publish.manifest import write_atomic
+from plantation_rwa.publish.files import write_text_atomically
 from plantation_rwa.run import load_inputs, open_session, resolve_as_of
 from plantation_rwa.run.partitions import PartitionPlan
 
@@ -45,7 +45,7 @@ def plan(
         ]
         say("partitions: " + ", ".join(said))
         if map_file is not None:
-            write_atomic(map_file, geojson(session, plans).encode("utf-8"))
+            write_text_atomically(map_file, geojson(session, plans))
             say(f"map: {map_file}")
     return 0
 

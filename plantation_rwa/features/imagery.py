@@ -191,9 +191,7 @@ def _sample(
 def _gather(
     tile: _Tile, grid: GridSpec, fractions: NDArray[np.float64], reader: Reader, profile: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Composite values and covered fractions of the covered pixels, block by block so that memory stays
-    bounded.
-    """
+    """Composite values and covered fractions of the covered pixels, block by block to bound the memory."""
     lazy = monthly_composite(tile.scenes, reader, grid, _NAMES, profile=profile)
     values, weights = [], []
     for row in range(0, grid.height, BLOCK):

@@ -107,7 +107,7 @@ def _local(good: pd.DataFrame, places: pd.DataFrame) -> NDArray[np.datetime64]:
     for name in sorted(set(zones) - {""}):
         here = zones == name
         out[here] = good.loc[here, "time"].dt.tz_convert(name).dt.tz_localize(None).to_numpy("datetime64[us]")
-    return out
+    return np.asarray(out)
 
 
 def _in_range(good: pd.DataFrame, places: pd.DataFrame, rules: _Rules) -> Floats:
@@ -121,7 +121,7 @@ def _in_range(good: pd.DataFrame, places: pd.DataFrame, rules: _Rules) -> Floats
     for name, (low, high) in sorted(rules.ranges.items()):
         upper = np.where(peat, rules.moisture_max_peat, high) if name == "soil_moisture" else np.full(len(value), high)
         value[(variable == name) & ~((value >= low) & (value <= upper))] = np.nan
-    return value
+    return np.asarray(value)
 
 
 def _sensor_months(good: pd.DataFrame, local: NDArray[np.datetime64], value: Floats, rules: _Rules) -> pd.DataFrame:

@@ -72,9 +72,7 @@ def weighted_quantile(values: NDArray[np.float64], weights: NDArray[np.float64],
     found, place = np.unique(values[keep], return_inverse=True)
     if found.size == 0:
         return float("nan")
-    # sorting by (value, weight) before summing makes the sums themselves independent of the order of pixels
-    order = np.lexsort((weights[keep], place))
-    merged = np.bincount(place[order], weights=weights[keep][order], minlength=found.size)
+    merged = np.bincount(place, weights=weights[keep], minlength=found.size)
     cumulative = np.cumsum(merged)
     target, slack = q * cumulative[-1], 1e-9 * cumulative[-1]
     k = int(np.searchsorted(cumulative, target - slack, side="left"))

@@ -201,7 +201,7 @@ def _order(frame: pd.DataFrame, spec: Table) -> NDArray[np.intp]:
     ranks = frame[keys].reset_index(drop=True)
     if spec.has_geometry:
         ranks.insert(0, "_hilbert", hilbert_distance(frame["geometry"].to_numpy(dtype=object)))
-    return ranks.sort_values(list(ranks.columns), kind="stable", na_position="last").index.to_numpy()
+    return np.asarray(ranks.sort_values(list(ranks.columns), kind="stable", na_position="last").index)
 
 
 def _geometries(frame: pd.DataFrame, path: str) -> NDArray[Any]:

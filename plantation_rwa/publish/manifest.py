@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from plantation_rwa import CONTRACT_VERSION, __version__
 from plantation_rwa.errors import PublishError
+from plantation_rwa.publish.files import write_text_atomically
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def manifest_path(root: Path, as_of: str) -> Path:
 
 def save(root: Path, manifest: Manifest) -> None:
     """Write the manifest atomically; from this moment its outputs are published."""
-    write_atomic(manifest_path(root, manifest.as_of), manifest.text().encode("utf-8"))
+    write_text_atomically(manifest_path(root, manifest.as_of), manifest.text())
 
 
 def load(root: Path, as_of: str) -> Manifest | None:
@@ -118,23 +118,6 @@ def damaged(root: Path, outputs: Iterable[Output]) -> list[str]:
     return found
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write bytes to a temporary sibling, flush to disk, replace."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise PublishError(
-            f"{path}: cannot be written: {error.strerror}. Check that the folder is writable and the disk has room."
-        ) from error
-
-
 def code_version(fingerprint: str) -> dict[str, str]:
     """The code entry of a manifest."""
     return {"version": __version__, "sha256": fingerprint}
@@ -145,7 +128,8 @@ def _read(path: Path) -> Manifest:
         raw = json.loads(path.read_text("utf-8"))
         if raw["contract_version"] != CONTRACT_VERSION:
             raise PublishError(
-                f"{path.name}: written for contract version {raw['contract_version']}, this program knows {CONTRACT_VERSION}. "
+                f"{path.name}: written for contract version {raw['contract_version']}, "
+                f"this program knows {CONTRACT_VERSION}. "
                 "Use the newer program, or another output folder."
             )
         outputs = tuple(Output(**{**o, "problems": tuple(tuple(p) for p in o["problems"])}) for o in raw.pop("outputs"))

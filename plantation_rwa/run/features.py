@@ -57,7 +57,7 @@ def plan_features(session: Session, history: History) -> FeatureWork:
     plans = []
     for table, keys in TABLES.items():
         rows = outlines[outlines["table"] == table]
-        for month in months:
+        for month in months if table == "features" else _scene_months(scenes):
             components = {}
             for row in rows.itertuples(index=False):
                 parts = {
@@ -223,7 +223,7 @@ def _outlines(session: Session) -> pd.DataFrame:
         "identity",
     ]
     register, blocks = session.known.register, session.known.blocks
-    rows = [
+    rows: list[tuple[Any, ...]] = [
         (
             "features",
             (r.plantation_id,),
@@ -263,6 +263,12 @@ def _months(session: Session, scenes: Mapping[tuple[Key, str], Any]) -> list[Mon
     if len(session.known.sensors):
         starts.append(Month.of(session.known.sensors["time"].min().date()))
     return month_range(min([*starts, session.month + -11]), session.month)
+
+
+def _scene_months(scenes: Mapping[tuple[Key, str], Any]) -> list[str]:
+    """Months from the first to the last scene: before and after, a block has nothing its plantation has not."""
+    months = sorted({month for _, month in scenes})
+    return [str(m) for m in month_range(*_span(months))] if months else []
 
 
 def _span(months: Sequence[str]) -> tuple[Month, Month]:

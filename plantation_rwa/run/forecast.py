@@ -55,14 +55,10 @@ def forecast_tables(session: Session, features: pd.DataFrame) -> dict[str, Any]:
     features
         Published rows of all months up to ``as_of`` with their ``month``.
     """
-    known = session.known
-    stand = stand_table(known.register, known.blocks)
-    first = min([*features["month"], *known.harvest["month"], str(session.month)])
-    months = [str(m) for m in month_range(Month.parse(first), session.month)]
-    panel = build_panel(features, known.harvest, stand, months)
+    panel = panel_of(session, features)
     result = forecast(
         panel,
-        stand,
+        stand_table(session.known.register, session.known.blocks),
         as_of=session.as_of,
         horizons=horizons(session),
         assumptions=session.assumptions,
@@ -73,6 +69,20 @@ def forecast_tables(session: Session, features: pd.DataFrame) -> dict[str, Any]:
         "forecasts": with_geometry(session, with_flags(session, result.forecasts)),
         "forecast_model": result.model,
     }
+
+
+def panel_of(session: Session, features: pd.DataFrame) -> pd.DataFrame:
+    """The panel up to ``as_of``: features and harvests of every plantation and month."""
+    known = session.known
+    first = min([*features["month"], *known.harvest["month"], str(session.month)])
+    months = [str(m) for m in month_range(Month.parse(first), session.month)]
+    return build_panel(
+        features,
+        known.harvest,
+        stand_table(known.register, known.blocks),
+        months,
+        mature_age_months=session.assumptions.number("age_curve.mature_age_months"),
+    )
 
 
 def with_geometry(session: Session, frame: pd.DataFrame) -> gpd.GeoDataFrame:

@@ -43,7 +43,12 @@ def load_inputs(config: Config) -> Inputs:
             bad,
             blocks=blocks,
         ),
-        climate_daily=climate.read_daily(climate_cfg.table if climate_cfg else None, plantations, bad),
+        climate_daily=climate.read_daily(
+            climate_cfg.table if climate_cfg else None,
+            plantations,
+            bad,
+            known_lag_days=climate_cfg.known_lag_days if climate_cfg else 0,
+        ),
         climate_grid=climate.open_grid(climate_cfg.grid if climate_cfg else None, bad),
         climate_index=climate.read_index(climate_cfg.index if climate_cfg else None, bad),
         sensors=sensors.read_sensors(config.sensors.path if config.sensors else None, zones, bad),
@@ -80,7 +85,7 @@ def known_inputs(inputs: Inputs, config: Config, instant: pd.Timestamp) -> Input
         daily = daily[month_end + lag <= instant].reset_index(drop=True)
     records = latest_revision(known(inputs.harvest, instant), ["plantation_id", "block_id", "month"])
     index = latest_revision(known(inputs.climate_index, instant), ["index", "month"])
-    price_keys = ["series", "region", "currency", "date"]
+    price_keys = ["series", "region", "currency", "frequency", "date"]
     return dataclasses.replace(
         inputs,
         quarantine=inputs.quarantine.copy(),

@@ -149,7 +149,7 @@ def plan_whole(
     force: bool,
 ) -> PartitionPlan:
     """Plan a partition that is computed as a whole, all its tables together."""
-    rows = {("*",): components}
+    rows: dict[Key, Mapping[str, str]] = {("*",): components}
     fingerprint = identity(components)
     known = [p for t in tables for p in history.parts(t, partition)]
     latest = history.manifest(partition.split("=", 1)[1])

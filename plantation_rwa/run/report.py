@@ -7,6 +7,7 @@ import pandas as pd
 
 from plantation_rwa.publish.manifest import Manifest
 from plantation_rwa.publish.report.summary import SummaryData
+from plantation_rwa.run.forecast import panel_of
 from plantation_rwa.run.outlook import outlook
 from plantation_rwa.run.session import Session, code_hash, short
 
@@ -27,9 +28,7 @@ def summary_data(
         Published ``features`` (with ``month``), ``forecasts``, ``forecast_model``, ``valuations``, ``curves``.
     """
     known = session.known
-    harvest = known.harvest.groupby(["plantation_id", "month"], sort=True, as_index=False).agg(
-        ffb_t=("ffb_t", "sum"), area_mature_ha=("area_mature_ha", "sum")
-    )
+    history = panel_of(session, tables["features"])[["plantation_id", "month", "yield_t_ha"]].dropna()
     return SummaryData(
         meta={
             "portfolio": session.config.portfolio.name,
@@ -45,7 +44,7 @@ def summary_data(
         valuations=tables["valuations"],
         forecasts=tables["forecasts"],
         outlook=outlook(session.config.seed, tables["forecasts"], tables["forecast_model"]),
-        history=harvest,
+        history=history,
         features=tables["features"],
         curve=tables["curves"],
         quarantine=quarantine,

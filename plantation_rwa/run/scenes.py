@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import shapely
@@ -30,7 +30,7 @@ class Unit:
     outline: bytes
     scenes: tuple[Scene, ...]
     profile: str
-    edge_buffer: str | float
+    edge_buffer: Literal["auto"] | float
 
 
 def scenes_by_month(session: Session, outlines: pd.DataFrame) -> dict[tuple[tuple[str, ...], str], tuple[Scene, ...]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pandas as pd
 import pyarrow as pa
@@ -28,7 +29,7 @@ _ROOMS = {
     "valuation": ("valuation",),
     "report": ("publish",),
 }
-_GROUND = ("units.py", "periods.py", "grid.py", "streams.py", "distributions.py", "schema")
+_GROUND = ("units.py", "periods.py", "grid.py", "streams.py", "distributions.py", "calendars.py", "schema")
 
 
 @dataclass(frozen=True)
@@ -159,5 +160,13 @@ def configuration_record(config: Config) -> dict[str, Any]:
         if isinstance(section, dict):
             for key, value in section.items():
                 if isinstance(value, list):
-                    section[key] = [Path(str(v)).name if "://" not in str(v) else v for v in value]
+                    section[key] = [_without_place(str(v)) for v in value]
     return {"sha256": fingerprint(raw), "values": raw}
+
+
+def _without_place(path: str) -> str:
+    """File name of a local path; address of a URL without user, password and query, which may hold secrets."""
+    if "://" not in path:
+        return Path(path).name
+    parts = urlsplit(path)
+    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"

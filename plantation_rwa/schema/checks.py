@@ -107,7 +107,8 @@ def _day(value: Any) -> dt.date:
     """A calendar date; an instant with a time zone counts in UTC, whatever zone it was given in."""
     if isinstance(value, str | dt.datetime | np.datetime64):
         instant = pd.Timestamp(value)
-        return (instant if instant.tzinfo is None else instant.tz_convert("UTC")).date()
+        day: dt.date = (instant if instant.tzinfo is None else instant.tz_convert("UTC")).date()
+        return day
     if isinstance(value, dt.date):
         return value
     raise TypeError(f"{value!r} is not a date")
@@ -140,9 +141,13 @@ def _column(field: Field, spec: Table) -> pa.Column:
 
 
 def _failures(error: SchemaErrors) -> list[str]:
+    """At most twenty failures in words, values as plain Python shows them."""
     cases = error.failure_cases
-    return [
-        f"column '{row.column}', check {row.check}, value {row.failure_case!r}"
-        + (f", row {int(row.index)}" if pd.notna(row.index) else "")
-        for row in cases.head(20).itertuples(index=False)
-    ] + ([f"and {len(cases) - 20} more"] if len(cases) > 20 else [])
+    texts = []
+    for column, test, value, index in zip(
+        *(cases[c].head(20) for c in ("column", "check", "failure_case", "index")), strict=True
+    ):
+        plain = value.item() if isinstance(value, np.generic) else value
+        row = f", row {int(index)}" if pd.notna(index) else ""
+        texts.append(f"column '{column}', check {test}, value {plain!r}{row}")
+    return texts + ([f"and {len(cases) - 20} more"] if len(cases) > 20 else [])

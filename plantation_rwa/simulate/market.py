@@ -55,7 +55,7 @@ def invented_world(seed: int, first: Month, last: Month) -> World:
     days = pd.bdate_range(first.first, last.last)
 
     def walk(start: float, sd: float) -> NDArray[np.float64]:
-        return start * np.exp(np.cumsum(rng.normal(0, sd / np.sqrt(260), days.size)))
+        return np.asarray(start * np.exp(np.cumsum(rng.normal(0, sd / np.sqrt(260), days.size))))
 
     start = {"USDMYR": 4.3, "USDIDR": 15800.0, "EURUSD": 1.1}
     fx = pd.DataFrame({pair: walk(rate, 0.05).round(4) for pair, rate in start.items()}, index=days)

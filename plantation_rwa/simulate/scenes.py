@@ -107,9 +107,9 @@ def write_scenes(
                 for b in estate.blocks
             ]
             observed.append({"plantation_id": estate.plantation_id, "month": str(month), **_truth(rhos, chip)})
-            for product, cover in _passes(plan, estate, chip, style, month):
+            for order, (product, cover) in enumerate(_passes(plan, estate, chip, style, month)):
                 bands, clear = _bands(plan, estate, chip, rhos, product, cover)
-                for made, item in _write_pass(root, plan, chip, style, product, bands):
+                for made, item in _write_pass(root, _products(plan, chip, style, product, order), style, chip, bands):
                     features.append(item)
                     listing.append(_entry(estate, made, item, clear))
         _write_index(root, estate, style, features, plan.faults)
@@ -176,11 +176,11 @@ def _passes(plan: Plan, estate: Estate, chip: Chip, style: Style, month: Month) 
 
 
 def _write_pass(
-    root: Path, plan: Plan, chip: Chip, style: Style, product: Product, bands: Mapping[str, NDArray[Any]]
+    root: Path, products: Sequence[tuple[Product, int]], style: Style, chip: Chip, bands: Mapping[str, NDArray[Any]]
 ) -> list[tuple[Product, dict[str, Any]]]:
-    """Write the files of one pass; more than one item where a tile overlaps or a product was reprocessed."""
+    """Write the files and items of one pass: of each product the columns from its first one on."""
     written = []
-    for made, column in _products(plan, chip, style, product):
+    for made, column in products:
         folder = root / made.id
         for name, values in bands.items():
             size = 10 if name in pixels.FINE else 20
@@ -218,14 +218,16 @@ def _bands(
     return bands, float(np.kron(seen, np.ones((2, 2))).astype(bool)[chip.inside].mean())
 
 
-def _products(plan: Plan, chip: Chip, style: Style, product: Product) -> list[tuple[Product, int]]:
-    """Products made of one pass, each with the first column it covers."""
+def _products(plan: Plan, chip: Chip, style: Style, product: Product, order: int) -> list[tuple[Product, int]]:
+    """Products made of one pass, each with the first column it covers.
+
+    The first pass of some months (``order`` 0) is also reprocessed later, or lies in a second tile that overlaps.
+    """
     month = Month.of(product.acquired.date())
-    early = product.acquired.day <= 16
-    if plan.wrong_flag and style == "earth-search" and month == plan.switch + 1 and early:
+    if plan.wrong_flag and style == "earth-search" and month == plan.switch + 1 and order == 0:
         return [(replace(product, shifted=True), 0)]
     products = [(product, 0)]
-    if plan.faults and plan.window.index(month) % 9 == 4 and early:
+    if plan.faults and plan.window.index(month) % 9 == 3 and order == 0:
         if style == "earth-search" and product.baseline == BEFORE:
             later = product.created + dt.timedelta(days=400)
             products.append((replace(product, baseline=AFTER, created=later, claims_removed=True), 0))

@@ -10,12 +10,15 @@ import pandas as pd
 from plantation_rwa.errors import SourceError
 from plantation_rwa.periods import Month, end_of_month_utc
 from plantation_rwa.sources.base import Quarantine
-from plantation_rwa.sources.climate_grid import FILL_BELOW, open_grid
+from plantation_rwa.sources.climate_grid import open_grid
 from plantation_rwa.sources.climate_units import VARIABLES
 from plantation_rwa.sources.files import file_name, read_bytes
 from plantation_rwa.sources.tables import ColumnSpec, Sheet, read_sheet
 
 __all__ = ["open_grid", "read_daily", "read_index"]
+
+#: Numbers at or below this mean "missing" in climate files (-999, -9999 ...).
+FILL_BELOW = -900.0
 
 #: The season centred on month m is published early in month m + 2: known this many days after the end of m + 1.
 #: Source: release calendar of the NOAA Climate Prediction Center.

@@ -16,9 +16,6 @@ from plantation_rwa.errors import Problem, SourceError
 from plantation_rwa.sources.base import Quarantine
 from plantation_rwa.sources.climate_units import VARIABLES, to_canonical, variable_of
 
-#: Numbers at or below this mean "missing" in climate files (-999, -9999, -99.99e3 ...).
-FILL_BELOW = -900.0
-
 #: Size of the blocks in which a grid is read; bounds memory, changes no value.
 _CHUNK = "32MiB"
 
@@ -123,7 +120,7 @@ def _canonical(array: xr.DataArray, variable: str, file: str) -> xr.DataArray:
     where = f"{file}: {array.name}"
     factor, offset = to_canonical(variable, str(array.name), array.attrs.get("units"), where=where)
     array = _axes(array, where)
-    values = array.where(array > FILL_BELOW).astype("float64")
+    values = array.astype("float64")
     values = (values * factor + offset) if (factor, offset) != (1.0, 0.0) else values
     return values.rename(variable).drop_attrs()
 

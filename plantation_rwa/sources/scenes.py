@@ -31,8 +31,9 @@ _GDAL = {
     "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
     "VSI_CACHE": "TRUE",
     "VSI_CACHE_SIZE": "5000000",
-    "AWS_REQUEST_PAYER": "requester",
 }
+_STORES = {"s3://": "/vsis3/", "gs://": "/vsigs/", "az://": "/vsiaz/"}
+_CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE")
 _SAS_API = "https://planetarycomputer.microsoft.com/api/sas/v1/token"
 _BLOB = ".blob.core.windows.net"
 
@@ -69,33 +70,24 @@ class RasterReader:
         ReadError
             If the file cannot be opened, has no CRS, or is not north-up with square pixels.
         """
-        from rasterio.errors import RasterioError
-
-        try:
-            source = self._open(asset)
-            crs, transform = source.crs, source.transform
-        except (RasterioError, OSError) as error:
-            raise _unreadable(asset, error) from None
-        if crs is None:
-            raise ReadError(f"{file_name(asset.href)}: raster has no CRS")
-        if transform.b or transform.d or transform.a <= 0 or abs(transform.a + transform.e) > 1e-9 * transform.a:
-            raise ReadError(
-                f"{file_name(asset.href)}: raster is not north-up with square pixels ({tuple(transform)[:6]})"
-            )
+        source, grid = self._open(asset)
         if not 1 <= asset.band <= source.count:
             raise ReadError(f"{file_name(asset.href)}: has {source.count} bands, band {asset.band} was asked for")
-        code = crs.to_epsg()
-        return GridSpec(f"EPSG:{code}" if code else crs.to_wkt(), transform, source.height, source.width)
+        return grid
 
     def read(self, asset: Asset, window: Window) -> NDArray[np.generic]:
-        """Raw pixels of a window, shape ``(height, width)``, the file's dtype; raise ``ReadError`` naming the
-        file.
+        """Raw pixels of a window, shape ``(height, width)``, in the file's dtype.
+
+        Raises
+        ------
+        ReadError
+            Naming the file.
         """
         from rasterio.errors import RasterioError
         from rasterio.windows import Window as RasterWindow
 
         try:
-            source = self._open(asset)
+            source, _ = self._open(asset)
             with self._env():
                 pixels: NDArray[np.generic] = source.read(
                     asset.band, window=RasterWindow(window.col, window.row, window.width, window.height)
@@ -111,28 +103,34 @@ class RasterReader:
     def _env(self) -> Any:
         import rasterio
 
-        signed = any(
-            os.environ.get(k)
-            for k in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE")
-        )
-        return rasterio.Env(**_GDAL, **({} if signed else {"aws_unsigned": True}))
+        signed = any(os.environ.get(key) for key in _CREDENTIALS)
+        return rasterio.Env(**_GDAL, **({} if signed else {"AWS_NO_SIGN_REQUEST": "YES"}))
 
-    def _open(self, asset: Asset) -> Any:
+    def _open(self, asset: Asset) -> tuple[Any, GridSpec]:
+        """Open file and its grid, the least recently used file beyond the limit closed."""
         import rasterio
+        from rasterio.errors import RasterioError
 
-        handles: OrderedDict[str, Any] = self._local.__dict__.setdefault("handles", OrderedDict())
-        path = self._signed(asset.href)
-        source = handles.pop(path, None)
-        if source is None:
-            with self._env():
-                source = rasterio.open(path)
-        handles[path] = source
+        handles: OrderedDict[str, tuple[Any, GridSpec]] = self._local.__dict__.setdefault("handles", OrderedDict())
+        path = self._path(asset.href)
+        found = handles.pop(path, None)
+        if found is None:
+            try:
+                with self._env():
+                    source = rasterio.open(path)
+            except (RasterioError, OSError) as error:
+                raise _unreadable(asset, error) from None
+            found = source, _grid(source, file_name(asset.href))
+        handles[path] = found
         while len(handles) > _HANDLES:
-            handles.popitem(last=False)[1].close()
-        return source
+            handles.popitem(last=False)[1][0].close()
+        return found
 
-    def _signed(self, href: str) -> str:
-        """The href with an access token where the Planetary Computer's storage asks for one."""
+    def _path(self, href: str) -> str:
+        """What GDAL opens: an object store's path, an access token where the Planetary Computer asks for one."""
+        for scheme, prefix in _STORES.items():
+            if href.startswith(scheme):
+                return prefix + href.removeprefix(scheme)
         parts = urlsplit(href) if is_url(href) else None
         if parts is None or not parts.netloc.endswith(_BLOB) or parts.query:
             return href
@@ -152,6 +150,16 @@ class RasterReader:
                 ) from None
             self._tokens[place] = (token, until)
         return f"{href}?{token}"
+
+
+def _grid(source: Any, name: str) -> GridSpec:
+    crs, transform = source.crs, source.transform
+    if crs is None:
+        raise ReadError(f"{name}: raster has no CRS")
+    if transform.b or transform.d or transform.a <= 0 or abs(transform.a + transform.e) > 1e-9 * transform.a:
+        raise ReadError(f"{name}: raster is not north-up with square pixels ({tuple(transform)[:6]})")
+    code = crs.to_epsg()
+    return GridSpec(f"EPSG:{code}" if code else crs.to_wkt(), transform, source.height, source.width)
 
 
 def _unreadable(asset: Asset, error: BaseException) -> ReadError:

@@ -78,9 +78,7 @@ class StaticSource:
         self._acquired = np.array([s.acquired.timestamp() for s in self._scenes])
 
     def scenes(self, bbox: tuple[float, float, float, float], first: Month, last: Month) -> list[Scene]:
-        """Scenes that touch a WGS84 box, acquired in the months (UTC, one day of slack), sorted by (acquired,
-        id).
-        """
+        """Scenes that touch a WGS84 box and were acquired in the months, as :class:`ImagerySource` says."""
         begin, end = _period(first, last, self._start)
         wanted = np.flatnonzero((self._acquired >= begin.timestamp()) & (self._acquired < end.timestamp()))
         area = shapely.box(*bbox)
@@ -97,8 +95,7 @@ class ApiSource:
         self._search(None)
 
     def scenes(self, bbox: tuple[float, float, float, float], first: Month, last: Month) -> list[Scene]:
-        """Scenes that touch a WGS84 box, acquired in the months (UTC, one day of slack), sorted by
-        (acquired, id).
+        """Scenes that touch a WGS84 box and were acquired in the months, as :class:`ImagerySource` says.
 
         Pages are followed to the end; an item that several pages hold counts once.
         """

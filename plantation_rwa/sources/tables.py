@@ -295,5 +295,5 @@ def _shown(value: object) -> str:
     if isinstance(value, float):
         return "" if np.isnan(value) else number_text(value)
     if isinstance(value, pd.Timestamp):
-        return value.date().isoformat() if value == value.normalize() else value.isoformat()
+        return str(value.date().isoformat() if value == value.normalize() else value.isoformat())
     return "" if value is None or value is pd.NaT else str(value)

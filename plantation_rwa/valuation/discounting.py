@@ -18,7 +18,8 @@ def _anniversary(day: dt.date, years: float) -> dt.date:
     """The date ``years`` later; whole months count as months, the rest as days of 1/365 year."""
     months = round(years * 12)
     if abs(years * 12 - months) < 1e-9:
-        return (pd.Timestamp(day) + pd.DateOffset(months=months)).date()
+        moved: dt.date = (pd.Timestamp(day) + pd.DateOffset(months=months)).date()
+        return moved
     return day + dt.timedelta(days=round(years * 365))
 
 

@@ -77,3 +77,9 @@ def test_extra_variance_adds_to_the_spread() -> None:
     wide = predictive_quantiles(mean, spread, one, np.full((1, 12), 3 * 0.25**2), HORIZONS)
     width = (wide[..., -1] - wide[..., 0]) / (plain[..., -1] - plain[..., 0])
     assert width == pytest.approx(2.0)
+
+
+def test_a_plantation_of_double_spread_has_double_width() -> None:
+    spread = calibrate(np.empty((1, 0, 12)), HORIZONS, ASSUMPTIONS)
+    out = predictive_quantiles(np.ones((2, 12)), spread, np.array([1.0, 2.0]), np.zeros((2, 12)), HORIZONS)
+    assert out[1, 0, 5] - out[1, 0, 1] == pytest.approx(2 * (out[0, 0, 5] - out[0, 0, 1]))

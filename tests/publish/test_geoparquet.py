@@ -380,3 +380,13 @@ def test_text_is_written_as_utf_8_with_its_hash(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(PublishError, match=r"none\.parquet: cannot be read"):
         read_part(tmp_path / "none.parquet")
+
+
+def test_a_reader_of_the_old_file_is_not_disturbed_by_its_replacement(tmp_path: Path) -> None:
+    target = tmp_path / "x.txt"
+    write_text_atomically(target, "old content")
+    with target.open("rb", buffering=0) as reader:
+        assert reader.read(3) == b"old"
+        write_text_atomically(target, "new")
+        assert reader.read() == b" content"
+    assert target.read_text() == "new"

@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 
 import pandas as pd
-from conftest import run_world, tree
 
 from plantation_rwa.publish.manifest import damaged, load
+from tests.conftest import run_world, tree
 
 EARLY = dt.date(2026, 2, 28)
 LATE = dt.date(2026, 5, 31)
@@ -40,15 +40,21 @@ def forget_after(world: Path, day: dt.date) -> dict[str, int]:
     cut_csv(path, known < instant)
     for path in world.rglob("items.json"):
         collection = json.loads(path.read_text())
-        kept = [f for f in collection["features"] if f["properties"]["datetime"][:10] <= (day - dt.timedelta(days=3)).isoformat()]
+        kept = [
+            f
+            for f in collection["features"]
+            if f["properties"]["datetime"][:10] <= (day - dt.timedelta(days=3)).isoformat()
+        ]
         lost["scenes"] = lost.get("scenes", 0) + len(collection["features"]) - len(kept)
         collection["features"] = kept
         path.write_text(json.dumps(collection))
     for path in (world / "sensors").glob("*.parquet"):
         frame = pd.read_parquet(path)
         times = pd.to_datetime(frame["time"], utc=True, format="ISO8601")
-        lost["sensors"] = lost.get("sensors", 0) + int((times >= instant.tz_localize("UTC")).sum())
-        frame[times < instant.tz_localize("UTC")].to_parquet(path, index=False)
+        # one file gives local times without a zone: a day of slack keeps all that was known
+        later = times >= instant.tz_localize("UTC") + pd.Timedelta(days=1)
+        lost["sensors"] = lost.get("sensors", 0) + int(later.sum())
+        frame[~later].to_parquet(path, index=False)
     return lost
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import AS_OF, run_world, tree
 
 from plantation_rwa.errors import PublishError, StageError
 from plantation_rwa.publish.manifest import damaged, load, load_all
+from plantation_rwa.testing import edit_config
+from tests.conftest import AS_OF, run_world, tree
 
 
 def test_every_output_is_named_in_the_manifest_with_its_hash(small_run: Path) -> None:
@@ -51,9 +52,7 @@ def test_a_damaged_part_is_made_again(small_world: Path, run_copy: Path) -> None
 
 def test_a_changed_assumption_recomputes_only_what_depends_on_it(world_copy: Path, run_copy: Path) -> None:
     config = world_copy / "config.yaml"
-    text = config.read_text()
-    assert "valuation:" in text
-    config.write_text(text.replace("valuation:", "valuation:\n  assumptions: {credit.hazard_per_year: 0.05}", 1))
+    edit_config(config, {"valuation.assumptions": {"discount.hazard": 0.05}})
     before = tree(run_copy)
     report = run_world(config, run_copy)
     assert report.computed["features"] == 0
@@ -73,9 +72,7 @@ def test_a_later_stage_without_its_artefacts_is_refused(small_world: Path, tmp_p
     assert not (out / "manifests").exists()
 
 
-def test_stage_by_stage_gives_the_same_bytes_as_all_at_once(
-    small_world: Path, small_run: Path, tmp_path: Path
-) -> None:
+def test_stage_by_stage_gives_the_same_bytes_as_all_at_once(small_world: Path, small_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     for stage in ("features", "forecast", "valuation", "report"):
         run_world(small_world / "config.yaml", out, stages=(stage,))

@@ -44,7 +44,7 @@ def test_another_seed_gives_other_numbers(twins, tmp_path):
 
 
 def test_a_plantation_does_not_depend_on_the_others(made, tmp_path):
-    alone = tiny_portfolio(tmp_path, seed=77, plantations=2, imagery_plantations=0, climate_years=12)
+    alone = tiny_portfolio(tmp_path, seed=77, plantations=2, imagery_plantations=2, months=1)
     columns = ["month", "W", "yield_t_ha"]
     left, right = (t.monthly.query("plantation_id == 'SIM-002'")[columns].reset_index(drop=True) for t in (made, alone))
     pd.testing.assert_frame_equal(left, right)

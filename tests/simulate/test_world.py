@@ -73,8 +73,9 @@ def _estate(**changes) -> geography.Estate:
 
 
 def test_yield_is_the_product_of_its_stored_terms():
-    estate = _estate()
-    _, blocks = world.grow(3, estate, _rain(240), world.Effects())
+    estate, rain = _estate(), _rain(240)
+    rain.iloc[60:64] = [0.0, 0]
+    _, blocks = world.grow(3, estate, rain, world.Effects())
     factors = ["attainable_t_ha", "season_factor", "drought_factor", "flood_factor", "nutrition_factor"]
     effects = np.exp(blocks["alpha_plantation"] + blocks["alpha_block"])
     product = estate.management_factor * blocks[factors].prod(axis=1) * effects

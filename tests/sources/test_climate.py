@@ -95,7 +95,7 @@ def test_wind_falls_towards_the_ground() -> None:
 @pytest.mark.parametrize(
     ("dataset", "message"),
     [
-        (grid("bananas"), r"grid\.nc: precipitation: unit of precipitation cannot .* \(got 'bananas'\)\. Use one of: .*mm"),
+        (grid("bananas"), r"grid\.nc: precipitation: unit of precipitation cannot .* \(got 'bananas'\)\. Use one of: "),
         (grid(None, "pr"), r"grid\.nc: pr: has no unit\. Set its attribute 'units', for example 'mm d-1'"),
         (grid("K", "sst"), r"holds no climate variable that is known \(got sst\)\. Name them precipitation"),
         (grid("K", "tasmin", 300.0), r"has no precipitation \(got t2m_min\)\. Add a variable 'precipitation' in mm"),

@@ -116,6 +116,13 @@ def test_overlapping_parts_are_merged_not_cancelled(tmp_path: Path) -> None:
     assert register["area_geodesic_ha"].iloc[0] == pytest.approx(1.5 * area_ha(SQUARE), rel=1e-4)
 
 
+def test_a_hole_that_leaves_its_shell_is_cut_off_there(tmp_path: Path) -> None:
+    leaving = Polygon(SQUARE.exterior.coords, [box(103.005, 2.004, 103.015, 2.006).exterior.coords])
+    register, bad = read(plantations([leaving]), tmp_path / "r.parquet")
+    assert register["area_geodesic_ha"].iloc[0] == pytest.approx(0.9 * area_ha(SQUARE), rel=1e-4)
+    assert bad["reason"].iloc[0].startswith("geometry: self-intersection at 103.01 2.00")
+
+
 def test_repeated_vertices_are_removed(tmp_path: Path) -> None:
     ring = [(103, 2), (103.01, 2), (103.01, 2), (103.01, 2.01), (103, 2.01)]
     register, bad = read(plantations([Polygon(ring)]), tmp_path / "r.gpkg")

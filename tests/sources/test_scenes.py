@@ -44,6 +44,13 @@ def test_window(tmp_path: Path) -> None:
     assert found.tolist() == [[(60000 + (100 + r) * 200 + 50 + c) % 65536 for c in range(4)] for r in range(3)]
 
 
+def test_object_stores_are_opened_by_gdal() -> None:
+    reader = RasterReader()
+    assert reader._path("s3://eodata/a/B04.jp2") == "/vsis3/eodata/a/B04.jp2"
+    assert reader._path("gs://bucket/B04.tif") == "/vsigs/bucket/B04.tif"
+    assert reader._path("/data/B04.tif") == "/data/B04.tif"
+
+
 def test_many_files_keep_few_handles(tmp_path: Path) -> None:
     assets = [_raster(tmp_path / f"{n}.tif") for n in range(40)]
     reader = RasterReader()
@@ -141,9 +148,9 @@ def test_token_is_asked_once_and_not_told_in_errors() -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     reader = RasterReader(token_api=f"http://127.0.0.1:{server.server_port}/token")
     for name in ("B04", "B08"):
-        signed = reader._signed(f"https://sentinel2l2a01.blob.core.windows.net/sentinel2-l2/24/{name}.tif")
+        signed = reader._path(f"https://sentinel2l2a01.blob.core.windows.net/sentinel2-l2/24/{name}.tif")
         assert signed == f"https://sentinel2l2a01.blob.core.windows.net/sentinel2-l2/24/{name}.tif?sig=SECRET"
     server.shutdown()
     server.server_close()
     assert asked == ["/token/sentinel2l2a01/sentinel2-l2"]
-    assert reader._signed("https://example.org/B04.tif") == "https://example.org/B04.tif"
+    assert reader._path("https://example.org/B04.tif") == "https://example.org/B04.tif"

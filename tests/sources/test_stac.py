@@ -78,8 +78,9 @@ def test_catalog_with_a_missing_branch_stops(tmp_path: Path) -> None:
 
 
 def _comparable(scene: Scene) -> tuple[Any, ...]:
-    return (scene.id, scene.collection, scene.tile, scene.datatake, scene.baseline, scene.acquired, scene.created,
-            scene.known_at, scene.cloud_cover, scene.assets, scene.scale, scene.offset, scene.offset_reason)  # fmt: skip
+    identity = (scene.id, scene.collection, scene.tile, scene.datatake, scene.baseline, scene.cloud_cover)
+    times = (scene.acquired, scene.created, scene.known_at)
+    return (*identity, *times, scene.assets, scene.scale, scene.offset, scene.offset_reason)
 
 
 async def _to_parquet(path: str, features: list[dict[str, Any]]) -> None:

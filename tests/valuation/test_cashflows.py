@@ -89,3 +89,9 @@ def test_every_period_lies_between_its_bounds(base: np.ndarray, low: float, high
 def test_present_value_adds_weighted_months() -> None:
     assert discounted(np.array([[1.0, 2.0], [10.0, 20.0]]), [0.5, 0.1]).tolist() == [1.5, 3.0]
     assert discounted(np.zeros((0, 2)), []).tolist() == [0.0, 0.0]
+
+
+def test_the_share_steps_up_in_the_second_year(make: SimpleNamespace) -> None:
+    right = right_of(make, tenor_months=13, step_up=1.5)
+    paid = payments(right, right.months(AS_OF), np.full((13, 1), 100.0))
+    assert paid[:, 0].tolist() == [20.0] * 12 + [pytest.approx(30.0)]

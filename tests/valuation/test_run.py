@@ -12,6 +12,7 @@ import pytest
 
 from plantation_rwa.assumptions import Assumptions
 from plantation_rwa.schema.checks import finalise
+from plantation_rwa.schema.fields import FLAGS
 from plantation_rwa.valuation.run import ValuationResult
 
 Portfolio = Callable[..., ValuationResult]
@@ -257,3 +258,14 @@ def test_palms_that_pass_the_replanting_age_are_flagged(portfolio: Portfolio, ma
 
     assert "over_age" in flags(23.5)
     assert "over_age" not in flags(22.9)
+
+
+def test_every_flag_is_in_the_dictionary(portfolio: Portfolio, make: SimpleNamespace) -> None:
+    empty = {k: getattr(make, k)().iloc[:0] for k in ("futures", "prices", "fx", "rates", "fiscal")}
+    register = make.register(tenure_end=pd.Timestamp("2026-08-15"), oer=np.nan)
+    forecasts = pd.concat([make.forecast("P1", 6, area=0.0), make.forecast("P2", 6, area=0.0)])
+    texts = [portfolio(forecasts=forecasts, register=register, market=make.market(**empty)).valuations["quality_flag"]]
+    texts += [portfolio(rights=make.rights(start_month="2020-01", tenor_months=1)).valuations["quality_flag"]]
+    codes = {code for column in texts for text in column for code in text.split(";") if code}
+    assert {"expired", "fiscal_missing", "forecast_short", "no_price", "oer_default", "tenure_end"} <= codes
+    assert codes <= set(FLAGS)

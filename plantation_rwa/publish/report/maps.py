@@ -20,6 +20,7 @@ from plantation_rwa.publish.report.svg import INK, MUTED, drawing, text
 _NEAR = 0.6
 _SIZE = 360.0
 _EDGE = 18.0
+_ROOMY = 42.0
 _STEPS = tuple(m * 10.0**e for e in range(-4, 2) for m in (1, 2, 5))
 
 
@@ -157,7 +158,8 @@ def panel(group: Sequence[Site], title: str) -> str:
     parts = [_graticule(view)]
     taken: list[tuple[float, float, float, float]] = []
     marks: list[tuple[float, float, float, Site]] = []
-    for site in group:
+    # large ones first, so that none hides a small one
+    for site in sorted(group, key=lambda s: -s.geometry.area):
         box = shapely.bounds(site.geometry)
         x0, y0 = view.xy(box[0], box[3])
         x1, y1 = view.xy(box[2], box[1])
@@ -166,9 +168,10 @@ def panel(group: Sequence[Site], title: str) -> str:
         radius = 5.0 if small else max(x1 - x0, y1 - y0) / 2
         cx, cy = view.xy(*shapely.get_coordinates(shapely.centroid(site.geometry))[0])
         marks.append((cx, cy, radius, site))
-        half = 4.0 if small else 3.0
-        taken.append((cx - half, cy - half, cx + half, cy + half))
-    for cx, cy, radius, site in marks:
+        if radius + 2 <= _ROOMY:
+            half = 4.0 if small else 3.0
+            taken.append((cx - half, cy - half, cx + half, cy + half))
+    for cx, cy, radius, site in sorted(marks, key=lambda mark: mark[3].number):
         parts.append(
             _label(
                 view,
@@ -258,12 +261,9 @@ def _label(
     """Put a label at the first of four places where it covers nothing; the short form, then nothing, otherwise."""
     for label in [content] + ([short] if short else []):
         width = 5.9 * len(label) + 2
-        for dx, dy, anchor in (
-            (away, 4.0, "start"),
-            (-away, 4.0, "end"),
-            (0.0, -away - 2, "middle"),
-            (0.0, away + 9, "middle"),
-        ):
+        beside = [(away, 4.0, "start"), (-away, 4.0, "end"), (0.0, -away - 2, "middle"), (0.0, away + 9, "middle")]
+        # a large outline has room for its own label
+        for dx, dy, anchor in [(0.0, 4.0, "middle"), *beside] if away > _ROOMY else beside:
             left = x + dx - {"start": 0.0, "middle": width / 2, "end": width}[anchor]
             box = (left, y + dy - 9, left + width, y + dy + 3)
             inside = box[0] >= 2 and box[2] <= view.width - 2 and box[1] >= 2 and box[3] <= view.height - _EDGE
