@@ -15,6 +15,7 @@ from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.run import RunReport, load_inputs, open_session, resolve_as_of, run_date
 from plantation_rwa.run.outlook import outlook
 from plantation_rwa.run.partial import run_only, working_folder
+from plantation_rwa.run.session import output_folder
 from plantation_rwa.run.walk import require_stages
 
 
@@ -38,8 +39,8 @@ def run(
         f"{config.portfolio.name}, as of {date.isoformat()}" + (", SIMULATED DATA" if config.simulated else ""),
         "bold",
     )
+    folder = output_folder(config)
     inputs = load_inputs(config)
-    folder = Path(config.publish.out)
     progress = StageProgress()
     if only:
         session = open_session(config, inputs, date, root=working_folder(folder), force=force)
@@ -57,7 +58,8 @@ def with_out(config: Config, out: str | None) -> Config:
     """The configuration with another output folder, relative to where the user stands."""
     if out is None:
         return config
-    return config.model_copy(update={"publish": config.publish.model_copy(update={"out": str(Path(out).resolve())})})
+    place = out if "://" in out else str(Path(out).resolve())
+    return config.model_copy(update={"publish": config.publish.model_copy(update={"out": place})})
 
 
 def _closing(report: RunReport, config: Config) -> None:

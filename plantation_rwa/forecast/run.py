@@ -47,7 +47,6 @@ def forecast(
     horizons: int,
     assumptions: Assumptions,
     min_train_months: int = 36,
-    seed: int = 0,
 ) -> ForecastResult:
     """Yield distribution of every plantation for the months after ``as_of``.
 
@@ -69,15 +68,12 @@ def forecast(
         Months to forecast, 1 or more.
     min_train_months
         Months with any harvest in the portfolio before boosting is used.
-    seed
-        Not used: nothing in the forecast is drawn at random. Kept so that every stage is called alike.
 
     Returns
     -------
     ForecastResult
         Rows sorted by plantation and target month, independent of the order of the inputs.
     """
-    del seed
     if horizons < 1:
         raise ValueError(f"horizons must be at least 1, got {horizons}")
     cube = build_cube(panel, stand, as_of, max(horizons, int(HORIZONS[-1])), assumptions)

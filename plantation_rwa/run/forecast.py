@@ -38,7 +38,7 @@ def components(session: Session, features: Sequence[PartitionPlan]) -> dict[str,
     return {
         "code": code_hash("forecast")[:16],
         "configuration": short(
-            [config.seed, config.forecast.min_train_months, config.simulated, numbers, horizons(session)]
+            [config.forecast.min_train_months, config.simulated, numbers, horizons(session)]
         ),
         "features": short([f"{p.table}/{p.partition}:{p.fingerprint}" for p in features if p.table == "features"]),
         "harvest": str(snapshots["harvest"]["sha256"])[:16],
@@ -63,7 +63,6 @@ def forecast_tables(session: Session, features: pd.DataFrame) -> dict[str, Any]:
         horizons=horizons(session),
         assumptions=session.assumptions,
         min_train_months=session.config.forecast.min_train_months,
-        seed=session.config.seed,
     )
     return {
         "forecasts": with_geometry(session, with_flags(session, result.forecasts)),

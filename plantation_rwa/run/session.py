@@ -109,6 +109,21 @@ def resolve_as_of(config: Config, given: dt.date | None, today: dt.date) -> dt.d
     return chosen
 
 
+def output_folder(config: Config) -> Path:
+    """The folder results go to; what this version cannot publish is refused before anything is read."""
+    problems = []
+    out = config.publish.out
+    if "://" in out:
+        remedy = "Publish to a local folder and copy it; object stores come with a later version."
+        problems.append(Problem("publish.out", "is no local folder", out, remedy))
+    if config.publish.profile != "full":
+        remedy = "Use full; the profiles that leave columns out come with a later version."
+        problems.append(Problem("publish.profile", "is not available in this version", config.publish.profile, remedy))
+    if problems:
+        raise ConfigError(problems)
+    return Path(out)
+
+
 def code_hash(stage: str) -> str:
     """Hash of the source files a stage's numbers depend on (its rooms, the ground floor, the schema)."""
     package = Path(__file__).resolve().parents[1]

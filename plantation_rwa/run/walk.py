@@ -27,7 +27,15 @@ from plantation_rwa.run.partitions import History, Published, plan_whole
 from plantation_rwa.run.progress import Progress, Silent, StageClock
 from plantation_rwa.run.publishing import publish_part, read_all, remove_unnamed
 from plantation_rwa.run.scenes import Unit, imagery_chunk
-from plantation_rwa.run.session import STAGES, Session, code_hash, configuration_record, identity, short
+from plantation_rwa.run.session import (
+    STAGES,
+    Session,
+    code_hash,
+    configuration_record,
+    identity,
+    output_folder,
+    short,
+)
 from plantation_rwa.schema.checks import finalise
 from plantation_rwa.sources.base import Inputs
 
@@ -67,7 +75,7 @@ def open_session(
     config: Config, inputs: Inputs, as_of: dt.date, *, root: Path | None = None, force: bool = False
 ) -> Session:
     """A session for one date; ``inputs`` may be shared between dates."""
-    out = Path(config.publish.out)
+    out = output_folder(config)
     known = known_inputs(with_climate_per_plantation(inputs), config, as_of_instant(as_of))
     chosen = root or out
     reuse = (chosen,) if chosen == out else (chosen, out)

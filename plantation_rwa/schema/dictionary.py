@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from plantation_rwa.schema.fields import FLAGS, PARTITION_FIELDS
+from plantation_rwa.schema.fields import PARTITION_FIELDS
+from plantation_rwa.schema.flags import FLAGS
 from plantation_rwa.schema.tables import TABLES, table
 
 

@@ -136,8 +136,9 @@ def _check_values(sheet: Sheet, name: str) -> None:
 def _published(months: pd.Series) -> pd.Series:
     """Day on which the season centred on each month counts as known; NaT for an empty month."""
     lag = pd.Timedelta(days=ONI_DAYS_AFTER_NEXT_MONTH)
-    known = {m: end_of_month_utc(pd.Series([str(Month.parse(m) + 1)])).iloc[0] + lag for m in sorted(set(months)) if m}
-    return months.map(known).astype("datetime64[us, UTC]")
+    distinct = sorted({m for m in months if m})
+    ends = end_of_month_utc(pd.Series([str(Month.parse(m) + 1) for m in distinct], dtype="str")) + lag
+    return months.map(dict(zip(distinct, ends, strict=True))).astype("datetime64[us, UTC]")
 
 
 def _noaa(path: str, quarantine: Quarantine) -> pd.DataFrame:
@@ -155,7 +156,6 @@ def _noaa(path: str, quarantine: Quarantine) -> pd.DataFrame:
         if not words:
             continue
         fault, month, value = _season(words, header)
-        known = _published(pd.Series([month])).iloc[0] if month else None
         if fault:
             quarantine.add(
                 "climate_index",
@@ -164,7 +164,7 @@ def _noaa(path: str, quarantine: Quarantine) -> pd.DataFrame:
                 "rejected",
                 row=number,
                 value=line.strip(),
-                known_at=known,
+                known_at=_published(pd.Series([month])).iloc[0] if month else None,
             )
         else:
             rows.append((month, "ONI", value))

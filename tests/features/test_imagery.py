@@ -12,7 +12,7 @@ from shapely.geometry import Point, box
 
 from plantation_rwa.features.imagery import plantation_month
 from plantation_rwa.grid import reproject
-from plantation_rwa.schema.fields import FLAGS
+from plantation_rwa.schema.flags import FLAGS
 from plantation_rwa.schema.tables import table
 from tests.features.scene_factory import CRS, ORIGIN, MemoryReader, grid, outline, palm, triangle
 

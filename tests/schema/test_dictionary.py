@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from plantation_rwa.schema.dictionary import dictionary, dictionary_markdown
-from plantation_rwa.schema.fields import FLAGS
+from plantation_rwa.schema.flags import FLAGS
 from plantation_rwa.schema.tables import TABLES
 
 

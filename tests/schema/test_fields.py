@@ -5,7 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from plantation_rwa.schema.fields import FIELDS, FLAGS, PARTITION_FIELDS, Field
+from plantation_rwa.schema.fields import FIELDS, PARTITION_FIELDS, Field
+from plantation_rwa.schema.flags import FLAGS
 from plantation_rwa.schema.tables import TABLES
 
 #: Units that may stand in the registry; a new one is added here on purpose.

@@ -12,7 +12,7 @@ import pytest
 
 from plantation_rwa.assumptions import Assumptions
 from plantation_rwa.schema.checks import finalise
-from plantation_rwa.schema.fields import FLAGS
+from plantation_rwa.schema.flags import FLAGS
 from plantation_rwa.valuation.run import ValuationResult
 
 Portfolio = Callable[..., ValuationResult]

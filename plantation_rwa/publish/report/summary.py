@@ -22,7 +22,7 @@ from plantation_rwa.publish.report.markup import (
     units,
 )
 from plantation_rwa.publish.report.view import MAX_CARDS, Plantation, View, gather
-from plantation_rwa.schema.fields import FLAGS
+from plantation_rwa.schema.flags import FLAGS
 
 __all__ = ["SummaryData", "render_summary", "write_summary"]
 

@@ -1,0 +1,40 @@
+"""What the codes of ``quality_flag`` mean."""
+
+from __future__ import annotations
+
+#: Codes of ``quality_flag`` and what they mean.
+FLAGS: dict[str, str] = {
+    "few_clear": "valid_fraction of the month is below 0.3",
+    "no_clear": "no clear satellite observation in the month",
+    "no_imagery": "no satellite scene covers the outline",
+    "few_pixels": "fewer than 12 effective pixels: indices withheld",
+    "scl_lenient": "strict cloud mask left too little; lenient classes were used",
+    "no_scl": "the source has no scene classification; only nodata is masked",
+    "point": "the register gives a point: no pixel statistics, declared area only",
+    "scene_unreadable": "a scene of the month could not be read",
+    "no_climate": "no climate data for the month",
+    "climate_gap": "climate data of the month is incomplete",
+    "no_sensors": "no sensor data",
+    "sensor_gap": "sensor record of the month is too incomplete for a monthly value",
+    "no_harvest": "no harvest record: forecast rests on the agronomic prior",
+    "short_harvest": "fewer than 24 months of harvest records",
+    "no_age": "planting date missing: mature palms of typical age assumed",
+    "area_mismatch": "declared area differs from the geodesic area by more than 10 %",
+    "area_unknown": "planted area missing: geodesic area used",
+    "geometry_repaired": "outline was repaired",
+    "quarantined": "records of this plantation are in quarantine",
+    "immature": "no mature area in some target months",
+    "over_age": "palms pass the replanting age within the tenor",
+    "tenure_end": "land tenure ends within the tenor: no revenue after it",
+    "curve_missing": "no futures curve: flat at the latest price",
+    "fx_missing": "no exchange rate: value stays in local currency",
+    "price_default": "a price series is missing: default ratio used",
+    "oer_default": "extraction rates missing: defaults by scheme and age used",
+    "rates_missing": "no discount curve: the assumed curve was used",
+    "no_forecast": "no forecast for this plantation: the right is valued at zero revenue and graded D",
+    "forecast_short": "the forecast ends before the right does: no revenue in the months without forecast",
+    "no_price": "no palm-oil price is known: the right is valued at zero revenue and graded D",
+    "fiscal_missing": "no tax or levy schedule in force for some month: taken as zero",
+    "expired": "the term of the right is over",
+    "simulated": "inputs are simulated",
+}

@@ -1,0 +1,1 @@
+"""What the whole is promised to do, asked from outside."""
