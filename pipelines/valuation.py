@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from prefect import flow, get_run_logger
+from prefect import State, flow, get_run_logger
 from prefect.states import Completed, Failed
 
 from pipelines.reporting import LoggedProgress, publish_report
@@ -15,6 +15,8 @@ from pipelines.tasks import mapped
 from plantation_rwa.config import load_config
 from plantation_rwa.executor import Runner
 from plantation_rwa.run import load_inputs, open_session, resolve_as_of, run_date
+from plantation_rwa.run.partial import run_only, working_folder
+from plantation_rwa.run.session import output_folder
 from plantation_rwa.run.walk import require_stages
 
 
@@ -27,12 +29,15 @@ def value_portfolio(
     runner: str = "threads",
     force: bool = False,
     strict: bool = False,
+    only: list[str] | None = None,
 ) -> Any:
-    """Choose the task runner and run the date on it."""
+    """Choose the task runner and run the date on it; the state and its message are those of the date."""
     settings = load_config(config)
     chosen = Runner.parse(runner, settings.compute.workers, settings.compute.memory_limit)
     dated = value_date.with_options(task_runner=task_runner(chosen))
-    return dated(config=config, as_of=as_of, out=out, stages=stages, force=force, strict=strict, return_state=True)
+    options = {"as_of": as_of, "out": out, "stages": stages, "force": force, "strict": strict, "only": only}
+    state: State[Any] = cast("Any", dated)(config=config, **options, return_state=True)
+    return (Completed if state.is_completed() else Failed)(message=state.message)
 
 
 @flow(name="value-date", description="All stages of one valuation date on the chosen task runner.")
@@ -43,16 +48,23 @@ def value_date(
     stages: list[str] | None = None,
     force: bool = False,
     strict: bool = False,
+    only: list[str] | None = None,
 ) -> Any:
     """Run the library's stages; imagery batches become task runs."""
+    chosen = require_stages(stages or [])
     settings = load_config(config)
     if out is not None:
-        publish = settings.publish.model_copy(update={"out": str(Path(out).resolve())})
+        place = out if "://" in out else str(Path(out).resolve())
+        publish = settings.publish.model_copy(update={"out": place})
         settings = settings.model_copy(update={"publish": publish})
     date = resolve_as_of(settings, as_of, dt.datetime.now(dt.UTC).date())
-    session = open_session(settings, load_inputs(settings), date, force=force)
-    progress = LoggedProgress(get_run_logger())
-    report = run_date(session, stages=require_stages(stages or []), work=mapped, progress=progress)
+    folder, progress = output_folder(settings), LoggedProgress(get_run_logger())
+    root = working_folder(folder) if only else folder
+    session = open_session(settings, load_inputs(settings), date, root=root, force=force)
+    if only:
+        report = run_only(session, only, out=folder, stages=chosen, work=mapped, progress=progress)
+    else:
+        report = run_date(session, stages=chosen, work=mapped, progress=progress)
     publish_report(report)
     if report.failures:
         return Failed(message=f"{len(report.failures)} partitions failed, the others are published")

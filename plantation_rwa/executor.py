@@ -6,6 +6,7 @@ import concurrent.futures as cf
 import multiprocessing
 import re
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -15,6 +16,8 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _DASK = re.compile(r"^dask(=(?P<address>.+))?$")
+#: how long to wait for the scheduler of an existing cluster
+_ANSWER_SECONDS = 15
 
 
 @dataclass(frozen=True)
@@ -58,29 +61,48 @@ class Runner:
         raise ConfigError([Problem("--runner", "unknown runner", repr(text), remedy)])
 
     def map(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[Outcome[R]]:
-        """Apply a picklable function to every item; outcomes come in the order of the items."""
+        """Apply a picklable function to every item; outcomes come in the order of the items.
+
+        Raises
+        ------
+        ConfigError
+            If the scheduler of a Dask cluster does not answer.
+        """
         if not items:
             return iter(())
         if self.kind == "dask":
             return self._dask(function, items)
-        return self._pool(function, items)
+        return self._processes(function, items) if self.kind == "processes" else self._threads(function, items)
 
-    def _pool(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[Outcome[R]]:
-        pool: cf.Executor
-        if self.kind == "threads":
-            pool = cf.ThreadPoolExecutor(self.workers)
-        else:
-            pool = cf.ProcessPoolExecutor(self.workers, mp_context=multiprocessing.get_context("spawn"))
-        with pool:
+    def _threads(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[Outcome[R]]:
+        with cf.ThreadPoolExecutor(self.workers) as pool:
             for future in [pool.submit(function, item) for item in items]:
                 yield _outcome(future)
+
+    def _processes(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[Outcome[R]]:
+        """A process that dies takes its pool with it: then the item waited for runs alone, the rest in a new pool."""
+        start = 0
+        while start < len(items):
+            with self._process_pool(self.workers) as pool:
+                for future in [_submit(pool, function, item) for item in items[start:]]:
+                    if isinstance(future.exception(), BrokenProcessPool):
+                        break
+                    yield _outcome(future)
+                    start += 1
+            if start < len(items):
+                with self._process_pool(1) as alone:
+                    yield _outcome(_submit(alone, function, items[start]))
+                start += 1
+
+    def _process_pool(self, workers: int) -> cf.ProcessPoolExecutor:
+        return cf.ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
 
     def _dask(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[Outcome[R]]:
         from dask.distributed import Client, LocalCluster
 
         with (
             _quiet_cluster(LocalCluster, self) as cluster,
-            Client(self.address or cluster, set_as_default=False) as client,
+            _client(Client, self.address, cluster) as client,
         ):
             futures = client.map(function, items, pure=False, retries=2)
             for future in futures:
@@ -93,6 +115,27 @@ def attempt(function: Callable[[T], R], item: T) -> Outcome[R]:
         return Outcome(function(item))
     except Exception as error:  # the unit's failure is reported with its partition; neighbours go on
         return Outcome(None, f"{type(error).__name__}: {error}")
+
+
+def _submit(pool: cf.Executor, function: Callable[[T], R], item: T) -> cf.Future[R]:
+    """Submit to a pool that may have broken while the items before were submitted."""
+    try:
+        return pool.submit(function, item)
+    except BrokenProcessPool as error:
+        failed: cf.Future[R] = cf.Future()
+        failed.set_exception(error)
+        return failed
+
+
+def _client(factory: Any, address: str, cluster: Any) -> Any:
+    try:
+        return factory(address or cluster, set_as_default=False, timeout=_ANSWER_SECONDS)
+    except (OSError, ValueError) as error:
+        if not address:
+            raise
+        said = " ".join(str(error).split()) or type(error).__name__
+        problem = Problem("--runner", "no Dask scheduler answers", f"{address}: {said}", "Start it, or use threads.")
+        raise ConfigError([problem]) from None
 
 
 def _outcome(future: Any) -> Outcome[Any]:

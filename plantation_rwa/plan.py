@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from shapely.geometry import mapping
 
@@ -54,21 +54,22 @@ def counts(plans: Sequence[PartitionPlan]) -> dict[tuple[str, str], int]:
     return dict(Counter((p.stage, p.status) for p in plans))
 
 
-def geojson(session: Session, plans: Sequence[PartitionPlan]) -> str:
-    """The plan on a map: each outline with the months still to be computed for it."""
-    todo: Counter[str] = Counter(key[0] for p in plans if p.stage == "features" for key in p.todo)
-    features = [
-        {
-            "type": "Feature",
-            "geometry": mapping(row.geometry),
-            "properties": {
+def geojson(dated: Iterable[tuple[Session, Sequence[PartitionPlan]]]) -> str:
+    """The plans of one or more dates on a map: each outline with the months still to be computed for it."""
+    features = []
+    for session, plans in dated:
+        months = {
+            (key[0], p.partition) for p in plans if (p.stage, p.table) == ("features", "features") for key in p.todo
+        }
+        todo = Counter(plantation for plantation, _ in months)
+        for row in session.known.register.itertuples(index=False):
+            properties = {
                 "plantation_id": row.plantation_id,
+                "as_of": session.as_of.isoformat(),
                 "months_to_compute": todo[row.plantation_id],
                 "status": "compute" if todo[row.plantation_id] else "skip",
-            },
-        }
-        for row in session.known.register.itertuples(index=False)
-    ]
+            }
+            features.append({"type": "Feature", "geometry": mapping(row.geometry), "properties": properties})
     return json.dumps({"type": "FeatureCollection", "features": features}, indent=1) + "\n"
 
 

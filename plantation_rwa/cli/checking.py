@@ -9,6 +9,7 @@ import pandas as pd
 from plantation_rwa.cli.console import error, say, table
 from plantation_rwa.config import Config, load_config
 from plantation_rwa.errors import Problem
+from plantation_rwa.publish.report.grouping import grouped
 from plantation_rwa.run import load_inputs
 from plantation_rwa.sources.base import Inputs
 
@@ -27,23 +28,25 @@ def check(config_path: Path) -> int:
     )
     bad = inputs.quarantine.frame()
     if len(bad):
+        kinds = grouped(bad)
         rows = [
-            [r.input, r.file, _row(r.row), r.column, r.value, r.action, r.reason]
-            for r in bad.head(_SHOWN).itertuples(index=False)
+            [r.input, r.file, r.column, r.action, str(r.records), _row(r.row), r.value, r.reason]
+            for r in kinds.head(_SHOWN).itertuples(index=False)
         ]
         table(
-            "\nrecords that a run would set aside",
-            ["input", "file", "row", "column", "value", "action", "reason"],
+            "\nrecords that a run would set aside; row, value and reason are those of the first of its kind",
+            ["input", "file", "column", "action", "records", "row", "value", "reason"],
             rows,
+            right=["records", "row"],
         )
-        if len(bad) > _SHOWN:
-            say(f"and {len(bad) - _SHOWN} more")
+        if len(kinds) > _SHOWN:
+            say(f"and {len(kinds) - _SHOWN} more kinds, {kinds['records'].iloc[_SHOWN:].sum()} records")
     problems = _cross_checks(config, inputs)
     for problem in problems:
         error(str(problem))
     if problems:
         return 2
-    said = f"{len(bad)} records set aside" if len(bad) else "no records set aside"
+    said = f"{len(bad)} record{'s' * (len(bad) != 1)} set aside" if len(bad) else "no records set aside"
     say(f"{config_path.name}: usable; {said}")
     return 0
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+#: columns of a page that has no edge
+_UNBOUNDED = 100_000
 
 
 def error(text: str) -> None:
@@ -23,14 +28,25 @@ def say(text: str, style: str | None = None) -> None:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:
-    """Print a table; it keeps its columns when the output is not a terminal."""
-    grid = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    """Print a table: as wide as its cells, one line per row, when the output is not a terminal.
+
+    On a terminal the last column is wrapped, so that nothing of it is cut off.
+    """
+    if title:
+        say(title, "bold")
+    grid = Table(box=None, pad_edge=False)
     for column in columns:
-        grid.add_column(column, justify="right" if column in right else "left", no_wrap=True)
+        last = column == columns[-1]
+        grid.add_column(column, justify="right" if column in right else "left", no_wrap=not last, overflow="fold")
     for row in rows:
-        grid.add_row(*(_escape(cell) for cell in row))
-    width = out.width if out.is_terminal else 400
-    Console(highlight=False, width=width, no_color=out.no_color).print(grid)
+        grid.add_row(*(_plain(cell) for cell in row))
+    if out.is_terminal:
+        Console(highlight=False, no_color=out.no_color).print(grid)
+        return
+    plain = Console(file=io.StringIO(), highlight=False, width=_UNBOUNDED, color_system=None)
+    plain.print(grid)
+    for line in plain.file.getvalue().splitlines():  # type: ignore[attr-defined]
+        say(line.rstrip())
 
 
 class StageProgress:
@@ -68,5 +84,6 @@ class StageProgress:
         say(f"{stage:<10} {text}  {seconds:.1f} s")
 
 
-def _escape(text: str) -> str:
-    return str(text).replace("[", "\\[")
+def _plain(text: str) -> Text:
+    """A cell as it stands: no markup, and nothing in it that a terminal obeys."""
+    return Text("".join(c if c.isprintable() else "\ufffd" for c in str(text)))

@@ -13,6 +13,8 @@ from urllib.parse import urlparse
 
 from plantation_rwa.cli.console import table
 from plantation_rwa.config import Config, load_config
+from plantation_rwa.errors import ConfigError
+from plantation_rwa.run.session import output_folder
 
 _PACKAGES = (
     "numpy",
@@ -107,14 +109,20 @@ def _credentials() -> list[Finding]:
 
 
 def _disk(config: Config | None) -> Finding:
-    folder = Path(config.publish.out) if config else Path.cwd()
+    try:
+        folder = output_folder(config) if config else Path.cwd()
+    except ConfigError as error:
+        return Finding("output folder", "bad", str(error))
     while not folder.exists():
         folder = folder.parent
-    free = shutil.disk_usage(folder).free / 1e9
-    writable = os.access(folder, os.W_OK)
-    if not writable:
+    if not folder.is_dir():
+        return Finding("output folder", "bad", f"{folder.name}: is a file. Change publish.out.")
+    if not os.access(folder, os.W_OK):
         return Finding("output folder", "bad", f"{folder.name}: not writable. Change its permissions or publish.out.")
-    return Finding("output folder", "ok" if free > _FREE_GB else "bad", f"writable, {free:.1f} GB free")
+    free = shutil.disk_usage(folder).free / 1e9
+    if free <= _FREE_GB:
+        return Finding("output folder", "bad", f"{free:.1f} GB free, {_FREE_GB:.0f} GB are wanted. Make room.")
+    return Finding("output folder", "ok", f"writable, {free:.1f} GB free")
 
 
 def _service(variable: str) -> Finding:
@@ -122,8 +130,11 @@ def _service(variable: str) -> Finding:
     url = os.environ.get(variable)
     if not url:
         return Finding(variable, "note", "not set; not needed for the command line")
-    parts = urlparse(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        parts = urlparse(url if "://" in url else f"tcp://{url}")
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError as fault:
+        return Finding(variable, "bad", f"{url}: is no address ({fault}). Write it as scheme://host:port.")
     try:
         with socket.create_connection((parts.hostname or "", port), timeout=3):
             return Finding(variable, "ok", f"{parts.hostname}:{port} answers")

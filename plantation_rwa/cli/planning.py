@@ -32,9 +32,11 @@ def plan(
     today = dt.datetime.now(dt.UTC).date()
     dates = _range(first, last) if first or last else [as_of]
     inputs = load_inputs(config)
+    planned = []
     for date in dates:
         session = open_session(config, inputs, resolve_as_of(config, date, today), force=force)
         plans = make_plan(session)
+        planned.append((session, plans))
         say(f"{config.portfolio.name}, as of {session.as_of.isoformat()}", "bold")
         table("", ["stage", "partition", "action", "why"], _rows(plans))
         total = counts(plans)
@@ -44,9 +46,9 @@ def plan(
             if (n := sum(v for (_, s), v in total.items() if s == status))
         ]
         say("partitions: " + ", ".join(said))
-        if map_file is not None:
-            write_text_atomically(map_file, geojson(session, plans))
-            say(f"map: {map_file}")
+    if map_file is not None:
+        write_text_atomically(map_file, geojson(planned))
+        say(f"map: {map_file}")
     return 0
 
 

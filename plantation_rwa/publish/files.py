@@ -5,12 +5,19 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import platform
+import re
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from plantation_rwa.errors import PublishError
+
+_TEMPORARY = re.compile(r"^\..+\.(?P<host>[0-9a-f]{8})\.(?P<process>\d+)\.[0-9a-f]{32}\.tmp$")
+#: a temporary file whose writer cannot be asked (another machine, a reused process id) is stale after a day
+_STALE_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,7 @@ def write_atomically(path: str | Path, write: Callable[[Path], int | None]) -> O
     """
     target = Path(path)
     # a leading dot and no .parquet ending: neither folder readers nor globs take it for a result
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.{uuid.uuid4().hex}.tmp")
+    temporary = target.with_name(f".{target.name}.{_host()}.{os.getpid()}.{uuid.uuid4().hex}.tmp")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         rows = write(temporary)
@@ -90,6 +97,50 @@ def write_text_atomically(path: str | Path, text: str) -> OutputFile:
             raise PublishError(f"{path}: what was read back is not what was written. Check the disk.")
 
     return write_atomically(path, write)
+
+
+def remove_stale(root: str | Path) -> list[Path]:
+    """Delete temporary files below a folder that a killed run left behind; those of a living process stay.
+
+    Returns
+    -------
+    list of pathlib.Path
+        What was deleted, sorted. A file that cannot be deleted is left: it is hidden and no reader takes it.
+    """
+    removed = []
+    for folder, _, names in os.walk(root):
+        for name in names:
+            match = _TEMPORARY.match(name)
+            path = Path(folder) / name
+            if match and _is_stale(path, match["host"], int(match["process"])):
+                with contextlib.suppress(OSError):
+                    path.unlink()
+                    removed.append(path)
+    return sorted(removed)
+
+
+def _is_stale(path: Path, host: str, process: int) -> bool:
+    if host == _host() and not _is_alive(process):
+        return True
+    try:
+        return time.time() - path.stat().st_mtime > _STALE_SECONDS
+    except OSError:  # its writer has just moved it to its final name
+        return False
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it runs, but for another user
+        return True
+    return True
+
+
+def _host() -> str:
+    """This machine in eight letters, so that a shared folder tells the writers' process ids apart."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 
 
 def _sync_folder(folder: Path) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import difflib
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from plantation_rwa.errors import ConfigError, Problem
+from plantation_rwa.errors import ConfigError, Problem, StageError
 from plantation_rwa.publish.geoparquet import read_part
-from plantation_rwa.publish.manifest import Output, save
+from plantation_rwa.publish.manifest import load, manifest_path, save
+from plantation_rwa.run.partitions import Published
 from plantation_rwa.run.progress import Progress
-from plantation_rwa.run.publishing import publish_part, remove_tree
+from plantation_rwa.run.publishing import publish_part, remove_tree, remove_unnamed
 from plantation_rwa.run.session import Session, identity
 from plantation_rwa.run.walk import RunReport, Work, run_date
 from plantation_rwa.schema.tables import table
@@ -45,12 +47,19 @@ def run_only(
     work: Work,
     progress: Progress,
 ) -> RunReport:
-    """Run on all, publish the rows of ``chosen``; ``session.root`` must be :func:`working_folder`."""
+    """Run on all, publish the rows of ``chosen``; ``session.root`` must be :func:`working_folder`.
+
+    Stages left out are read from what ``out`` has published for the date, as without ``--only``.
+    """
     check_ids(list(session.known.register["plantation_id"]), chosen)
     try:
-        report = run_date(session, stages=[s for s in stages if s != "report"], work=work, progress=progress)
+        _lay_out(session, out)
+        try:
+            report = run_date(session, stages=[s for s in stages if s != "report"], work=work, progress=progress)
+        except StageError as error:  # the reader knows the output folder, not where this works
+            raise StageError(str(error).replace(f"{session.root.name}/", f"{out.name}/")) from None
         assert report.manifest is not None
-        outputs: list[Output] = []
+        published: list[Published] = []
         for part in report.parts:
             spec = table(part.output.table)
             if "plantation_id" not in spec.columns:
@@ -59,7 +68,7 @@ def run_only(
             kept = frame[frame["plantation_id"].isin(chosen)]
             if kept.empty:
                 continue
-            fingerprint = identity({"whole": part.output.fingerprint, "only": "|".join(sorted(chosen))})
+            fingerprint = identity({"whole": part.output.fingerprint, "only": "|".join(sorted(set(chosen)))})
             folder = "/".join(part.output.path.split("/")[1:-1])
             copied = publish_part(
                 out / FOLDER,
@@ -71,9 +80,27 @@ def run_only(
                 fingerprint=fingerprint,
                 components=part.output.components,
             )
-            outputs.append(copied.output)
-        save(out / FOLDER, report.manifest.with_outputs(outputs))
-        report.root = out / FOLDER
+            published.append(copied)
+        old = load(out / FOLDER, report.manifest.as_of)
+        manifest = report.manifest.with_outputs(p.output for p in published)
+        save(out / FOLDER, manifest)
+        remove_unnamed(out / FOLDER, manifest, old)
+        report.root, report.manifest, report.parts = out / FOLDER, manifest, published
         return report
     finally:
         remove_tree(session.root)
+
+
+def _lay_out(session: Session, out: Path) -> None:
+    """Put what is published for the date into the working folder; parts that are damaged are made again there."""
+    found = load(out, session.as_of.isoformat())
+    if found is None:
+        return
+    for output in found.outputs:
+        source, target = out / output.path, session.root / output.path
+        if source.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+    manifest = manifest_path(session.root, found.as_of)
+    manifest.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(manifest_path(out, found.as_of), manifest)

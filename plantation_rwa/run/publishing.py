@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from plantation_rwa.publish.geoparquet import read_part, write_part
-from plantation_rwa.publish.manifest import Manifest, Output
+from plantation_rwa.publish.manifest import Manifest, Output, load
 from plantation_rwa.run.partitions import Published
 
 
@@ -55,13 +55,20 @@ def read_all(parts: Sequence[Published], *, partition_key: str = "") -> pd.DataF
 
 
 def remove_unnamed(root: Path, manifest: Manifest, old: Manifest | None) -> None:
-    """Delete files of this date's folders that the new manifest no longer names; feature parts stay for other dates."""
-    if old is None:
+    """Delete files of this date's folders that the new manifest does not name; feature parts stay for other dates.
+
+    What an earlier manifest named goes, and what a killed run left without ever writing one: a reader of the
+    whole folder would count both. Nothing is deleted if another run has published this date meanwhile.
+    """
+    now = load(root, manifest.as_of)
+    if now is None or now.text() != manifest.text():
         return
     kept = {o.path for o in manifest.outputs}
-    for output in old.outputs:
-        if output.path not in kept and output.partition.startswith("as_of="):
-            (root / output.path).unlink(missing_ok=True)
+    tag = f"as_of={manifest.as_of}"
+    found = {p.relative_to(root).as_posix() for p in root.glob(f"*/{tag}/part-*.parquet")}
+    found |= {o.path for o in (old.outputs if old else ()) if o.partition == tag}
+    for path in sorted(found - kept):
+        (root / path).unlink(missing_ok=True)
 
 
 def remove_tree(path: Path) -> None:

@@ -15,6 +15,7 @@ from plantation_rwa.config import Config
 from plantation_rwa.errors import PlantationError, StageError
 from plantation_rwa.executor import Outcome
 from plantation_rwa.periods import as_of_instant
+from plantation_rwa.publish.files import remove_stale
 from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.publish.latest import write_latest
 from plantation_rwa.publish.manifest import Manifest, Output, code_version, load_all, save, sha256_of
@@ -116,6 +117,7 @@ class _Walk:
         self.feature_work = features_stage.plan_features(session, self.history)
 
     def run(self) -> RunReport:
+        remove_stale(self.session.root)
         if "features" in self.stages:
             self._features()
         self._note_scene_problems(self._parts("features"))
@@ -127,10 +129,11 @@ class _Walk:
         if "report" in self.stages:
             manifest = self._report(manifest)
         if self.old is None or manifest.text() != self.old.text():
-            save(self.session.root, manifest)
-            remove_unnamed(self.session.root, manifest, self.old)
+            # the merged copies first: a run that is killed between the two has no new manifest and makes both again
             if not any(m.as_of > manifest.as_of for m in load_all(self.session.root)):
                 write_latest(self.session.root, self._latest())
+            save(self.session.root, manifest)
+            remove_unnamed(self.session.root, manifest, self.old)
         self.report.manifest, self.report.seconds = manifest, self.clock.seconds
         self.report.parts = [part for parts in self.published.values() for part in parts]
         return self.report

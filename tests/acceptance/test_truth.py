@@ -50,7 +50,7 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         plantations=2,
         imagery_plantations=2,
         months=8,
-        passes_per_month=3,
+        passes_per_month=2,
         climate_years=3,
         settlement_days=5,
         sensor_months=1,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from plantation_rwa.publish.report.grouping import grouped
 from plantation_rwa.publish.report.markup import DASH, clean, esc, number, table
 
 _MAX_ROWS = 50
@@ -16,7 +17,7 @@ _HEADER_KEYS = {"portfolio", "as_of", "simulated"}
 
 
 def quarantine(frame: pd.DataFrame) -> str:
-    """Counts by input and action, then the first rows with their reasons."""
+    """Counts by input and action, then the kinds of records with their reasons and an example of each."""
     if not len(frame):
         return '<h2>Data quality</h2><p class="empty">No record was rejected, nulled or repaired.</p>'
     counts = frame.groupby(["input", "action"], sort=True).size()
@@ -27,21 +28,28 @@ def quarantine(frame: pd.DataFrame) -> str:
         totals = (number(int((frame["action"] == action).sum())) for action in _ACTIONS)
         rows.append(["<b>all inputs</b>", *(f"<b>{t}</b>" for t in totals)])
     summary = table(["Input", *(f"{a}<small>records</small>" for a in _ACTIONS)], rows, numeric=(1, 2, 3))
-    columns = ("input", "file", "row", "column", "value", "reason", "action", "plantation_id")
+    kinds = grouped(frame)
+    columns = ("input", "file", "column", "action", "records", "row", "value", "reason", "plantation_id")
     listed = [
         [DASH if not clean(record[c]) else f"<bdi>{esc(record[c], 200)}</bdi>" for c in columns]
-        for record in frame.head(_MAX_ROWS).to_dict("records")
+        for record in kinds.head(_MAX_ROWS).to_dict("records")
     ]
-    head = ["Input", "File", "Row", "Column", "Value", "Reason", "Action", "Plantation"]
+    example = "<small>of the first</small>"
+    head = [
+        *("Input", "File", "Column", "Action", "Records", "Row<small>first</small>"),
+        *(f"{name}{example}" for name in ("Value", "Reason", "Plantation")),
+    ]
+    records = "1 record" if len(frame) == 1 else f"{number(len(frame))} records"
     what = (
-        f"The first {_MAX_ROWS} of {number(len(frame))} records"
-        if len(frame) > _MAX_ROWS
-        else f"All {len(frame)} records"
+        f"The first {_MAX_ROWS} of {number(len(kinds))} kinds of problems in {records}"
+        if len(kinds) > _MAX_ROWS
+        else f"All {records} by kind of problem"
     )
     return (
         '<h2>Data quality</h2><p class="note">Rejected: the row was left out. Nulled: the value was left out. '
-        f"Repaired: the value was mended as the reason says. Row is the 1-based data row of the file.</p>{summary}"
-        f"<details><summary>{what}</summary>{table(head, listed, classes='long', numeric=(2,))}</details>"
+        f"Repaired: the value was mended as the reason says. Row is the 1-based data row of the file. Every single "
+        f"record stands in the table quarantine of this date.</p>{summary}"
+        f"<details><summary>{what}</summary>{table(head, listed, classes='long', numeric=(4, 5))}</details>"
     )
 
 

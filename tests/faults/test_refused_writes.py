@@ -1,0 +1,101 @@
+"""Output folders that the operating system refuses: exit 2 with the cause and the remedy, no traceback."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from plantation_rwa.publish.manifest import damaged, load
+from tests.conftest import AS_OF, tree
+
+PR_CAPBSET_DROP = 24
+CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 1, 2
+
+
+def without_override() -> None:
+    """Give up root's right to pass over file modes, for the program that is started next; others have none."""
+    if os.geteuid() == 0:
+        libc = ctypes.CDLL(None, use_errno=True)
+        for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
+            if libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0:
+                raise OSError(ctypes.get_errno(), "capability cannot be dropped")
+
+
+def run(config: Path, out: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "plantation_rwa", "run", str(config), "--as-of", AS_OF.isoformat()]
+    return subprocess.run(
+        [*command, "--out", str(out), *options],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        preexec_fn=without_override,
+        check=False,
+    )
+
+
+@pytest.fixture
+def bare(small_world: Path, tmp_path: Path) -> Path:
+    """A configuration of the small world's register alone, so that runs are short."""
+    config = tmp_path / "config.yaml"
+    register = next(small_world.glob("register.*"))
+    config.write_text(f"portfolio: {{register: {register}}}\nmarket: {{}}\n", "utf-8")
+    return config
+
+
+def test_a_read_only_folder_is_named_with_cause_and_remedy(bare: Path, tmp_path: Path) -> None:
+    out = tmp_path / "locked"
+    out.mkdir()
+    out.chmod(0o555)
+    done = run(bare, out, "--stage", "features")
+    out.chmod(0o755)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert f"{out}/" in done.stderr
+    assert "cannot be written (Permission denied). Check rights, free space" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert list(out.iterdir()) == []
+
+
+def test_an_output_that_is_a_file_is_named(bare: Path, tmp_path: Path) -> None:
+    out = tmp_path / "results"
+    out.write_text("mine", "utf-8")
+    done = run(bare, out, "--stage", "features")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert str(out) in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert out.read_text("utf-8") == "mine"
+
+
+def test_published_files_that_may_not_be_read_are_named(bare: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert run(bare, out, "--stage", "features").returncode == 0
+    manifest = out / "manifests" / f"as_of={AS_OF}.json"
+    manifest.chmod(0o000)
+    done = run(bare, out, "--stage", "features")
+    manifest.chmod(0o644)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert manifest.name in done.stderr
+    assert "Permission denied" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_folder_that_becomes_read_only_keeps_what_was_published(bare: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert run(bare, out, "--stage", "features").returncode == 0
+    before = tree(out)
+    folders = [out, *(p for p in out.rglob("*") if p.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    done = run(bare, out, "--stage", "features", "--force")
+    for folder in folders:
+        folder.chmod(0o755)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert tree(out) == before
+    manifest = load(out, AS_OF.isoformat())
+    assert manifest is not None
+    assert damaged(out, manifest.outputs) == []
