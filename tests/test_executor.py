@@ -65,12 +65,13 @@ def test_an_existing_dask_cluster_is_used_by_its_address() -> None:
         outcomes = list(runner.map(process_id, [1, 2]))
         # the worker of this cluster is a thread of this process: no cluster of its own was started
         assert [o.value for o in outcomes] == [os.getpid()] * 2
-        assert list(runner.map(inverse, [4]))[0].value == 0.25, "the cluster is still there after a map"
+        assert next(iter(runner.map(inverse, [4]))).value == 0.25, "the cluster is still there after a map"
 
 
 def test_a_dask_scheduler_that_does_not_answer_is_named_with_the_remedy() -> None:
     with pytest.raises(
-        ConfigError, match=r"--runner: no Dask scheduler answers \(got nonsense://nowhere: .*\)\. Start it, or use threads"
+        ConfigError,
+        match=r"--runner: no Dask scheduler answers \(got nonsense://nowhere: .*\)\. Start it, or use threads",
     ):
         list(make("dask=nonsense://nowhere").map(inverse, [1]))
 

@@ -28,6 +28,9 @@ def plan(
     force: bool,
 ) -> int:
     """Print the plan of one date or of a range of month ends; see ``plantation-rwa plan --help``."""
+    if as_of is not None and (first or last):
+        problem = Problem("--as-of", "cannot stand beside --from and --to", "", "Give one date or one range.")
+        raise ConfigError([problem])
     config = with_out(load_config(config_path), out)
     today = dt.datetime.now(dt.UTC).date()
     dates = _range(first, last) if first or last else [as_of]

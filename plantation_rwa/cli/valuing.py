@@ -10,6 +10,7 @@ import pandas as pd
 
 from plantation_rwa.cli.console import StageProgress, error, say, table
 from plantation_rwa.config import Config, load_config
+from plantation_rwa.errors import ConfigError, Problem
 from plantation_rwa.executor import Runner
 from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.run import RunReport, load_inputs, open_session, resolve_as_of, run_date
@@ -40,6 +41,8 @@ def run(
         "bold",
     )
     folder = output_folder(config)
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError([Problem("publish.out", "is a file", folder.name, "Give a folder; it may not exist yet.")])
     inputs = load_inputs(config)
     progress = StageProgress()
     if only:
@@ -97,6 +100,8 @@ def summary_rows(
         text = (
             f"{y['yield12_mean']:.1f} ({y['yield12_q05']:.1f} to {y['yield12_q95']:.1f})" if y is not None else "none"
         )
-        money = f"{right.currency} {right.npv_fair:,.0f} ({right.npv_q10:,.0f} to {right.npv_q90:,.0f})"
+        money = "no value: see quality_flag"
+        if pd.notna(right.npv_fair):
+            money = f"{right.currency} {right.npv_fair:,.0f} ({right.npv_q10:,.0f} to {right.npv_q90:,.0f})"
         rows.append([right.plantation_id, right.right_id, text, money, right.confidence_grade])
     return rows

@@ -76,10 +76,7 @@ def write_atomically(path: str | Path, write: Callable[[Path], int | None]) -> O
         os.replace(temporary, target)
         _sync_folder(target.parent)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise PublishError(
-            f"{target}: cannot be written ({reason}). Check rights, free space and that it is no folder."
-        ) from error
+        raise _refused(target, error) from error
     finally:
         # the first error is the one to report, not that there is nothing to clean up
         with contextlib.suppress(OSError):
@@ -97,6 +94,58 @@ def write_text_atomically(path: str | Path, text: str) -> OutputFile:
             raise PublishError(f"{path}: what was read back is not what was written. Check the disk.")
 
     return write_atomically(path, write)
+
+
+class SharedFolder:
+    """A folder that a run writes to, marked as in use with the operating system for as long as the run lasts.
+
+    Several runs may use one folder; each asks :meth:`alone` before it deletes what it did not write. The mark is
+    an advisory lock on the folder itself: no file, and gone with the process however that ends. Where the
+    platform has no such locks, nobody is ever alone.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self._root, self._handle, self._made = Path(root), -1, False
+
+    def __enter__(self) -> SharedFolder:
+        try:
+            self._made = not self._root.exists()
+            self._root.mkdir(parents=True, exist_ok=True)
+            if os.name == "posix":
+                self._handle = os.open(self._root, os.O_RDONLY)
+                self._lock(exclusive=False)
+        except OSError as error:
+            raise _refused(self._root, error) from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._handle >= 0:
+            os.close(self._handle)
+        if self._made:  # a run that wrote nothing leaves nothing
+            with contextlib.suppress(OSError):
+                self._root.rmdir()
+
+    def alone(self) -> bool:
+        """Whether no other run uses the folder at this moment."""
+        if self._handle < 0:
+            return False
+        try:
+            self._lock(exclusive=True)
+        except BlockingIOError:
+            return False
+        finally:
+            self._lock(exclusive=False)
+        return True
+
+    def _lock(self, *, exclusive: bool) -> None:
+        import fcntl
+
+        fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB if exclusive else fcntl.LOCK_SH)
+
+
+def _refused(path: Path, error: OSError) -> PublishError:
+    reason = error.strerror or str(error)
+    return PublishError(f"{path}: cannot be written ({reason}). Check rights, free space and that it is no folder.")
 
 
 def remove_stale(root: str | Path) -> list[Path]:

@@ -39,7 +39,7 @@ _ROW_GROUP = 10_000
 _DICTIONARY_BYTES = 8 * 1024 * 1024
 
 
-def write_part(frame: pd.DataFrame, table_name: str, path: str | Path) -> OutputFile:
+def write_part(frame: pd.DataFrame, table_name: str, path: str | Path, *, simulated: bool = False) -> OutputFile:
     """Write one partition file of a published table.
 
     Rows are ordered along a Hilbert curve over the whole world and then by key (rows without a geometry last,
@@ -55,6 +55,8 @@ def write_part(frame: pd.DataFrame, table_name: str, path: str | Path) -> Output
         See :data:`plantation_rwa.schema.tables.TABLES`.
     path
         Final file name.
+    simulated
+        Whether inputs are simulated; the file's metadata then says so (``plantation_rwa.simulated``).
 
     Returns
     -------
@@ -68,12 +70,16 @@ def write_part(frame: pd.DataFrame, table_name: str, path: str | Path) -> Output
         left behind then.
     """
     spec = table(table_name)
-    return write_table(frame, spec, spec.fields, path)
+    return write_table(frame, spec, spec.fields, path, simulated=simulated)
 
 
-def write_table(frame: pd.DataFrame, spec: Table, fields: Sequence[Field], path: str | Path) -> OutputFile:
+def write_table(
+    frame: pd.DataFrame, spec: Table, fields: Sequence[Field], path: str | Path, *, simulated: bool = False
+) -> OutputFile:
     """Write ``frame`` with exactly ``fields``: those of the table, for ``latest`` partition keys too."""
     content = _arrow(frame, spec, fields, str(path))
+    if simulated:
+        content = content.replace_schema_metadata({**(content.schema.metadata or {}), b"plantation_rwa.simulated": b"true"})
     return write_atomically(path, lambda temporary: _write_and_compare(content, temporary, str(path)))
 
 

@@ -134,5 +134,7 @@ def _read(path: Path) -> Manifest:
             )
         outputs = tuple(Output(**{**o, "problems": tuple(tuple(p) for p in o["problems"])}) for o in raw.pop("outputs"))
         return Manifest(**raw, outputs=outputs)
+    except OSError as error:
+        raise PublishError(f"{path}: cannot be read ({error.strerror or error}). Check rights.") from error
     except (ValueError, KeyError, TypeError) as error:
         raise PublishError(f"{path.name}: is not a readable manifest ({error}). Remove it and run again.") from error

@@ -91,6 +91,14 @@ def with_geometry(session: Session, frame: pd.DataFrame) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(frame.assign(geometry=geometry), geometry="geometry", crs="EPSG:4326")
 
 
+def with_simulated(session: Session, frame: pd.DataFrame) -> pd.DataFrame:
+    """Add the code that says inputs are simulated."""
+    if not session.config.simulated:
+        return frame
+    codes = [";".join(sorted({*filter(None, str(old).split(";")), "simulated"})) for old in frame["quality_flag"]]
+    return frame.assign(quality_flag=codes)
+
+
 def with_flags(session: Session, frame: pd.DataFrame) -> pd.DataFrame:
     """Add what the register and the quarantine say about a plantation, and whether inputs are simulated."""
     extra: dict[str, set[str]] = {}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 
-from plantation_rwa.config import Config
+from plantation_rwa.config import ClimateConfig, Config
+from plantation_rwa.errors import Problem, SourceError
 from plantation_rwa.sources import climate, harvest, market, register, rights, sensors
-from plantation_rwa.sources.base import Inputs, Quarantine, known, latest_revision
+from plantation_rwa.sources.base import ImagerySource, Inputs, Quarantine, known, latest_revision
 
 
 def load_inputs(config: Config) -> Inputs:
@@ -17,49 +20,71 @@ def load_inputs(config: Config) -> Inputs:
     Raises
     ------
     SourceError
-        If a file cannot be read at all; nothing has been written then.
+        If files cannot be read at all, every such file with its configuration key; nothing has been written then.
     """
-    bad = Quarantine()
+    bad, faults = Quarantine(), _Faults()
     portfolio, market_cfg = config.portfolio, config.market
-    plantations = register.read_register(portfolio.plantations, bad)
-    blocks = register.read_blocks(portfolio.blocks, plantations, bad)
-    climate_cfg, harvest_cfg, imagery = config.climate, config.harvest, None
-    if config.imagery is not None:
-        from plantation_rwa.sources import stac
-
-        imagery = stac.open_source(config.imagery, bad)
+    plantations = faults.read("portfolio.register", lambda: register.read_register(portfolio.plantations, bad))
+    if plantations is None:
+        raise SourceError(faults.problems)
+    climate_cfg, harvest_cfg = config.climate or ClimateConfig(), config.harvest
     zones = dict(zip(plantations["plantation_id"], plantations["timezone"], strict=True))
-    lag = int(config.assumptions().number("market.monthly_price_known_lag_days"))
-    return Inputs(
-        register=plantations,
-        blocks=blocks,
-        rights=rights.read_rights(portfolio.rights, config.rights, plantations, bad),
-        sponsors=rights.read_parties(portfolio.sponsors, "sponsors", bad),
-        mills=rights.read_parties(portfolio.mills, "mills", bad),
-        harvest=harvest.read_harvest(
-            harvest_cfg.path if harvest_cfg else None,
-            harvest_cfg.known_lag_days if harvest_cfg else 0,
-            plantations,
-            bad,
-            blocks=blocks,
+    price_lag = int(config.assumptions().number("market.monthly_price_known_lag_days"))
+    blocks = faults.read("portfolio.blocks", lambda: register.read_blocks(portfolio.blocks, plantations, bad))
+    harvest_path, harvest_lag = (harvest_cfg.path, harvest_cfg.known_lag_days) if harvest_cfg else (None, 0)
+    grid, table, lag = climate_cfg.grid, climate_cfg.table, climate_cfg.known_lag_days
+    sensor_path = config.sensors.path if config.sensors else None
+    found: dict[str, Any] = {
+        "rights": faults.read(
+            "portfolio.rights", lambda: rights.read_rights(portfolio.rights, config.rights, plantations, bad)
         ),
-        climate_daily=climate.read_daily(
-            climate_cfg.table if climate_cfg else None,
-            plantations,
-            bad,
-            known_lag_days=climate_cfg.known_lag_days if climate_cfg else 0,
+        "sponsors": faults.read(
+            "portfolio.sponsors", lambda: rights.read_parties(portfolio.sponsors, "sponsors", bad)
         ),
-        climate_grid=climate.open_grid(climate_cfg.grid if climate_cfg else None, bad),
-        climate_index=climate.read_index(climate_cfg.index if climate_cfg else None, bad),
-        sensors=sensors.read_sensors(config.sensors.path if config.sensors else None, zones, bad),
-        futures=market.read_futures(market_cfg.futures, bad),
-        prices=market.read_prices(market_cfg.prices, bad, lag),
-        fx=market.read_fx(market_cfg.fx, bad),
-        rates=market.read_rates(market_cfg.rates, bad),
-        fiscal=market.read_fiscal(market_cfg.fiscal, bad),
-        imagery=imagery,
-        quarantine=bad,
-    )
+        "mills": faults.read("portfolio.mills", lambda: rights.read_parties(portfolio.mills, "mills", bad)),
+        "imagery": faults.read("imagery.source", lambda: _imagery(config, bad)),
+        "harvest": faults.read(
+            "harvest.path",
+            lambda: harvest.read_harvest(harvest_path, harvest_lag, plantations, bad, blocks=blocks),
+        ),
+        "climate_daily": faults.read(
+            "climate.table", lambda: climate.read_daily(table, plantations, bad, known_lag_days=lag)
+        ),
+        "climate_grid": faults.read("climate.grid", lambda: climate.open_grid(grid, bad)),
+        "climate_index": faults.read("climate.index", lambda: climate.read_index(climate_cfg.index, bad)),
+        "sensors": faults.read("sensors.path", lambda: sensors.read_sensors(sensor_path, zones, bad)),
+        "futures": faults.read("market.futures", lambda: market.read_futures(market_cfg.futures, bad)),
+        "prices": faults.read("market.prices", lambda: market.read_prices(market_cfg.prices, bad, price_lag)),
+        "fx": faults.read("market.fx", lambda: market.read_fx(market_cfg.fx, bad)),
+        "rates": faults.read("market.rates", lambda: market.read_rates(market_cfg.rates, bad)),
+        "fiscal": faults.read("market.fiscal", lambda: market.read_fiscal(market_cfg.fiscal, bad)),
+    }
+    if faults.problems:
+        raise SourceError(faults.problems)
+    return Inputs(register=plantations, blocks=blocks, quarantine=bad, **found)
+
+
+class _Faults:
+    """Reads one input after the other and keeps what is wrong with each, so that all of it is told at once."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def read(self, key: str, reader: Callable[[], Any]) -> Any:
+        """Result of a reader; None, and its problems kept with the configuration key, if it gave up."""
+        try:
+            return reader()
+        except SourceError as error:
+            self.problems += [Problem(f"{key}: {p.where}", p.what, p.value, p.remedy) for p in error.problems]
+            return None
+
+
+def _imagery(config: Config, bad: Quarantine) -> ImagerySource | None:
+    if config.imagery is None:
+        return None
+    from plantation_rwa.sources import stac
+
+    return stac.open_source(config.imagery, bad)
 
 
 def with_climate_per_plantation(inputs: Inputs) -> Inputs:

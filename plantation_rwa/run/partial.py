@@ -81,10 +81,9 @@ def run_only(
                 components=part.output.components,
             )
             published.append(copied)
-        old = load(out / FOLDER, report.manifest.as_of)
         manifest = report.manifest.with_outputs(p.output for p in published)
         save(out / FOLDER, manifest)
-        remove_unnamed(out / FOLDER, manifest, old)
+        remove_unnamed(out / FOLDER, manifest)
         report.root, report.manifest, report.parts = out / FOLDER, manifest, published
         return report
     finally:

@@ -54,21 +54,20 @@ def read_all(parts: Sequence[Published], *, partition_key: str = "") -> pd.DataF
     return pd.concat([f for f in frames if len(f)] or frames[:1], ignore_index=True)
 
 
-def remove_unnamed(root: Path, manifest: Manifest, old: Manifest | None) -> None:
-    """Delete files of this date's folders that the new manifest does not name; feature parts stay for other dates.
+def remove_unnamed(root: Path, manifest: Manifest) -> None:
+    """Delete parts in this date's folders that its manifest does not name; feature parts stay for other dates.
 
-    What an earlier manifest named goes, and what a killed run left without ever writing one: a reader of the
-    whole folder would count both. Nothing is deleted if another run has published this date meanwhile.
+    They are those of an earlier run of the date, and what a killed run left without ever writing a manifest: a
+    reader of the whole folder would count both. Only for a run that is alone in the folder: what another one is
+    writing has no manifest yet.
     """
     now = load(root, manifest.as_of)
     if now is None or now.text() != manifest.text():
         return
     kept = {o.path for o in manifest.outputs}
-    tag = f"as_of={manifest.as_of}"
-    found = {p.relative_to(root).as_posix() for p in root.glob(f"*/{tag}/part-*.parquet")}
-    found |= {o.path for o in (old.outputs if old else ()) if o.partition == tag}
-    for path in sorted(found - kept):
-        (root / path).unlink(missing_ok=True)
+    for path in sorted(root.glob(f"*/as_of={manifest.as_of}/part-*.parquet")):
+        if path.relative_to(root).as_posix() not in kept:
+            path.unlink(missing_ok=True)
 
 
 def remove_tree(path: Path) -> None:

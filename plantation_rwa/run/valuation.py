@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from plantation_rwa.periods import Month
-from plantation_rwa.run.forecast import with_flags, with_geometry
+from plantation_rwa.run.forecast import with_flags, with_geometry, with_simulated
 from plantation_rwa.run.session import Session, code_hash, short
 from plantation_rwa.valuation.run import MarketTables, value
 
@@ -56,24 +56,26 @@ def valuation_tables(
         assumptions=session.assumptions,
         sponsors=known.sponsors,
         mills=known.mills,
-        evidence=evidence(session, features),
+        evidence=evidence(session, features, forecasts),
     )
     return {
         "valuations": with_geometry(session, with_flags(session, result.valuations)),
         "cash_flows": result.cash_flows,
         "curves": result.curves,
-        "pools": result.pools,
+        "pools": with_simulated(session, result.pools),
     }
 
 
-def evidence(session: Session, features: pd.DataFrame) -> pd.DataFrame:
+def evidence(session: Session, features: pd.DataFrame, forecasts: pd.DataFrame) -> pd.DataFrame:
     """What is known about each plantation at ``as_of``: ages of its newest data, length of its history.
 
     Returns
     -------
     pandas.DataFrame
-        ``plantation_id, data_age_days_max, months_harvest, valid_fraction_12m, quarantined, flags``.
+        ``plantation_id, data_age_days_max, months_harvest, valid_fraction_12m, quarantined, flags``; the flags are
+        the register's and those of the forecast's first year, so that a value names the evidence it lacks.
     """
+    missing = _forecast_codes(forecasts)
     known = session.known
     bad = set(known.quarantine.frame(session.instant)["plantation_id"])
     market_age = _age_of(session, known.futures["settle_date"]) if len(known.futures) else None
@@ -99,10 +101,19 @@ def evidence(session: Session, features: pd.DataFrame) -> pd.DataFrame:
                 "months_harvest": harvest.nunique(),
                 "valid_fraction_12m": float(valid.fillna(0.0).sum()) / 12.0,
                 "quarantined": plantation in bad,
-                "flags": row.flags,
+                "flags": ";".join(sorted({*filter(None, str(row.flags).split(";")), *missing.get(plantation, ())})),
             }
         )
     return pd.DataFrame(rows)
+
+
+def _forecast_codes(forecasts: pd.DataFrame) -> dict[str, set[str]]:
+    """Codes of each plantation's first twelve months, less the one that a right tells for its own term."""
+    found: dict[str, set[str]] = {}
+    year = forecasts[forecasts["horizon_months"] <= 12]
+    for plantation, codes in zip(year["plantation_id"], year["quality_flag"], strict=True):
+        found.setdefault(str(plantation), set()).update(set(filter(None, str(codes).split(";"))) - {"immature"})
+    return found
 
 
 def _age_of(session: Session, dates: Sequence[Any] | pd.Series) -> int:

@@ -15,7 +15,7 @@ from plantation_rwa.config import Config
 from plantation_rwa.errors import PlantationError, StageError
 from plantation_rwa.executor import Outcome
 from plantation_rwa.periods import as_of_instant
-from plantation_rwa.publish.files import remove_stale
+from plantation_rwa.publish.files import SharedFolder, remove_stale
 from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.publish.latest import write_latest
 from plantation_rwa.publish.manifest import Manifest, Output, code_version, load_all, save, sha256_of
@@ -102,12 +102,15 @@ def run_date(
     StageError
         If a stage before the first chosen one has not been published for this date.
     """
-    return _Walk(session, tuple(s for s in STAGES if s in stages), work, progress or Silent()).run()
+    with SharedFolder(session.root) as folder:
+        return _Walk(session, tuple(s for s in STAGES if s in stages), work, progress or Silent(), folder).run()
 
 
 class _Walk:
-    def __init__(self, session: Session, stages: Sequence[str], work: Work, progress: Progress) -> None:
-        self.session, self.stages, self.work = session, stages, work
+    def __init__(
+        self, session: Session, stages: Sequence[str], work: Work, progress: Progress, folder: SharedFolder
+    ) -> None:
+        self.session, self.stages, self.work, self.folder = session, stages, work, folder
         self.clock = StageClock(progress)
         self.history = History(session)
         self.report = RunReport(session.as_of.isoformat(), session.root)
@@ -133,7 +136,8 @@ class _Walk:
             if not any(m.as_of > manifest.as_of for m in load_all(self.session.root)):
                 write_latest(self.session.root, self._latest())
             save(self.session.root, manifest)
-            remove_unnamed(self.session.root, manifest, self.old)
+        if self.folder.alone():
+            remove_unnamed(self.session.root, manifest)
         self.report.manifest, self.report.seconds = manifest, self.clock.seconds
         self.report.parts = [part for parts in self.published.values() for part in parts]
         return self.report

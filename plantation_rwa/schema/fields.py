@@ -87,6 +87,10 @@ def _money(name: str, description: str) -> Field:
     return Field(name, "float", "currency", description, 4)
 
 
+def _price(name: str, description: str) -> Field:
+    return Field(name, "float", "currency t-1", description, 4)
+
+
 def _yield(name: str, description: str) -> Field:
     return Field(name, "float", "t ha-1 month-1", description, 6, 0.0)
 
@@ -231,7 +235,7 @@ _VALUATION_FIELDS = (
     _money("q10", "10 % quantile of the month's payment."),
     _money("q50", "Median payment of the month."),
     _money("q90", "90 % quantile of the month's payment."),
-    _money("ffb_price_mean", "Mean mill-gate price per t of fresh fruit bunches."),
+    _price("ffb_price_mean", "Mean mill-gate price per t of fresh fruit bunches."),
     _text("curve_source", "Where the month's palm-oil forward comes from.", _SOURCES),
     _int(
         "fv_level",
@@ -241,7 +245,7 @@ _VALUATION_FIELDS = (
     ),
     _text("symbol", "Futures symbol."),
     _text("delivery_month", "Delivery month, YYYY-MM."),
-    _money("forward", "Forward price per t at the 15th of the delivery month."),
+    _price("forward", "Forward price per t at the 15th of the delivery month."),
     _fraction("share", "Share of the base revenue that the right pays."),
     _int("tenor_months", "month", "Months of accrual.", 1),
     _money(
@@ -273,8 +277,7 @@ _VALUATION_FIELDS = (
         0.0,
         1.0,
     ),
-    _money(
-        "ffb_price_spot",
+    _price("ffb_price_spot",
         "Farm-gate price per t of fresh fruit bunches from the latest prices known at as_of.",
     ),
     _int("units", "1", "Units the right is divided into.", 1),

@@ -139,8 +139,7 @@ TABLES: dict[str, Table] = {
             + tuple(f"elasticity_{e}" for e in _ELASTICITIES)
             + tuple(f"bridge_{b}" for b in _BRIDGE),
             ("plantation_id", "right_id"),
-            required=_words("""plantation_id right_id currency share tenor_months npv_fair npv_mean_p npv_q05 npv_q10
-                npv_q50 npv_q90 npv_q95 units nav_total_int decimals unit_nav_int unit_decimals
+            required=_words("""plantation_id right_id currency share tenor_months units decimals unit_decimals
                 confidence_grade quality_flag"""),
         ),
         Table(

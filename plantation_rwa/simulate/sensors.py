@@ -190,7 +190,7 @@ def _spoil(
         rows = rows[int(rng.integers(rows.size // 2, 4 * rows.size // 5)) :]
         values[rows] = np.round(values[rows] + 0.08, 3)
         note(probe, "step", rows)
-    spoiled = readings.assign(value=values)
+    spoiled, again = readings.assign(value=values), readings.iloc[:0]
     if turn == 2:
         soil = (spoiled["variable"] == "soil_moisture").to_numpy()
         spoiled.loc[soil, "value"] = (100.0 * spoiled.loc[soil, "value"]).round(1)
@@ -201,12 +201,13 @@ def _spoil(
     if turn == 4:
         rows = rows_of(f"{estate.plantation_id}-air_temperature", 2)
         twice = (times >= times.iloc[int(rows[0])]) & (times <= times.iloc[int(rows[-1])])
-        spoiled = pd.concat([spoiled, spoiled[twice]], ignore_index=True)
+        again = spoiled[twice]
         note(probe, "uploaded twice", rows)
     gone = rows_of(f"{estate.plantation_id}-relative_humidity", 4)
     note(f"{estate.plantation_id}-relative_humidity", "missing", gone)
-    kept = np.setdiff1d(np.arange(len(spoiled)), gone)
-    return spoiled.iloc[kept].reset_index(drop=True)
+    kept = spoiled.iloc[np.setdiff1d(np.arange(len(spoiled)), gone)]
+    # a stable sort by time: what a file learns later stands at its end, a repeated upload right behind the first
+    return pd.concat([kept, again]).sort_values("time", kind="stable").reset_index(drop=True)
 
 
 def _write(path: Path, readings: pd.DataFrame, *, naive: bool, zone: str) -> None:

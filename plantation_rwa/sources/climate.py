@@ -68,9 +68,8 @@ def read_daily(
     sheet.frame["known_at"] = (end_of_month_utc(months) + pd.Timedelta(days=known_lag_days)).astype(
         "datetime64[us, UTC]"
     )
-    sheet.reject_unknown(
-        "plantation_id", list(register["plantation_id"]), "is not in the register; add it there or correct the id"
-    )
+    reason = "is not in the register; add it there or correct the id"
+    sheet.reject_unknown("plantation_id", list(register["plantation_id"]), reason, once=True)
     for name in VARIABLES:
         _check_values(sheet, name)
     crossed = sheet.frame["t2m_min"] > sheet.frame["t2m_max"]

@@ -67,7 +67,8 @@ def read_sensors(paths: Sequence[str] | None, timezones: Mapping[str, str], quar
     equal ones count once (the first stays); of differing ones the last in reading order replaces the others.
     """
     sheet = read_sheet(paths, input="sensors", columns=_SPECS, quarantine=quarantine)
-    sheet.reject_unknown("plantation_id", list(timezones), "is not in the register; add it there or correct the id")
+    reason = "is not in the register; add it there or correct the id"
+    sheet.reject_unknown("plantation_id", list(timezones), reason, once=True)
     texts = sheet.frame["time"]
     sheet.frame["time"] = _utc(sheet, texts, timezones)
     sheet.frame["known_at"] = sheet.frame["time"]

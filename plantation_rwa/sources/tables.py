@@ -134,10 +134,27 @@ class Sheet:
         told = " and ".join(k for k in keys if k != "known_at")
         self.reject(again, column or keys[0], [f"repeats {told} of {w}, which stays{hint}" for w in where])
 
-    def reject_unknown(self, column: str, known: Sequence[str], reason: str) -> None:
-        """Reject rows whose id is not among the known ones; an empty id is no fault of this kind."""
+    def reject_unknown(self, column: str, known: Sequence[str], reason: str, *, once: bool = False) -> None:
+        """Reject rows whose id is not among the known ones; an empty id is no fault of this kind.
+
+        Parameters
+        ----------
+        once
+            Report one row for each file and id, the one known first, instead of every row: for series with
+            thousands of rows an id.
+        """
         values = self.frame[column]
-        self.reject(~values.isin(set(known)) & (values != ""), column, reason)
+        unknown = np.asarray(~values.isin(set(known)) & (values != ""))
+        if not once:
+            self.reject(unknown, column, reason)
+            return
+        places = self.frame.loc[unknown, ["_file", column]].assign(position=np.flatnonzero(unknown))
+        if "known_at" in self.frame:
+            places = places.assign(known=self.frame.loc[unknown, "known_at"]).sort_values("known", kind="stable")
+        first = np.zeros(len(values), dtype=bool)
+        first[places.drop_duplicates(["_file", column])["position"].to_numpy()] = True
+        self.fault(first, column, f"{reason}; all rows of this id in the file rejected", "rejected")
+        self._rejected |= unknown
 
     def result(self) -> pd.DataFrame:
         """Report the faults and return the accepted rows, index reset."""

@@ -88,10 +88,13 @@ class ForwardCurve:
         return self.at(dt.date(month.year, month.number, 15))
 
     def source(self, month: Month) -> CurveSource:
-        """Whether the month has a settlement of its own, lies between settlements, or beyond the last."""
+        """Whether the month's forward is a settlement, lies between settlements, or beyond the last.
+
+        The forward is taken at the 15th: it is a settlement only where the contract's last trading day is the 15th.
+        """
         if not self.quoted or month > self.contracts[-1]:
             return "extrapolated"
-        return "settlement" if month in self.contracts else "interpolated"
+        return "settlement" if dt.date(month.year, month.number, 15).toordinal() in self.days else "interpolated"
 
 
 def flat_curve(symbol: str, currency: str, price: float, as_of: dt.date) -> ForwardCurve:

@@ -37,11 +37,12 @@ class MarketTables:
 
 @dataclass(frozen=True)
 class Price:
-    """One price observation, per t (K index: a fraction)."""
+    """One price observation, per t (K index: a fraction); a monthly one is the average of the month ending on ``day``."""
 
     value: float
     currency: str
     day: dt.date
+    monthly: bool = False
 
 
 class Prices:
@@ -66,7 +67,8 @@ class Prices:
                 break
         row = rows.iloc[-1]
         currency = str(row["currency"]) if pd.notna(row["currency"]) else ""
-        return Price(float(row["value"]), currency, pd.Timestamp(row["date"]).date())
+        monthly = str(row.get("frequency", "day")) == "month"
+        return Price(float(row["value"]), currency, pd.Timestamp(row["date"]).date(), monthly)
 
 
 class FxRates:

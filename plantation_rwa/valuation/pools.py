@@ -55,7 +55,7 @@ def pool_name(pool_id: str | None, currency: str, reporting: str) -> str:
 
 
 def pool_rows(pool: Pool, assumptions: Assumptions) -> list[dict[str, object]]:
-    """The tranche ``whole`` and, where a first loss is agreed, ``senior`` and ``junior``.
+    """The tranche ``whole`` and, in a pool that the rights name with a first loss, ``senior`` and ``junior``.
 
     The senior claim is the fair value less the rights' first-loss amounts; on each path the senior tranche gets
     the pool's present value up to that claim and the junior the rest, so the two add up to the whole.

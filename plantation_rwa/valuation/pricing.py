@@ -17,7 +17,7 @@ from plantation_rwa.valuation import ffb_price, fiscal
 from plantation_rwa.valuation.curve import FV_LEVEL, ForwardCurve, build_curve, flat_curve
 from plantation_rwa.valuation.drivers import Drivers
 from plantation_rwa.valuation.fiscal import FiscalTable
-from plantation_rwa.valuation.market import FxRates, MarketTables, Prices
+from plantation_rwa.valuation.market import FxRates, MarketTables, Price, Prices
 from plantation_rwa.valuation.rights import missing
 
 FloatArray = NDArray[np.float64]
@@ -122,7 +122,7 @@ class Pricer:
             flags.add("curve_missing")
         series = "id" if indonesian else "my"
         spot_cpo = self._spot_cpo(series, local, regions)
-        forward = self._forward_id(local, spot_cpo, flags) if indonesian else self._forward_my(local, flags)
+        forward = self._forward_id(local, spot_cpo, regions, flags) if indonesian else self._forward_my(local, flags)
         if spot_cpo is None and forward is not None:
             spot_cpo = float(forward[0])
         cpo = None if forward is None else self._cpo_paths(forward, local)
@@ -189,11 +189,13 @@ class Pricer:
             return None
         return forwards * np.array(rates, dtype=np.float64)
 
-    def _forward_id(self, local: str, spot: float | None, flags: set[str]) -> FloatArray | None:
+    def _forward_id(
+        self, local: str, spot: float | None, regions: list[str], flags: set[str]
+    ) -> FloatArray | None:
         """Indonesian forwards: the curve in local currency times the basis of the latest domestic price.
 
-        ``H_CPO(t) = F(t) X(t) b`` with X the forward exchange rate and ``b = cpo_id / (F X)`` on the day of that
-        price. Without an exchange rate the curve gives the shape only, without a curve the price stays flat.
+        ``H_CPO(t) = F(t) X(t) b`` with X the forward exchange rate and ``b = cpo_id / mean(F X)`` over the days
+        that price is an average of: its month's settlement days, or its own day. Without an exchange rate the curve gives the shape only, without a curve the price stays flat.
         """
         forwards = self._curve_forwards()
         if forwards is None or self.curve is None:
@@ -206,11 +208,19 @@ class Pricer:
         if spot is None:
             flags.add("price_default")
         else:
-            observed = self._prices.latest("cpo_id")
-            day = self._as_of if observed is None else observed.day
-            rate = self._fx.spot(self.curve.currency, local, day) or self._fx.spot(self.curve.currency, local)
-            basis = spot / (self._front(day) * (rate or 1.0))
+            observed = self._prices.latest("cpo_id", regions) or Price(spot, local, self._as_of)
+            basis = spot / self._futures_in(local, self.curve.currency, observed)
         return forwards * np.array(rates, dtype=np.float64) * basis
+
+    def _futures_in(self, local: str, currency: str, observed: Price) -> float:
+        """Front of the curve in local currency, averaged over the days a physical price stands for."""
+        days = [observed.day]
+        if observed.monthly:
+            settled = self._market.futures["settle_date"].dt.date
+            inside = settled[(settled >= observed.day.replace(day=1)) & (settled <= observed.day)]
+            days = sorted(set(inside)) or days
+        values = [self._front(d) * (self._fx.spot(currency, local, d) or self._fx.spot(currency, local) or 1.0) for d in days]
+        return sum(values) / len(values)
 
     def _front(self, day: dt.date) -> float:
         """Front of the curve as it stood on a day; today's where there was none."""

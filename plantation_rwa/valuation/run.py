@@ -108,7 +108,8 @@ def value(
         valued = run.right(right, before[1], before[2])
         flows += valued.flows
         values.append(valued.row)
-        _add_to_pool(pools, right, valued, currency)
+        if valued.known:
+            _add_to_pool(pools, right, valued, currency)
     return ValuationResult(
         cash_flows=pd.DataFrame(flows, columns=FLOW_COLUMNS),
         valuations=_valuations_frame(values),
@@ -135,14 +136,15 @@ def _add_to_pool(pools: dict[str, Pool], right: Right, valued: Valued, reporting
     pool = pools.setdefault(name, Pool(name, currency, np.zeros_like(valued.pv_q), np.zeros_like(valued.pv_p)))
     if currency != reporting:
         pool.flags.add("fx_missing")
-    pool.add(valued.row["npv_fair"], valued.row["nav_total_int"], right.first_loss, valued.pv_q, valued.pv_p)
+    agreed = right.first_loss if right.pool_id is not None else None
+    pool.add(valued.row["npv_fair"], valued.row["nav_total_int"], agreed, valued.pv_q, valued.pv_p)
 
 
 def _valuations_frame(values: list[Row]) -> pd.DataFrame:
     frame = pd.DataFrame(values)
     if frame.empty:
         return pd.DataFrame(columns=["plantation_id", "right_id"])
-    return frame.astype({"nav_total_int": "int64"})
+    return frame.astype({"nav_total_int": "Int64"})
 
 
 def _curve_table(curve: ForwardCurve | None, as_of: dt.date, assumptions: Assumptions) -> pd.DataFrame:

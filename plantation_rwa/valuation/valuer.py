@@ -36,6 +36,14 @@ FLOW_COLUMNS = [
 ]  # fmt: skip
 
 
+#: what keeps a right from having a value at all: its row says so and its value columns are null, not zero
+UNVALUED = frozenset({"no_price", "no_forecast"})
+_VALUE_COLUMNS = (
+    "npv_fair", "npv_mean_p", "npv_q05", "npv_q10", "npv_q50", "npv_q90", "npv_q95", "es95", "es975", "var95",
+    "prob_loss", "advance_rate", "share_npv_extrapolated", "nav_total_int", "unit_nav_int",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Volume:
     """One plantation's harvest on the grid of the drivers: paths and published means in t FFB per month."""
@@ -55,6 +63,11 @@ class Valued:
     flows: list[Row]
     pv_q: FloatArray
     pv_p: FloatArray
+
+    @property
+    def known(self) -> bool:
+        """Whether the right could be valued."""
+        return self.row["npv_fair"] is not None
 
 
 @dataclass(frozen=True)
@@ -161,6 +174,8 @@ class Valuer:
             "data_age_days_max": _cell(evidence, "data_age_days_max"),
             "quality_flag": _joined(flags, evidence),
         }
+        if flags & UNVALUED:
+            return Valued(row | dict.fromkeys(_VALUE_COLUMNS), [], pv_q, pv_p)
         flows = self._flow_rows(right, months, at, kept, prices, volume, flow, price)
         return Valued(row, flows, pv_q, pv_p)
 
@@ -240,7 +255,7 @@ class Valuer:
         return flags
 
     def _grade(self, evidence: Row, volume: Volume, flags: set[str]) -> str:
-        if flags & {"no_forecast", "no_price"}:
+        if flags & UNVALUED:
             return "D"
         names = ("data_age_days_max", "months_harvest", "valid_fraction_12m")
         quarantined = evidence.get("quarantined")

@@ -1,4 +1,4 @@
-"""Real pixels through the command line: published NDVI against a computation of one's own, missing bands against null."""
+"""Real pixels through the command line: NDVI against a computation of one's own, null where bands are missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same scenes as item collection, static catalog, stac-geoparquet and a served STAC API: the same published bytes."""
+"""The same scenes as item collection, catalog, stac-geoparquet and a served STAC API: the same published bytes."""
 
 from __future__ import annotations
 

@@ -148,6 +148,11 @@ def mislabelled(world: World) -> pd.DataFrame:
     return published(copy / "out")
 
 
+#: one world in the quick suite, the others with the slow ones
+LIARS = [SEEDS[0], *(pytest.param(seed, marks=pytest.mark.slow) for seed in SEEDS[1:])]
+
+
+@pytest.mark.parametrize("world", LIARS, indirect=True)
 def test_the_gates_fail_when_the_offset_is_left_in(
     world: World, mislabelled: pd.DataFrame, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -161,6 +166,7 @@ def test_the_gates_fail_when_the_offset_is_left_in(
     assert np.sqrt((before["error"] ** 2).mean()) <= RMSE["ndvi"]
 
 
+@pytest.mark.parametrize("world", LIARS, indirect=True)
 def test_an_offset_taken_off_twice_leaves_no_month_rather_than_a_wrong_one(
     world: World, mislabelled: pd.DataFrame
 ) -> None:

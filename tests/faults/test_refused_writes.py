@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from plantation_rwa.cli import run_command
 from plantation_rwa.publish.manifest import damaged, load
 from tests.conftest import AS_OF, tree
 
@@ -65,14 +66,14 @@ def test_an_output_that_is_a_file_is_named(bare: Path, tmp_path: Path) -> None:
     out.write_text("mine", "utf-8")
     done = run(bare, out, "--stage", "features")
     assert done.returncode == 2, done.stdout + done.stderr
-    assert str(out) in done.stderr
+    assert "is a file (got results). Give a folder" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert out.read_text("utf-8") == "mine"
 
 
 def test_published_files_that_may_not_be_read_are_named(bare: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert run(bare, out, "--stage", "features").returncode == 0
+    assert run_command(["run", str(bare), "--as-of", str(AS_OF), "--stage", "features", "--out", str(out)]) == 0
     manifest = out / "manifests" / f"as_of={AS_OF}.json"
     manifest.chmod(0o000)
     done = run(bare, out, "--stage", "features")
@@ -85,7 +86,7 @@ def test_published_files_that_may_not_be_read_are_named(bare: Path, tmp_path: Pa
 
 def test_a_folder_that_becomes_read_only_keeps_what_was_published(bare: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert run(bare, out, "--stage", "features").returncode == 0
+    assert run_command(["run", str(bare), "--as-of", str(AS_OF), "--stage", "features", "--out", str(out)]) == 0
     before = tree(out)
     folders = [out, *(p for p in out.rglob("*") if p.is_dir())]
     for folder in folders:

@@ -208,15 +208,23 @@ def test_any_text_escapes_to_itself_without_markup(value: str) -> None:
     ).replace("\r", "\n")
 
 
-def test_quarantine_is_counted_and_cut_at_fifty_rows() -> None:
-    page = render_summary(summary(2))
-    text = visible(page)
-    assert "The first 50 of 62 records" in text
+def test_quarantine_is_counted_and_like_records_stand_on_one_line() -> None:
+    text = visible(render_summary(summary(2)))
     assert "harvest 60 0 0" in text
     assert "register 0 1 0" in text
     assert "all inputs 61 1 0" in text
-    assert "not a number: the row is left out" in text
-    assert text.count("harvest.csv") == 50 + 1  # and once among the inputs
+    assert "All 62 records by kind of problem" in text
+    assert "harvest harvest.csv ffb_t rejected 60 1 x1 not a number: the row is left out P-01" in text
+    assert "register register.geojson oer nulled 1 7 1.7 not a fraction: left empty P-02" in text
+    assert text.count("harvest.csv") == 1 + 1  # and once among the inputs
+
+
+def test_more_than_fifty_kinds_of_problems_are_cut_and_said_to_be() -> None:
+    data = summary(2)
+    many = pd.concat([data.quarantine.head(60).assign(column=[f"c{k}" for k in range(60)]), data.quarantine.tail(2)])
+    text = visible(render_summary(replace(data, quarantine=many)))
+    assert "The first 50 of 62 kinds of problems in 62 records" in text
+    assert "all inputs 61 1 0" in text
 
 
 def test_several_currencies_are_named_at_each_number_and_not_added() -> None:

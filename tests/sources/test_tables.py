@@ -281,3 +281,18 @@ def test_bad_rows_change_nothing_of_the_others(tmp_path_factory: pytest.TempPath
     columns = list(SPEC)
     pd.testing.assert_frame_equal(whole[columns], clean[columns])
     assert list(whole["ffb_t"]) == [float(c) for c in cells if c not in bad]
+
+
+def test_an_unknown_id_of_a_long_series_is_reported_once_by_its_earliest_row(tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    path.write_text("plantation_id,known_at\n" + "".join(f"GHOST,2024-01-{d:02d}\n" for d in (9, 3, 7)) + "A,2024-01-05\n")
+    columns = {"plantation_id": ColumnSpec("text", required=True), "known_at": ColumnSpec("instant")}
+    bad = Quarantine()
+    sheet = read_sheet([str(path)], input="long", columns=columns, quarantine=bad)
+    sheet.reject_unknown("plantation_id", ["A"], "is unknown", once=True)
+    assert sheet.result()["plantation_id"].tolist() == ["A"]
+    rows = bad.frame()
+    assert rows[["row", "value", "reason"]].values.tolist() == [
+        [2, "GHOST", "is unknown; all rows of this id in the file rejected"]
+    ]
+    assert bad.frame(pd.Timestamp("2024-01-02", tz="UTC")).empty

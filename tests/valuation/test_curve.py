@@ -29,7 +29,7 @@ def test_settlement_between_and_beyond_the_nodes(make: SimpleNamespace, assumpti
     assert curve is not None
     assert curve.currency == "MYR"
     assert [curve.source(Month(2026, m)) for m in (1, 2, 4, 5, 6)] == [
-        "interpolated", "settlement", "settlement", "interpolated", "settlement",
+        "interpolated", "interpolated", "settlement", "interpolated", "settlement",
     ]  # fmt: skip
     assert curve.month(Month(2026, 5)) == pytest.approx(math.sqrt(4094 * 4090), rel=1e-3)
     assert curve.source(Month(2027, 5)) == "extrapolated"

@@ -36,9 +36,11 @@ def test_malaysian_forward_is_the_futures_curve(make: SimpleNamespace, assumptio
     assert prices.cpo.mean(axis=1) == pytest.approx(np.full(24, 4060), rel=0.06)
     assert prices.flags == frozenset()
     assert (prices.currency, prices.reporting) == ("MYR", "MYR")
-    assert prices.sources[:9] == ("settlement",) * 9
+    # the 15th is the last trading day of April to July, September, October; February, March and August end on the 13th, 14th
+    between, quoted = "interpolated", "settlement"
+    assert prices.sources[:9] == (between, between, quoted, quoted, quoted, quoted, between, quoted, quoted)
     assert set(prices.sources[9:]) == {"extrapolated"}
-    assert prices.levels[0] == 1
+    assert prices.levels[:3] == (2, 2, 1)
     assert (prices.to_reporting == 1).all()
     # 0.20 (4030 - 56) + 0.05 x 3000 - 90
     assert prices.spot == pytest.approx(854.8)
@@ -91,6 +93,26 @@ def test_basis_uses_the_curve_of_the_price_day(make: SimpleNamespace, assumption
     assert before is not None
     assert after is not None
     assert (after / before)[0] == pytest.approx(np.full(200, 4066 / 4000), rel=1e-12)
+
+
+def test_a_monthly_price_is_held_against_the_mean_of_its_months_settlements(
+    make: SimpleNamespace, assumptions: Assumptions
+) -> None:
+    """The last settlement of the month says little about the average that a monthly price is."""
+    days = {"2025-12-10": 4200, "2025-12-30": 3800}
+    futures = [make.futures(day, {"2026-02": price, "2026-03": price}) for day, price in days.items()]
+    table = make.prices()
+    table.loc[table["series"] == "cpo_id", "date"] = pd.Timestamp("2025-12-31")
+    paths = {}
+    for frequency in ("day", "month"):
+        market = make.market(
+            futures=pd.concat([*futures, make.futures()], ignore_index=True), prices=table.assign(frequency=frequency)
+        )
+        cpo = prices_of(assumptions, market, riau()).cpo
+        assert cpo is not None
+        paths[frequency] = cpo
+    # December's mean is 4000, its last settlement 3800: dividing by the latter would add five percent
+    assert (paths["month"] / paths["day"])[0] == pytest.approx(np.full(200, 3800 / 4000), rel=1e-9)
 
 
 def test_palms_grow_into_the_next_price_class(make: SimpleNamespace, assumptions: Assumptions) -> None:
