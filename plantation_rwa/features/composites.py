@@ -50,6 +50,8 @@ def clear_pixels(observation: Observation, reader: Reader, grid: GridSpec, profi
     if not classified:
         return np.ones((grid.height, grid.width), dtype=bool)
     native = scene_grid(classified[0], "SCL", reader)
+    if native.crs != grid.crs:
+        raise UnreadableSceneError(classified[0].id, "SCL", f"lies in {native.crs}, its bands in {grid.crs}")
     edge = (margin_pixels(native.pixel_size) + 1) * native.pixel_size
     xmin, ymin, xmax, ymax = grid.bounds
     window = native.window_of((xmin - edge, ymin - edge, xmax + edge, ymax + edge))

@@ -79,7 +79,9 @@ def write_table(
     """Write ``frame`` with exactly ``fields``: those of the table, for ``latest`` partition keys too."""
     content = _arrow(frame, spec, fields, str(path))
     if simulated:
-        content = content.replace_schema_metadata({**(content.schema.metadata or {}), b"plantation_rwa.simulated": b"true"})
+        content = content.replace_schema_metadata(
+            {**(content.schema.metadata or {}), b"plantation_rwa.simulated": b"true"}
+        )
     return write_atomically(path, lambda temporary: _write_and_compare(content, temporary, str(path)))
 
 

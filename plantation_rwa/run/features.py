@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import geopandas as gpd
@@ -15,7 +15,7 @@ import pandas as pd
 from plantation_rwa.features.climate import monthly_climate, oni_known
 from plantation_rwa.features.sensors import monthly_sensors
 from plantation_rwa.periods import Month, month_range
-from plantation_rwa.run.partitions import History, Key, PartitionPlan, plan_rows, rows_identity, summary
+from plantation_rwa.run.partitions import History, Key, PartitionPlan, Published, plan_rows, rows_identity, summary
 from plantation_rwa.run.scenes import Unit, scenes_by_month
 from plantation_rwa.run.session import Session, code_hash, short, table_hash
 from plantation_rwa.schema.checks import finalise
@@ -83,6 +83,31 @@ def plan_features(session: Session, history: History) -> FeatureWork:
                     )
                 )
     return FeatureWork(tuple(plans), outlines, scenes)
+
+
+def plans_as_read(
+    plans: Sequence[PartitionPlan], lost: Collection[tuple[str, ...]] | None, parts: Sequence[Published]
+) -> list[PartitionPlan]:
+    """The plans with the rows that later stages really read, so that what they make of them is identified by it.
+
+    Parameters
+    ----------
+    lost
+        (month, key) of rows that could not be made now; None if the stage was not run: then what was to be done is
+        not there, and older parts are read in its place.
+    parts
+        Published parts that are read.
+    """
+    found = []
+    for plan in plans:
+        month = plan.partition.removeprefix("month=")
+        gone = {key for key in plan.todo if lost is None or (month, *key) in lost}
+        rows: dict[Key, Mapping[str, str]] = {k: v for k, v in plan.components.items() if k not in gone}
+        if gone and lost is None:
+            old = [p.output for p in parts if (p.output.table, p.output.partition) == (plan.table, plan.partition)]
+            rows |= {("published", o.fingerprint): {} for o in old}
+        found.append(replace(plan, components=rows) if gone else plan)
+    return found
 
 
 def units_to_do(session: Session, work: FeatureWork) -> list[Unit]:

@@ -37,9 +37,7 @@ def components(session: Session, features: Sequence[PartitionPlan]) -> dict[str,
     numbers = session.assumptions.resolved()
     return {
         "code": code_hash("forecast")[:16],
-        "configuration": short(
-            [config.forecast.min_train_months, config.simulated, numbers, horizons(session)]
-        ),
+        "configuration": short([config.forecast.min_train_months, config.simulated, numbers, horizons(session)]),
         "features": short([f"{p.table}/{p.partition}:{p.fingerprint}" for p in features if p.table == "features"]),
         "harvest": str(snapshots["harvest"]["sha256"])[:16],
         "quarantine": short(sorted(set(session.known.quarantine.frame(session.instant)["plantation_id"]))),

@@ -38,9 +38,7 @@ def load_inputs(config: Config) -> Inputs:
         "rights": faults.read(
             "portfolio.rights", lambda: rights.read_rights(portfolio.rights, config.rights, plantations, bad)
         ),
-        "sponsors": faults.read(
-            "portfolio.sponsors", lambda: rights.read_parties(portfolio.sponsors, "sponsors", bad)
-        ),
+        "sponsors": faults.read("portfolio.sponsors", lambda: rights.read_parties(portfolio.sponsors, "sponsors", bad)),
         "mills": faults.read("portfolio.mills", lambda: rights.read_parties(portfolio.mills, "mills", bad)),
         "imagery": faults.read("imagery.source", lambda: _imagery(config, bad)),
         "harvest": faults.read(

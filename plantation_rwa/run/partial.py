@@ -11,11 +11,12 @@ from pathlib import Path
 from plantation_rwa.errors import ConfigError, Problem, StageError
 from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.publish.manifest import load, manifest_path, save
+from plantation_rwa.run.outcome import RunReport
 from plantation_rwa.run.partitions import Published
 from plantation_rwa.run.progress import Progress
-from plantation_rwa.run.publishing import publish_part, remove_tree, remove_unnamed
+from plantation_rwa.run.publishing import Target, publish_part, remove_tree, remove_unnamed
 from plantation_rwa.run.session import Session, identity
-from plantation_rwa.run.walk import RunReport, Work, run_date
+from plantation_rwa.run.walk import Work, run_date
 from plantation_rwa.schema.tables import table
 
 FOLDER = "partial"
@@ -71,7 +72,7 @@ def run_only(
             fingerprint = identity({"whole": part.output.fingerprint, "only": "|".join(sorted(set(chosen)))})
             folder = "/".join(part.output.path.split("/")[1:-1])
             copied = publish_part(
-                out / FOLDER,
+                Target(out / FOLDER, session.config.simulated),
                 kept,
                 stage=part.output.stage,
                 table=spec.name,

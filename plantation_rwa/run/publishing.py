@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -13,8 +14,16 @@ from plantation_rwa.publish.manifest import Manifest, Output, load
 from plantation_rwa.run.partitions import Published
 
 
+@dataclass(frozen=True)
+class Target:
+    """Where files go, and whether each must say that its inputs are simulated."""
+
+    root: Path
+    simulated: bool
+
+
 def publish_part(
-    root: Path,
+    target: Target,
     frame: pd.DataFrame,
     *,
     stage: str,
@@ -27,7 +36,7 @@ def publish_part(
 ) -> Published:
     """Write one part of a finalised table; its name carries its identity, so no other part writes over it."""
     relative = f"{table}/{folder}/part-{fingerprint[:12]}.parquet"
-    file = write_part(frame, table, root / relative)
+    file = write_part(frame, table, target.root / relative, simulated=target.simulated)
     output = Output(
         stage,
         table,
@@ -40,7 +49,7 @@ def publish_part(
         dict(components),
         tuple(problems),
     )
-    return Published(root, output)
+    return Published(target.root, output)
 
 
 def read_all(parts: Sequence[Published], *, partition_key: str = "") -> pd.DataFrame:

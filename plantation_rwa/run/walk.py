@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +23,10 @@ from plantation_rwa.run import forecast as forecast_stage
 from plantation_rwa.run import report as report_stage
 from plantation_rwa.run import valuation as valuation_stage
 from plantation_rwa.run.inputs import known_inputs, with_climate_per_plantation
+from plantation_rwa.run.outcome import RunReport
 from plantation_rwa.run.partitions import History, Published, plan_whole
 from plantation_rwa.run.progress import Progress, Silent, StageClock
-from plantation_rwa.run.publishing import publish_part, read_all, remove_unnamed
+from plantation_rwa.run.publishing import Target, publish_part, read_all, remove_unnamed
 from plantation_rwa.run.scenes import Unit, imagery_chunk
 from plantation_rwa.run.session import (
     STAGES,
@@ -42,34 +42,6 @@ from plantation_rwa.sources.base import Inputs
 
 #: applies a function to items, here or on workers; outcomes in the order of the items
 Work = Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Outcome[Any]]]
-
-
-@dataclass
-class RunReport:
-    """What a run did, for the command line and the flows.
-
-    Parameters
-    ----------
-    computed, skipped
-        Partitions per stage.
-    failures
-        Partition and reason of what could not be computed.
-    """
-
-    as_of: str
-    root: Path
-    computed: dict[str, int] = field(default_factory=dict)
-    skipped: dict[str, int] = field(default_factory=dict)
-    failures: list[str] = field(default_factory=list)
-    quarantined: dict[str, int] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-    manifest: Manifest | None = None
-    parts: list[Published] = field(default_factory=list)
-
-    @property
-    def recomputed_nothing(self) -> bool:
-        """Whether every partition was already published."""
-        return not any(self.computed.values())
 
 
 def open_session(
@@ -111,6 +83,7 @@ class _Walk:
         self, session: Session, stages: Sequence[str], work: Work, progress: Progress, folder: SharedFolder
     ) -> None:
         self.session, self.stages, self.work, self.folder = session, stages, work, folder
+        self.target = Target(session.root, session.config.simulated)
         self.clock = StageClock(progress)
         self.history = History(session)
         self.report = RunReport(session.as_of.isoformat(), session.root)
@@ -118,6 +91,7 @@ class _Walk:
         self.old = found[1] if found and found[0] == session.root else None
         self.published: dict[str, list[Published]] = {}
         self.feature_work = features_stage.plan_features(session, self.history)
+        self.lost: set[tuple[str, ...]] = set()
 
     def run(self) -> RunReport:
         remove_stale(self.session.root)
@@ -156,7 +130,7 @@ class _Walk:
             vintage = max(frame["known_at"]).isoformat()
             parts.append(
                 publish_part(
-                    session.root,
+                    self.target,
                     frame,
                     stage=stage,
                     table=table,
@@ -181,6 +155,7 @@ class _Walk:
             self.clock.progress.advanced("features", done)
             if outcome.value is None:
                 self.report.failures += [f"features month={u.month} {'/'.join(u.key)}: {outcome.error}" for u in batch]
+                self.lost |= {(u.month, *u.key) for u in batch}
                 continue
             for unit, row in zip(batch, outcome.value, strict=True):
                 rows[(unit.key, unit.month)] = row
@@ -193,7 +168,9 @@ class _Walk:
         return rows, problems
 
     def _needed(self, stage: str) -> dict[str, str]:
-        needed = forecast_stage.components(self.session, self.feature_work.plans)
+        lost = self.lost if "features" in self.stages else None
+        plans = features_stage.plans_as_read(self.feature_work.plans, lost, self._parts("features"))
+        needed = forecast_stage.components(self.session, plans)
         return needed if stage == "forecast" else valuation_stage.components(self.session, identity(needed))
 
     def _whole(self, stage: str) -> None:
@@ -213,7 +190,7 @@ class _Walk:
             tables = self._compute(stage)
             self.published[stage] = [
                 publish_part(
-                    session.root,
+                    self.target,
                     finalise(frame, table),
                     stage=stage,
                     table=table,
@@ -254,7 +231,7 @@ class _Walk:
         session = self.session
         frame = finalise(session.known.quarantine.frame(session.instant), "quarantine")
         self.report.quarantined = {str(k): int(v) for k, v in frame["action"].value_counts().sort_index().items()}
-        components = {"rows": short(frame.astype("str").to_csv(index=False))}
+        components = {"rows": short([self.target.simulated, frame.astype("str").to_csv(index=False)])}
         plan = plan_whole(
             self.history,
             stage="quarantine",
@@ -265,7 +242,7 @@ class _Walk:
         )
         if plan.todo:
             part = publish_part(
-                session.root,
+                self.target,
                 frame,
                 stage="quarantine",
                 table="quarantine",

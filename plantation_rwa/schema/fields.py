@@ -277,7 +277,8 @@ _VALUATION_FIELDS = (
         0.0,
         1.0,
     ),
-    _price("ffb_price_spot",
+    _price(
+        "ffb_price_spot",
         "Farm-gate price per t of fresh fruit bunches from the latest prices known at as_of.",
     ),
     _int("units", "1", "Units the right is divided into.", 1),

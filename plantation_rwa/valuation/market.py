@@ -37,7 +37,7 @@ class MarketTables:
 
 @dataclass(frozen=True)
 class Price:
-    """One price observation, per t (K index: a fraction); a monthly one is the average of the month ending on ``day``."""
+    """One price observation, per t (K index: a fraction); a monthly one is the mean of the month ending on ``day``."""
 
     value: float
     currency: str

@@ -189,13 +189,12 @@ class Pricer:
             return None
         return forwards * np.array(rates, dtype=np.float64)
 
-    def _forward_id(
-        self, local: str, spot: float | None, regions: list[str], flags: set[str]
-    ) -> FloatArray | None:
+    def _forward_id(self, local: str, spot: float | None, regions: list[str], flags: set[str]) -> FloatArray | None:
         """Indonesian forwards: the curve in local currency times the basis of the latest domestic price.
 
         ``H_CPO(t) = F(t) X(t) b`` with X the forward exchange rate and ``b = cpo_id / mean(F X)`` over the days
-        that price is an average of: its month's settlement days, or its own day. Without an exchange rate the curve gives the shape only, without a curve the price stays flat.
+        that price is an average of: its month's settlement days, or its own day. Without an exchange rate the
+        curve gives the shape only, without a curve the price stays flat.
         """
         forwards = self._curve_forwards()
         if forwards is None or self.curve is None:
@@ -219,7 +218,9 @@ class Pricer:
             settled = self._market.futures["settle_date"].dt.date
             inside = settled[(settled >= observed.day.replace(day=1)) & (settled <= observed.day)]
             days = sorted(set(inside)) or days
-        values = [self._front(d) * (self._fx.spot(currency, local, d) or self._fx.spot(currency, local) or 1.0) for d in days]
+        values = [
+            self._front(d) * (self._fx.spot(currency, local, d) or self._fx.spot(currency, local) or 1.0) for d in days
+        ]
         return sum(values) / len(values)
 
     def _front(self, day: dt.date) -> float:

@@ -70,4 +70,6 @@ def test_inputs_that_leave_nothing_to_value_end_with_2(world_copy: Path, capsys:
 def test_an_input_that_cannot_be_read_is_named(world_copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     next(world_copy.rglob("harvest.csv")).write_bytes(b"\xff\xfe\x00nothing")
     assert run_command(["check", str(world_copy / "config.yaml")]) == 2
-    assert capsys.readouterr().err.startswith("error: harvest.csv")
+    err = capsys.readouterr().err
+    assert err.startswith("error: ")
+    assert "harvest.csv: is not UTF-8 text. Save it as CSV in UTF-8." in err

@@ -100,3 +100,19 @@ def test_a_folder_that_becomes_read_only_keeps_what_was_published(bare: Path, tm
     manifest = load(out, AS_OF.isoformat())
     assert manifest is not None
     assert damaged(out, manifest.outputs) == []
+
+
+def test_merged_copies_that_could_not_be_written_are_written_by_the_next_run(bare: Path, tmp_path: Path) -> None:
+    """They come before the manifest: a run that fails at them has published nothing and is done again."""
+    out = tmp_path / "out"
+    (out / "latest").mkdir(parents=True)
+    (out / "latest").chmod(0o555)
+    done = run(bare, out, "--stage", "features")
+    (out / "latest").chmod(0o755)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "latest/features.parquet: cannot be written (Permission denied)" in done.stderr
+    assert not (out / "manifests").exists()
+    again = ["run", str(bare), "--as-of", str(AS_OF), "--stage", "features", "--out"]
+    assert [run_command([*again, str(o)]) for o in (out, tmp_path / "clean")] == [0, 0]
+    assert (out / "latest" / "features.parquet").exists()
+    assert tree(out) == tree(tmp_path / "clean")

@@ -182,3 +182,12 @@ def test_band_in_another_crs_is_unreadable() -> None:
     assert spec.crs == CRS
     with pytest.raises(UnreadableSceneError, match="band B04: lies in EPSG:32749"):
         observe(Observation("a", (scene,)), reader, grid(4, 4), ("ndvi",), "strict")
+
+
+def test_scene_classes_in_another_crs_leave_the_scene_out() -> None:
+    reader = MemoryReader()
+    scene = reader.scene("a", palm())
+    _, classes = reader.files["a/SCL"]
+    reader.files["a/SCL"] = (grid(crs="EPSG:32749"), classes)
+    with pytest.raises(UnreadableSceneError, match="scene a, band SCL: lies in EPSG:32749"):
+        observe(Observation("a", (scene,)), reader, grid(4, 4), ("ndvi",), "strict")

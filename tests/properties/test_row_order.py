@@ -91,9 +91,17 @@ def test_shuffled_and_split_files_give_the_same_bytes(small_world: Path, tmp_pat
 @pytest.fixture(scope="module")
 def tables(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     world = Path(shutil.copytree(small_world, tmp_path_factory.mktemp("tables") / "world"))
-    for name, rows in (("harvest/harvest.csv", 90), ("market/futures.csv", 120), ("market/prices.csv", 90)):
+    for name, rows in (("harvest/harvest.csv", 80), ("market/futures.csv", 120), ("market/prices.csv", 90)):
         edit_csv(world / name, lambda t, rows=rows: t.tail(rows))
-    return unambiguous(world)
+    unambiguous(world)
+    edit_csv(world / "harvest/harvest.csv", with_revisions)
+    return world
+
+
+def with_revisions(table: pd.DataFrame) -> pd.DataFrame:
+    """Ten records once more, a tenth larger and known later."""
+    more = (table["ffb_t"].astype(float) * 1.1).round(3).astype(str)
+    return pd.concat([table, table.assign(ffb_t=more, known_at="2026-05-20").tail(10)])
 
 
 def rewritten(path: Path, order: list[int], cut: int | None, folder: Path) -> list[str]:

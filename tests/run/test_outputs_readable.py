@@ -169,3 +169,12 @@ def test_large_integers_stay_exact(small_run: Path, database: duckdb.DuckDBPyCon
         assert kind == "DECIMAL(38,0)"
         exact = total * 10 ** (unit_decimals - decimals) // units
         assert int(unit) == exact
+
+
+def test_every_file_of_a_simulated_portfolio_says_so_itself(small_run: Path) -> None:
+    manifest = json.loads((small_run / "manifests" / "as_of=2026-05-31.json").read_text())
+    files = [o["path"] for o in manifest["outputs"] if o["path"].endswith(".parquet")]
+    assert files
+    for path in files:
+        metadata = pq.read_schema(small_run / path).metadata
+        assert metadata[b"plantation_rwa.simulated"] == b"true", path

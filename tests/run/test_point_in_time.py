@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -19,6 +20,21 @@ def cut_csv(path: Path, keep: pd.Series) -> None:
     """Keep whole lines of a CSV file, byte for byte."""
     lines = path.read_text("utf-8").splitlines(keepends=True)
     path.write_text("".join([lines[0], *(line for line, k in zip(lines[1:], keep, strict=True) if k)]), "utf-8")
+
+
+def forget_scenes(path: Path, last: dt.date) -> int:
+    """Remove from a static catalog the items acquired after ``last``, their pixels with them; how many."""
+    catalog = json.loads(path.read_text())
+    kept, gone = [], 0
+    for link in catalog["links"]:
+        item = path.parent / link["href"]
+        if link["rel"] == "item" and json.loads(item.read_text())["properties"]["datetime"][:10] > last.isoformat():
+            shutil.rmtree(item.parent)
+            gone += 1
+        else:
+            kept.append(link)
+    path.write_text(json.dumps({**catalog, "links": kept}))
+    return gone
 
 
 def forget_after(world: Path, day: dt.date) -> dict[str, int]:
@@ -38,16 +54,16 @@ def forget_after(world: Path, day: dt.date) -> dict[str, int]:
         known = given.fillna(known)
     lost["harvest"] = int((known >= instant).sum())
     cut_csv(path, known < instant)
-    for path in world.rglob("items.json"):
-        collection = json.loads(path.read_text())
-        kept = [
-            f
-            for f in collection["features"]
-            if f["properties"]["datetime"][:10] <= (day - dt.timedelta(days=3)).isoformat()
-        ]
-        lost["scenes"] = lost.get("scenes", 0) + len(collection["features"]) - len(kept)
-        collection["features"] = kept
-        path.write_text(json.dumps(collection))
+    path = next(world.rglob("prices.csv"))
+    keep = pd.to_datetime(pd.read_csv(path, dtype=str)["known_at"], utc=True).dt.tz_localize(None) < instant
+    lost["prices"] = int((~keep).sum())
+    cut_csv(path, keep)
+    path = world / "climate" / "daily.parquet"
+    daily = pd.read_parquet(path)
+    months = pd.to_datetime(daily["date"]) + pd.offsets.MonthEnd(0) + pd.Timedelta(days=25)
+    lost["climate"] = int((months >= instant).sum())
+    daily[months < instant].to_parquet(path, index=False)
+    lost["scenes"] = sum(forget_scenes(path, day - dt.timedelta(days=3)) for path in world.rglob("catalog.json"))
     for path in (world / "sensors").glob("*.parquet"):
         frame = pd.read_parquet(path)
         times = pd.to_datetime(frame["time"], utc=True, format="ISO8601")
@@ -60,7 +76,7 @@ def forget_after(world: Path, day: dt.date) -> dict[str, int]:
 
 def test_what_is_known_later_changes_no_byte(small_world: Path, world_copy: Path, tmp_path: Path) -> None:
     lost = forget_after(world_copy, EARLY)
-    assert all(lost[name] > 0 for name in ("futures", "fx", "harvest", "sensors"))
+    assert all(lost[name] > 0 for name in ("futures", "fx", "harvest", "sensors", "prices", "climate", "scenes"))
     run_world(small_world / "config.yaml", tmp_path / "with", EARLY)
     run_world(world_copy / "config.yaml", tmp_path / "without", EARLY)
     assert tree(tmp_path / "with") == tree(tmp_path / "without")

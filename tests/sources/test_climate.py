@@ -236,7 +236,10 @@ def test_daily_table_takes_out_what_is_wrong_and_says_so(tmp_path: Path) -> None
     assert found[3, "precipitation"][2] == "precipitation is outside 0 to 2000 mm d-1; check the unit; value left out"
     assert found[3, "t2m_min"][1:] == ("33 > 31", "minimum temperature exceeds the maximum; both left out")
     assert found[4, "date"][2] == "repeats plantation_id and date of row 3 of daily.csv, which stays; row rejected"
-    assert found[5, "plantation_id"][2] == "is not in the register; add it there or correct the id; all rows of this id in the file rejected"
+    assert (
+        found[5, "plantation_id"][2]
+        == "is not in the register; add it there or correct the id; all rows of this id in the file rejected"
+    )
     assert found[6, "date"][0] == "rejected"
     assert found[7, "precipitation"][0] == "nulled"
     assert len(found) == 8

@@ -285,7 +285,9 @@ def test_bad_rows_change_nothing_of_the_others(tmp_path_factory: pytest.TempPath
 
 def test_an_unknown_id_of_a_long_series_is_reported_once_by_its_earliest_row(tmp_path: Path) -> None:
     path = tmp_path / "long.csv"
-    path.write_text("plantation_id,known_at\n" + "".join(f"GHOST,2024-01-{d:02d}\n" for d in (9, 3, 7)) + "A,2024-01-05\n")
+    path.write_text(
+        "plantation_id,known_at\n" + "".join(f"GHOST,2024-01-{d:02d}\n" for d in (9, 3, 7)) + "A,2024-01-05\n"
+    )
     columns = {"plantation_id": ColumnSpec("text", required=True), "known_at": ColumnSpec("instant")}
     bad = Quarantine()
     sheet = read_sheet([str(path)], input="long", columns=columns, quarantine=bad)

@@ -36,7 +36,7 @@ def test_malaysian_forward_is_the_futures_curve(make: SimpleNamespace, assumptio
     assert prices.cpo.mean(axis=1) == pytest.approx(np.full(24, 4060), rel=0.06)
     assert prices.flags == frozenset()
     assert (prices.currency, prices.reporting) == ("MYR", "MYR")
-    # the 15th is the last trading day of April to July, September, October; February, March and August end on the 13th, 14th
+    # contracts end on the 15th, but on the 13th or 14th in February, March and August
     between, quoted = "interpolated", "settlement"
     assert prices.sources[:9] == (between, between, quoted, quoted, quoted, quoted, between, quoted, quoted)
     assert set(prices.sources[9:]) == {"extrapolated"}
