@@ -144,7 +144,7 @@ class SharedFolder:
 
 
 def _refused(path: Path, error: OSError) -> PublishError:
-    reason = error.strerror or str(error)
+    reason = os.strerror(error.errno) if error.errno else str(error)  # libraries put their own long text beside it
     return PublishError(f"{path}: cannot be written ({reason}). Check rights, free space and that it is no folder.")
 
 

@@ -40,9 +40,15 @@ def components(session: Session, features: Sequence[PartitionPlan]) -> dict[str,
         "configuration": short([config.forecast.min_train_months, config.simulated, numbers, horizons(session)]),
         "features": short([f"{p.table}/{p.partition}:{p.fingerprint}" for p in features if p.table == "features"]),
         "harvest": str(snapshots["harvest"]["sha256"])[:16],
-        "quarantine": short(sorted(set(session.known.quarantine.frame(session.instant)["plantation_id"]))),
+        "quarantine": short(_quarantined(session)),
         "register": str(snapshots["register"]["sha256"])[:16] + str(snapshots["blocks"]["sha256"])[:16],
     }
+
+
+def _quarantined(session: Session) -> list[str]:
+    """Registered plantations with a record in quarantine."""
+    bad = session.known.quarantine.frame(session.instant)["plantation_id"]
+    return sorted(set(bad) & set(session.known.register["plantation_id"]))
 
 
 def forecast_tables(session: Session, features: pd.DataFrame) -> dict[str, Any]:

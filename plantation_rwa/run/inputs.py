@@ -86,15 +86,18 @@ def _imagery(config: Config, bad: Quarantine) -> ImagerySource | None:
 
 
 def with_climate_per_plantation(inputs: Inputs) -> Inputs:
-    """Daily climate per plantation from the grid; a supplied table wins over it, plantation by plantation."""
+    """Daily climate per plantation from the grid; a supplied table wins over it, day by day.
+
+    Day by day, because a table that starts later must not change what was known of the days before.
+    """
     if inputs.climate_grid is None:
         return inputs
     from plantation_rwa.features.climate import grid_to_plantations
 
     table = inputs.climate_daily
-    missing = inputs.register[~inputs.register["plantation_id"].isin(set(table["plantation_id"]))]
-    gridded = grid_to_plantations(inputs.climate_grid, missing)
-    daily = pd.concat([f for f in (table, gridded) if len(f)], ignore_index=True) if len(gridded) else table
+    gridded = grid_to_plantations(inputs.climate_grid, inputs.register)
+    both = pd.concat([f for f in (table, gridded) if len(f)] or [table], ignore_index=True)
+    daily = both.drop_duplicates(["plantation_id", "date"], keep="first")
     daily = daily.sort_values(["plantation_id", "date"], kind="stable").reset_index(drop=True)
     return dataclasses.replace(inputs, climate_daily=daily, climate_grid=None)
 

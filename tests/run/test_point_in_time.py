@@ -7,9 +7,12 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import xarray as xr
 
 from plantation_rwa.publish.manifest import damaged, load
+from plantation_rwa.testing import edit_config
 from tests.conftest import run_world, tree
 
 EARLY = dt.date(2026, 2, 28)
@@ -124,3 +127,36 @@ def test_the_point_in_time_test_can_fail(small_world: Path, tmp_path: Path) -> N
     assert late is not None
     for name in ("harvest", "futures", "fx", "sensors", "climate_daily"):
         assert early.inputs[name]["rows"] < late.inputs[name]["rows"]
+
+
+def test_a_climate_table_that_begins_later_leaves_the_grid_of_earlier_days(world_copy: Path, tmp_path: Path) -> None:
+    """The grid covers both plantations; a table row known later must not switch it off for the days before."""
+    path = world_copy / "climate" / "daily.parquet"
+    daily = pd.read_parquet(path)
+    daily["date"] = pd.to_datetime(daily["date"])
+    ids = sorted(daily["plantation_id"].unique())
+    one = daily[daily["plantation_id"] == ids[0]]
+    shape = (len(one), 16, 23)
+    grid = xr.Dataset(
+        {
+            name: (
+                ("time", "latitude", "longitude"),
+                np.broadcast_to(one[name].to_numpy(dtype="float32")[:, None, None], shape).copy(),
+                {"units": unit},
+            )
+            for name, unit in (("precipitation", "mm"), ("t2m_min", "degC"), ("t2m_max", "degC"))
+        },
+        coords={
+            "time": one["date"].to_numpy(),
+            "latitude": np.arange(8.0, -8.0, -1.0),
+            "longitude": np.arange(98.0, 121.0),
+        },
+    )
+    grid.to_netcdf(world_copy / "climate" / "grid.nc")
+    config = edit_config(world_copy / "config.yaml", {"climate.grid": "climate/grid.nc"})
+    one.to_parquet(path, index=False)
+    run_world(config, tmp_path / "before", EARLY)
+    late = daily[(daily["plantation_id"] == ids[1]) & (daily["date"] >= "2026-04-01")]
+    pd.concat([one, late]).to_parquet(path, index=False)
+    run_world(config, tmp_path / "after", EARLY)
+    assert tree(tmp_path / "before") == tree(tmp_path / "after")
