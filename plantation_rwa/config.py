@@ -226,7 +226,7 @@ def load_config(path: str | Path) -> Config:
     problems: list[Problem] = []
     try:
         raw = load_yaml(text, file.name, problems)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2026-02-30
         raise ConfigError(
             [
                 Problem(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,10 @@ import pytest
 from plantation_rwa.config import load_config
 from plantation_rwa.executor import Runner
 from plantation_rwa.run import STAGES, RunReport, load_inputs, open_session, run_date
+
+# as the command line does for itself: one level of parallelism, work units outside
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
 
 ROOT = Path(__file__).parents[1]
 AS_OF = dt.date(2026, 5, 31)

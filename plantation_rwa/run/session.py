@@ -23,6 +23,9 @@ from plantation_rwa.sources.base import Inputs
 
 STAGES = ("features", "forecast", "valuation", "report")
 
+#: no valuation date lies before the satellites and futures this program reads
+FIRST_YEAR = 1990
+
 _ROOMS = {
     "features": ("sources", "features"),
     "forecast": ("panel", "forecast"),
@@ -101,6 +104,9 @@ class Session:
 def resolve_as_of(config: Config, given: dt.date | None, today: dt.date) -> dt.date:
     """The valuation date: the option, else the configuration, else the last month end before today (UTC)."""
     chosen = given or config.as_of or last_month_end(today)
+    if chosen.year < FIRST_YEAR:
+        remedy = f"Choose a date from {FIRST_YEAR} on."
+        raise ConfigError([Problem("--as-of" if given else "as_of", "is too long ago", chosen.isoformat(), remedy)])
     if chosen > today:
         problem = Problem(
             "--as-of" if given else "as_of", "lies in the future", chosen.isoformat(), "Choose a past date."

@@ -105,7 +105,8 @@ class _Walk:
         manifest = self._manifest()
         if "report" in self.stages:
             manifest = self._report(manifest)
-        if self.old is None or manifest.text() != self.old.text():
+        changed = self.old is None or manifest.text() != self.old.text()
+        if changed or not (self.session.root / "latest").is_dir():
             # the merged copies first: a run that is killed between the two has no new manifest and makes both again
             if not any(m.as_of > manifest.as_of for m in load_all(self.session.root)):
                 write_latest(self.session.root, self._latest())

@@ -24,6 +24,8 @@ FILL_BELOW = -900.0
 #: Source: release calendar of the NOAA Climate Prediction Center.
 ONI_DAYS_AFTER_NEXT_MONTH = 10
 
+#: weather before this year is of no use here, and a single such row would open decades of empty months
+FIRST_YEAR = 1950
 _SEASONS = ("DJF", "JFM", "FMA", "MAM", "AMJ", "MJJ", "JJA", "JAS", "ASO", "SON", "OND", "NDJ")
 _DAILY = {
     "plantation_id": ColumnSpec("id", required=True),
@@ -68,6 +70,8 @@ def read_daily(
     sheet.frame["known_at"] = (end_of_month_utc(months) + pd.Timedelta(days=known_lag_days)).astype(
         "datetime64[us, UTC]"
     )
+    old = sheet.frame["date"].dt.year < FIRST_YEAR
+    sheet.reject(old, "date", f"date lies before {FIRST_YEAR}; no such weather is used")
     reason = "is not in the register; add it there or correct the id"
     sheet.reject_unknown("plantation_id", list(register["plantation_id"]), reason, once=True)
     for name in VARIABLES:
@@ -183,7 +187,7 @@ def _season(words: list[str], header: list[str]) -> tuple[str, str, float]:
     """Fault (empty if none), month and value of one line of NOAA's file."""
     if len(words) != len(header):
         return f"the row has {len(words)} fields where the header has {len(header)}", "", np.nan
-    if words[0] not in _SEASONS or not words[1].isdigit():
+    if words[0] not in _SEASONS or not (words[1].isascii() and words[1].isdigit() and 1800 < int(words[1]) < 2200):
         return "season or year cannot be read", "", np.nan
     month = f"{int(words[1]):04d}-{_SEASONS.index(words[0]) + 1:02d}"
     try:

@@ -180,9 +180,10 @@ def _mended(geometry: BaseGeometry, repairs: list[str]) -> Outline:
         parts = [p for p in _polygons(rebuilt) if area_ha(shapely.orient_polygons(p)) > 0]
         if not parts:
             return Outline(None, f"has no area ({why}{where})")
-        geometry = parts[0] if len(parts) == 1 else shapely.multipolygons(parts)
+        # parts that share an edge are one polygon; side by side in one MultiPolygon they would be invalid again
+        geometry = shapely.union_all(parts)
         total = area_ha(shapely.orient_polygons(geometry))
-        repairs.append(f"{why}{where}: rings rebuilt, {len(parts)} part(s), {total:.2f} ha")
+        repairs.append(f"{why}{where}: rings rebuilt, {shapely.get_num_geometries(geometry)} part(s), {total:.2f} ha")
     geometry = shapely.orient_polygons(geometry)
     if area_ha(geometry) <= 0:
         return Outline(None, "has no area")

@@ -35,11 +35,14 @@ FUTURES_COLUMNS: Mapping[str, ColumnSpec] = {
     "settle_date": ColumnSpec("date", required=True),
     "symbol": ColumnSpec("choice", required=True, values=tuple(SYMBOLS)),
     "contract": ColumnSpec("month", required=True),
-    "settle": ColumnSpec("float", required=True, above=0.0),
+    "settle": ColumnSpec("float", required=True, above=0.0, lower=1.0, upper=1e6),
     "currency": ColumnSpec("text", required=True, pattern="[A-Z]{3}", hint=_CURRENCY),
     "open_interest": ColumnSpec("float", lower=0.0),
     "volume": ColumnSpec("float", lower=0.0),
 }
+
+#: an exchange rate that moves by more than this factor from one quote to the next is an error of the file
+MAX_FX_JUMP = 5.0
 
 PRICES_COLUMNS: Mapping[str, ColumnSpec] = {
     "date": ColumnSpec("date"),
@@ -56,7 +59,7 @@ FX_COLUMNS: Mapping[str, ColumnSpec] = {
     "date": ColumnSpec("date", required=True),
     "base": ColumnSpec("text", required=True, pattern="[A-Z]{3}", hint=_CURRENCY),
     "quote": ColumnSpec("text", required=True, pattern="[A-Z]{3}", hint=_CURRENCY),
-    "rate": ColumnSpec("float", required=True, above=0.0),
+    "rate": ColumnSpec("float", required=True, above=0.0, lower=1e-9, upper=1e9),
     "kind": ColumnSpec("choice", values=("spot", "onshore_fwd", "ndf")),
 }
 
@@ -170,7 +173,30 @@ def read_fx(paths: Sequence[str] | None, quarantine: Quarantine) -> pd.DataFrame
     )
     frame["kind"] = frame["kind"].where(frame["kind"] != "", "spot")
     sheet.reject_duplicates(["date", "base", "quote", "kind"], column="quote")
+    _reject_jumps(sheet)
     return sheet.result()[[*FX_COLUMNS, "known_at"]]
+
+
+def _reject_jumps(sheet: Sheet) -> None:
+    """Reject a rate many times off the one accepted before it: a quote turned round, or in another unit.
+
+    Each rate is held against earlier ones only, so that later rows change nothing of what was accepted before.
+    """
+    frame = sheet.frame
+    rows = frame[sheet.accepted].sort_values(["base", "quote", "kind", "date"], kind="stable")
+    jumps, told = np.zeros(len(frame), dtype=bool), {}
+    for _, group in rows.groupby(["base", "quote", "kind"], sort=True):
+        last = float("nan")
+        for position, rate in zip(group.index, group["rate"], strict=True):
+            if last / MAX_FX_JUMP <= rate <= last * MAX_FX_JUMP or last != last:
+                last = float(rate)
+                continue
+            jumps[position] = True
+            told[position] = (
+                f"rate {rate:g} is more than {MAX_FX_JUMP:g} times off the {last:g} before it; "
+                "is the quote turned round, or in another unit?"
+            )
+    sheet.reject(jumps, "rate", [told[i] for i in np.flatnonzero(jumps)])
 
 
 def read_rates(paths: Sequence[str] | None, quarantine: Quarantine) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import geopandas as gpd
 import numpy as np
@@ -26,17 +26,17 @@ RIGHTS_COLUMNS: Mapping[str, ColumnSpec] = {
     "tenor_months": ColumnSpec("int", lower=1, upper=360),
     "start_month": ColumnSpec("month"),
     "step_up": ColumnSpec("float", above=0.0, upper=10.0),
-    "price_floor": ColumnSpec("float", above=0.0),
-    "price_cap": ColumnSpec("float", above=0.0),
+    "price_floor": ColumnSpec("float", above=0.0, upper=1e15),
+    "price_cap": ColumnSpec("float", above=0.0, upper=1e15),
     "price_basis": ColumnSpec("choice", values=("ffb", "cpo")),
-    "min_payment": ColumnSpec("float", lower=0.0),
-    "max_payment": ColumnSpec("float", above=0.0),
+    "min_payment": ColumnSpec("float", lower=0.0, upper=1e15),
+    "max_payment": ColumnSpec("float", above=0.0, upper=1e15),
     "payment_lag_months": ColumnSpec("int", lower=0, upper=24),
     "frequency_months": ColumnSpec("int", lower=1, upper=12),
     "first_loss": ColumnSpec("float", lower=0.0, upper=1.0, hint="write a fraction, 0.2 for 20 %"),
     "reserve_months": ColumnSpec("float", lower=0.0, upper=120.0),
-    "issue_price": ColumnSpec("float", above=0.0),
-    "units": ColumnSpec("int", lower=1, upper=1e18),
+    "issue_price": ColumnSpec("float", above=0.0, upper=1e15),
+    "units": ColumnSpec("int", lower=1, upper=1e15),
     "pool_id": ColumnSpec("id"),
     "payor_id": ColumnSpec("id"),
     "collection_route": ColumnSpec("choice", values=("mill_direct", "controlled_account", "sponsor")),
@@ -107,7 +107,7 @@ def read_rights(
     sheet.reject_duplicates(
         ["plantation_id", "right_id"], column="right_id", hint="; give each right of a plantation its own right_id"
     )
-    _reject_oversold(sheet)
+    _reject_oversold(sheet, terms)
     given = sheet.result()[list(RIGHTS_COLUMNS)]
     without = [p for p in registered if p not in set(given["plantation_id"])]
     rest = pd.DataFrame({c: _empty(c, len(without)) for c in RIGHTS_COLUMNS})
@@ -202,11 +202,17 @@ def _empty(column: str, n: int) -> pd.Series:
     )
 
 
-def _reject_oversold(sheet: Sheet) -> None:
+def _largest_share(right: pd.Series, terms: Mapping[str, Any]) -> float:
+    """Largest share a right ever takes: it steps up once a year over its tenor; missing terms take the default."""
+    step, tenor = (float(terms[n] if pd.isna(right[n]) else right[n]) for n in ("step_up", "tenor_months"))
+    return float(float(right["share"]) * max(1.0, step) ** ((tenor - 1) // 12))
+
+
+def _reject_oversold(sheet: Sheet, terms: Mapping[str, Any]) -> None:
     frame, sold = sheet.frame, dict[str, float]()
     over, told = np.zeros(len(frame), dtype=bool), []
     for row in np.flatnonzero(sheet.accepted):
-        plantation, share = frame["plantation_id"].iloc[row], float(frame["share"].iloc[row])
+        plantation, share = frame["plantation_id"].iloc[row], _largest_share(frame.iloc[row], terms)
         before = sold.get(plantation, 0.0)
         if before + share > 1.0 + 1e-9:
             over[row] = True

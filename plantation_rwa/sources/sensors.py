@@ -39,6 +39,8 @@ _SPECS = {
     "value": ColumnSpec("float", required=True),
     "unit": ColumnSpec("text", required=True),
 }
+#: no logger of this program's world recorded before or after; other years come from a clock that was reset
+_YEARS = (1990, 2200)
 _ISO = r"^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)? ?(Z|[+-]\d{2}:?\d{2})?$"
 
 
@@ -110,6 +112,9 @@ def _utc(sheet: Sheet, texts: pd.Series, timezones: Mapping[str, str]) -> pd.Ser
         here = naive & (zones == name).to_numpy(bool)
         placed = local[here].dt.tz_localize(name, ambiguous="NaT", nonexistent="NaT")
         out[here] = placed.dt.tz_convert("UTC").astype("datetime64[us, UTC]")
+    early = out.notna().to_numpy(bool) & ~out.dt.year.between(*_YEARS).to_numpy(bool)
+    told = f"time lies outside the years {_YEARS[0]} to {_YEARS[1]}; has the logger's clock been reset?"
+    sheet.reject(early, "time", told, list(texts[early]))
     lost = naive & out.isna().to_numpy(bool)
     sheet.reject(lost, "time", "time falls into a clock change of its zone; write an offset", list(texts[lost]))
     return out

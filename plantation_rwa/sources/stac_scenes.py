@@ -50,6 +50,11 @@ def scenes_of(raw: Iterable[RawItem], config: ImageryConfig, quarantine: Quarant
         except UnusableItemError as error:
             _reject(entry, error, config, quarantine)
             continue
+        except (AttributeError, TypeError, ValueError, KeyError, IndexError) as error:
+            # a field of the item has another kind than STAC gives it: this item is unusable, not the run
+            fault = UnusableItemError(f"item does not follow STAC ({type(error).__name__}: {error})")
+            _reject(entry, fault, config, quarantine)
+            continue
         cover = made.scene.cloud_cover
         if cover is None or cover <= config.max_cloud_cover:
             parsed.append(made)

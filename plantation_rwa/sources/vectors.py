@@ -160,7 +160,7 @@ def _geojson(name: str, data: bytes, expected: list[str]) -> _Vector:
         document = json.loads(data.decode("utf-8-sig"))
         features = document["features"] if document["type"] == "FeatureCollection" else [document]
         records = [(dict(f.get("properties") or {}), f.get("geometry")) for f in features]
-    except (UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise SourceError.of(name, "is not a GeoJSON FeatureCollection", one_line(error), "Write it again.") from None
     # without features there are no columns to miss
     names = list(dict.fromkeys(k for properties, _ in records for k in properties)) if records else expected
@@ -176,12 +176,15 @@ def _geojson_crs(document: Mapping[str, Any]) -> Any:
     if "crs" not in document:
         return WGS84
     member = document["crs"]
-    return member.get("properties", {}).get("name") if isinstance(member, Mapping) else None
+    properties = member.get("properties") if isinstance(member, Mapping) else None
+    return properties.get("name") if isinstance(properties, Mapping) else None
 
 
 def _json_text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair is no text
+    if value is None:
+        return None
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):

@@ -234,3 +234,17 @@ def test_nothing_configured_gives_typed_empty_tables(reader: Callable[..., pd.Da
     table = reader(None, Quarantine())
     assert len(table) == 0
     assert str(table["known_at"].dtype) == "datetime64[us, UTC]"
+
+
+def test_an_exchange_rate_turned_round_is_rejected_by_what_was_known_before(tmp_path: Path) -> None:
+    path = tmp_path / "fx.csv"
+    path.write_text(
+        "date,base,quote,rate\n2026-01-02,MYR,IDR,4000\n2026-01-03,MYR,IDR,0.00025\n2026-01-04,MYR,IDR,4100\n"
+        "2026-01-05,MYR,IDR,41\n"
+    )
+    bad = Quarantine()
+    kept = read_fx([str(path)], bad)
+    assert kept["rate"].tolist() == [4000.0, 4100.0]
+    rows = bad.frame()
+    assert rows["row"].tolist() == [2, 4]
+    assert rows["reason"].str.contains("turned round, or in another unit").all()

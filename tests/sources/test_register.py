@@ -454,7 +454,8 @@ def test_any_ring_ends_valid_or_refused(tmp_path_factory: pytest.TempPathFactory
     outline = kept.geometry.iloc[0]
     assert outline.is_valid
     assert outline.geom_type in {"Polygon", "MultiPolygon"}
-    assert 0 < kept["area_geodesic_ha"].iloc[0] <= hull * (1 + 1e-6)
+    # edges are geodesics: more vertices on the hull's straight edges in degrees move its area by some 1e-6 (2 km edges)
+    assert 0 < kept["area_geodesic_ha"].iloc[0] <= hull * (1 + 1e-5)
     if ring.is_valid and not len(bad):
         assert outline.equals(ring)
     else:

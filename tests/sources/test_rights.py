@@ -162,3 +162,15 @@ def test_mills_with_and_without_places(tmp_path: Path) -> None:
     gpd.GeoDataFrame({"mill_id": ["M1"]}, geometry=[Point(103, 2)], crs=4326).to_parquet(tmp_path / "m.parquet")
     again = read_parties([str(tmp_path / "m.parquet")], "mills", Quarantine())
     assert dict(again.dtypes) == dict(mills.dtypes) == dict(read_parties(None, "mills", Quarantine()).dtypes)
+
+
+def test_a_share_that_steps_up_past_the_whole_revenue_is_oversold(tmp_path: Path) -> None:
+    path = tmp_path / "rights.csv"
+    path.write_text("plantation_id,right_id,share,step_up,tenor_months\nP1,R1,0.5,1.5,24\nP1,R2,0.5,1.5,60\n")
+    bad = Quarantine()
+    register = pd.DataFrame({"plantation_id": ["P1"], "mill_id": [""]})
+    kept = read_rights([str(path)], RightsConfig(), register, bad)
+    # 0.5 x 1.5 = 0.75 in the second year; 0.5 x 1.5^4 = 2.53 in the fifth
+    assert kept["right_id"].tolist() == ["R1"]
+    assert bad.frame()["row"].tolist() == [2]
+    assert "oversell" in bad.frame()["reason"].iloc[0]
