@@ -33,6 +33,7 @@ FLAGS: dict[str, str] = {
     "rates_missing": "no discount curve: the assumed curve was used",
     "no_forecast": "no forecast for this plantation: the right has no value and is graded D",
     "forecast_short": "the forecast ends before the right does: no revenue in the months without forecast",
+    "not_computable": "terms or prices so large or small that no value can be computed: no value, graded D",
     "no_price": "no palm-oil price or exchange rate: the right has no value and is graded D",
     "fiscal_missing": "no tax or levy schedule in force for some month: taken as zero",
     "expired": "the term of the right is over",

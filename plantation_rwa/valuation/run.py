@@ -105,7 +105,7 @@ def value(
     for right in terms:
         if before is None or before[0] != right.plantation_id:
             before = (right.plantation_id, run.prices(right.plantation_id), run.volume(right.plantation_id))
-        valued = run.right(right, before[1], before[2])
+        valued = run.right_or_flag(right, before[1], before[2])
         flows += valued.flows
         values.append(valued.row)
         if valued.known:

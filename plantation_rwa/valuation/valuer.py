@@ -128,6 +128,26 @@ class Valuer:
             return same, same, same
         return float(model["ar1_common"]), float(model["ar1_region"]), float(model["ar1_own"])
 
+    def right_or_flag(self, right: Right, prices: PlantationPrices, volume: Volume) -> Valued:
+        """Value one right; terms or prices beyond all arithmetic leave it without a value, its neighbours untouched."""
+        try:
+            return self.right(right, prices, volume)
+        except (ArithmeticError, ValueError):
+            nothing = np.zeros(self.drivers.paths)
+            row: Row = {
+                "plantation_id": right.plantation_id,
+                "right_id": right.right_id,
+                "currency": prices.reporting,
+                "share": right.share,
+                "tenor_months": right.tenor_months,
+                "units": right.units,
+                "decimals": currency_decimals(prices.reporting),
+                "unit_decimals": UNIT_DECIMALS,
+                "confidence_grade": "D",
+                "quality_flag": _joined({*prices.flags, "not_computable"}, self.evidence.get(right.plantation_id, {})),
+            }
+            return Valued(row | dict.fromkeys(_VALUE_COLUMNS), [], nothing, nothing)
+
     def right(self, right: Right, prices: PlantationPrices, volume: Volume) -> Valued:
         """Value one right."""
         as_of, a = self.drivers.as_of, self.assumptions
@@ -153,6 +173,8 @@ class Valuer:
         beyond = sum(w * m for w, m, s in zip(weights, means, prices.sources[at], strict=True) if s == "extrapolated")
         decimals = currency_decimals(prices.reporting)
         total_int = minor_units(fair, decimals)
+        if abs(total_int) >= 2**63:
+            raise OverflowError(f"value of {right.plantation_id} {right.right_id} does not fit 64 bits in minor units")
         evidence = self.evidence.get(right.plantation_id, {})
         row: Row = {
             "plantation_id": right.plantation_id,

@@ -275,3 +275,28 @@ def test_every_flag_is_in_the_dictionary(portfolio: Portfolio, make: SimpleNames
     codes = {code for column in texts for text in column for code in text.split(";") if code}
     assert {"expired", "fiscal_missing", "forecast_short", "no_price", "oer_default", "tenure_end"} <= codes
     assert codes <= set(FLAGS)
+
+
+def test_a_right_beyond_all_arithmetic_has_no_value_and_leaves_its_neighbour_alone(
+    portfolio: Portfolio, make: SimpleNamespace
+) -> None:
+    ids = ("P1", "P2")
+    forecasts = pd.concat([make.forecast(i) for i in ids], ignore_index=True)
+    rights = make.rights(ids)
+    spoilt = rights.assign(
+        min_payment=[
+            1e300 if p == "P1" else m for p, m in zip(rights["plantation_id"], rights["min_payment"], strict=True)
+        ]
+    )
+    result, sound = (
+        portfolio(ids, rights=spoilt, forecasts=forecasts),
+        portfolio(ids, rights=rights, forecasts=forecasts),
+    )
+    broken = row_of(result, "P1")
+    assert pd.isna(broken["npv_fair"])
+    assert pd.isna(broken["nav_total_int"])
+    assert broken["confidence_grade"] == "D"
+    assert "not_computable" in broken["quality_flag"].split(";")
+    assert row_of(result, "P2")["npv_fair"] == row_of(sound, "P2")["npv_fair"]
+    for name in ("valuations", "cash_flows", "curves", "pools"):
+        finalise(getattr(result, name), name)
