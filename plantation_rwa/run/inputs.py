@@ -27,10 +27,6 @@ def load_inputs(config: Config) -> Inputs:
     plantations = faults.read("portfolio.register", lambda: register.read_register(portfolio.plantations, bad))
     if plantations is None:
         raise SourceError(faults.problems)
-    if plantations.empty:
-        reasons = "; ".join(sorted(set(bad.frame()["reason"]))[:3]) or "the files hold no rows"
-        remedy = "See the records that 'plantation-rwa check' lists."
-        raise SourceError.of("portfolio.register", "holds no usable plantation", reasons, remedy)
     climate_cfg, harvest_cfg = config.climate or ClimateConfig(), config.harvest
     zones = dict(zip(plantations["plantation_id"], plantations["timezone"], strict=True))
     price_lag = int(config.assumptions().number("market.monthly_price_known_lag_days"))

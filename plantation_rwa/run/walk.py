@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from plantation_rwa.config import Config
-from plantation_rwa.errors import PlantationError, StageError
+from plantation_rwa.errors import PlantationError, SourceError, StageError
 from plantation_rwa.executor import Outcome
 from plantation_rwa.periods import as_of_instant
 from plantation_rwa.publish.files import SharedFolder, remove_stale
@@ -49,6 +49,10 @@ def open_session(
 ) -> Session:
     """A session for one date; ``inputs`` may be shared between dates."""
     out = output_folder(config)
+    if inputs.register.empty:
+        reasons = "; ".join(sorted(set(inputs.quarantine.frame()["reason"]))[:3]) or "the files hold no rows"
+        remedy = "See the records that 'plantation-rwa check' lists."
+        raise SourceError.of("portfolio.register", "holds no usable plantation", reasons, remedy)
     known = known_inputs(with_climate_per_plantation(inputs), config, as_of_instant(as_of))
     chosen = root or out
     reuse = (chosen,) if chosen == out else (chosen, out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -169,3 +170,18 @@ def test_doctor_says_which_outputs_this_version_cannot_write(
     assert run_command(["doctor", str(config)]) == 1
     row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("output folder"))
     assert "publish.out: is no local folder (got s3://bucket/out)" in row
+
+
+def test_a_register_without_a_usable_plantation_is_refused_with_the_reason(
+    world_copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    register = world_copy / "register.geojson"
+    text = json.loads(register.read_text())
+    for feature in text["features"]:
+        feature["properties"]["planted_date"] = "soon"
+    register.write_text(json.dumps(text))
+    assert run_command(["run", str(world_copy / "config.yaml"), "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert "portfolio.register: holds no usable plantation" in said
+    assert "planted_date" in said
+    assert not (tmp_path / "out").exists()
