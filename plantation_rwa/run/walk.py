@@ -50,7 +50,8 @@ def open_session(
     """A session for one date; ``inputs`` may be shared between dates."""
     out = output_folder(config)
     if inputs.register.empty:
-        reasons = "; ".join(sorted(set(inputs.quarantine.frame()["reason"]))[:3]) or "the files hold no rows"
+        bad = inputs.quarantine.frame()
+        reasons = "; ".join(sorted(set(bad.loc[bad["input"] == "register", "reason"]))[:3]) or "the files hold no rows"
         remedy = "See the records that 'plantation-rwa check' lists."
         raise SourceError.of("portfolio.register", "holds no usable plantation", reasons, remedy)
     known = known_inputs(with_climate_per_plantation(inputs), config, as_of_instant(as_of))
