@@ -12,8 +12,8 @@ from plantation_rwa.cli.console import StageProgress, error, say, table
 from plantation_rwa.config import Config, load_config
 from plantation_rwa.errors import ConfigError, Problem
 from plantation_rwa.executor import Runner
-from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.run import RunReport, load_inputs, open_session, resolve_as_of, run_date
+from plantation_rwa.run.outcome import SHOWN
 from plantation_rwa.run.outlook import outlook
 from plantation_rwa.run.partial import run_only, working_folder
 from plantation_rwa.run.session import output_folder
@@ -66,9 +66,8 @@ def with_out(config: Config, out: str | None) -> Config:
 
 
 def _closing(report: RunReport, config: Config) -> None:
-    parts = {p.output.table: p.path for p in report.parts if p.output.partition.startswith("as_of=")}
-    if {"forecasts", "forecast_model", "valuations"} <= set(parts) and all(p.exists() for p in parts.values()):
-        rows = summary_rows(config, *(read_part(parts[t]) for t in ("forecasts", "forecast_model", "valuations")))
+    if report.tables:
+        rows = summary_rows(config, *(report.tables[name] for name in SHOWN))
         columns = [
             "plantation",
             "right",

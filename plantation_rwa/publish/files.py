@@ -9,7 +9,7 @@ import platform
 import re
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,11 +97,12 @@ def write_text_atomically(path: str | Path, text: str) -> OutputFile:
 
 
 class SharedFolder:
-    """A folder that a run writes to, marked as in use with the operating system for as long as the run lasts.
+    """A folder that runs write to, marked as in use with the operating system for as long as a run lasts.
 
-    Several runs may use one folder; each asks :meth:`alone` before it deletes what it did not write. The mark is
-    an advisory lock on the folder itself: no file, and gone with the process however that ends. Where the
-    platform has no such locks, nobody is ever alone.
+    Several runs may use one folder. What no manifest names may be another run's that is under way, so it is
+    deleted by the last one to leave alone (:meth:`last`), and what must fit together (page, merged copies,
+    manifest) is written by one at a time (:meth:`turn`). The marks are advisory locks on folders: no files, and
+    gone with the process however that ends. Where the platform has no such locks, nobody is ever the last.
     """
 
     def __init__(self, root: str | Path) -> None:
@@ -111,9 +112,7 @@ class SharedFolder:
         try:
             self._made = not self._root.exists()
             self._root.mkdir(parents=True, exist_ok=True)
-            if os.name == "posix":
-                self._handle = os.open(self._root, os.O_RDONLY)
-                self._lock(exclusive=False)
+            self._handle = _locked(self._root, exclusive=False)
         except OSError as error:
             raise _refused(self._root, error) from error
         return self
@@ -125,22 +124,48 @@ class SharedFolder:
             with contextlib.suppress(OSError):
                 self._root.rmdir()
 
-    def alone(self) -> bool:
-        """Whether no other run uses the folder at this moment."""
+    def last(self) -> bool:
+        """Whether no other run uses the folder; if so, none can begin before this one leaves.
+
+        To be asked once, when nothing is left to write or to read: the answer no ends the run's own mark, because
+        the operating system drops a shared lock before it tries for an exclusive one. Of several runs that end at
+        the same moment at least one is therefore the last.
+        """
         if self._handle < 0:
             return False
-        try:
-            self._lock(exclusive=True)
-        except BlockingIOError:
-            return False
-        finally:
-            self._lock(exclusive=False)
-        return True
-
-    def _lock(self, *, exclusive: bool) -> None:
         import fcntl
 
-        fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB if exclusive else fcntl.LOCK_SH)
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait until no other run is within its turn."""
+        place = self._root / "manifests"
+        try:
+            place.mkdir(exist_ok=True)
+            handle = _locked(place, exclusive=True)
+        except OSError as error:
+            raise _refused(place, error) from error
+        try:
+            yield
+        finally:
+            if handle >= 0:
+                os.close(handle)
+
+
+def _locked(folder: Path, *, exclusive: bool) -> int:
+    """Handle of a folder with a lock that closing it ends; -1 where the platform has none."""
+    if os.name != "posix":
+        return -1
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+    return handle
 
 
 def _refused(path: Path, error: OSError) -> PublishError:

@@ -5,8 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pandas as pd
+
+from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.publish.manifest import Manifest
 from plantation_rwa.run.partitions import Published
+
+#: tables that the closing lines of a run show
+SHOWN = ("forecasts", "forecast_model", "valuations")
 
 
 @dataclass
@@ -19,6 +25,9 @@ class RunReport:
         Partitions per stage.
     failures
         Partition and reason of what could not be computed.
+    tables
+        Rows of :data:`SHOWN` as published, if all of them are: kept here because the files may be replaced as soon
+        as the run is over.
     """
 
     as_of: str
@@ -30,6 +39,13 @@ class RunReport:
     seconds: dict[str, float] = field(default_factory=dict)
     manifest: Manifest | None = None
     parts: list[Published] = field(default_factory=list)
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    def read_tables(self) -> None:
+        """Read :attr:`tables` from the published parts."""
+        parts = {p.output.table: p.path for p in self.parts if p.output.partition.startswith("as_of=")}
+        found = set(SHOWN) <= set(parts)
+        self.tables = {name: read_part(parts[name]) for name in SHOWN} if found else {}
 
     @property
     def recomputed_nothing(self) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from plantation_rwa.errors import ConfigError, Problem, StageError
+from plantation_rwa.publish.files import SharedFolder
 from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.publish.manifest import load, manifest_path, save
 from plantation_rwa.run.outcome import RunReport
@@ -53,42 +54,51 @@ def run_only(
     Stages left out are read from what ``out`` has published for the date, as without ``--only``.
     """
     check_ids(list(session.known.register["plantation_id"]), chosen)
+    whole = [s for s in stages if s != "report"]
     try:
-        _lay_out(session, out)
+        with SharedFolder(out):
+            _lay_out(session, out)
         try:
-            report = run_date(session, stages=[s for s in stages if s != "report"], work=work, progress=progress)
+            report = run_date(session, stages=whole, work=work, progress=progress)
         except StageError as error:  # the reader knows the output folder, not where this works
             raise StageError(str(error).replace(f"{session.root.name}/", f"{out.name}/")) from None
-        assert report.manifest is not None
-        published: list[Published] = []
-        for part in report.parts:
-            spec = table(part.output.table)
-            if "plantation_id" not in spec.columns:
-                continue
-            frame = read_part(part.path)
-            kept = frame[frame["plantation_id"].isin(chosen)]
-            if kept.empty:
-                continue
-            fingerprint = identity({"whole": part.output.fingerprint, "only": "|".join(sorted(set(chosen)))})
-            folder = "/".join(part.output.path.split("/")[1:-1])
-            copied = publish_part(
-                Target(out / FOLDER, session.config.simulated),
-                kept,
-                stage=part.output.stage,
-                table=spec.name,
-                folder=folder,
-                partition=part.output.partition,
-                fingerprint=fingerprint,
-                components=part.output.components,
-            )
-            published.append(copied)
-        manifest = report.manifest.with_outputs(p.output for p in published)
-        save(out / FOLDER, manifest)
-        remove_unnamed(out / FOLDER, manifest)
-        report.root, report.manifest, report.parts = out / FOLDER, manifest, published
+        with SharedFolder(out / FOLDER) as folder:
+            _copy_out(session, report, chosen, out / FOLDER)
+            report.read_tables()
+            if folder.last():
+                remove_unnamed(out / FOLDER, report.as_of)
         return report
     finally:
         remove_tree(session.root)
+
+
+def _copy_out(session: Session, report: RunReport, chosen: Sequence[str], root: Path) -> None:
+    """Publish the chosen plantations' rows of a run on all of them, and make the report that of the copy."""
+    assert report.manifest is not None
+    published: list[Published] = []
+    for part in report.parts:
+        spec = table(part.output.table)
+        if "plantation_id" not in spec.columns:
+            continue
+        frame = read_part(part.path)
+        kept = frame[frame["plantation_id"].isin(chosen)]
+        if kept.empty:
+            continue
+        fingerprint = identity({"whole": part.output.fingerprint, "only": "|".join(sorted(set(chosen)))})
+        copied = publish_part(
+            Target(root, session.config.simulated),
+            kept,
+            stage=part.output.stage,
+            table=spec.name,
+            folder="/".join(part.output.path.split("/")[1:-1]),
+            partition=part.output.partition,
+            fingerprint=fingerprint,
+            components=part.output.components,
+        )
+        published.append(copied)
+    manifest = report.manifest.with_outputs(p.output for p in published)
+    save(root, manifest)
+    report.root, report.manifest, report.parts = root, manifest, published
 
 
 def _lay_out(session: Session, out: Path) -> None:

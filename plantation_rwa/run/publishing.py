@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from plantation_rwa.publish.geoparquet import read_part, write_part
-from plantation_rwa.publish.manifest import Manifest, Output, load
+from plantation_rwa.publish.manifest import Output, load
 from plantation_rwa.run.partitions import Published
 
 
@@ -63,18 +63,18 @@ def read_all(parts: Sequence[Published], *, partition_key: str = "") -> pd.DataF
     return pd.concat([f for f in frames if len(f)] or frames[:1], ignore_index=True)
 
 
-def remove_unnamed(root: Path, manifest: Manifest) -> None:
-    """Delete parts in this date's folders that its manifest does not name; feature parts stay for other dates.
+def remove_unnamed(root: Path, as_of: str) -> None:
+    """Delete parts in a date's folders that its manifest does not name; feature parts stay for other dates.
 
     They are those of an earlier run of the date, and what a killed run left without ever writing a manifest: a
-    reader of the whole folder would count both. Only for a run that is alone in the folder: what another one is
+    reader of the whole folder would count both. Only for the last run to leave the folder: what another one is
     writing has no manifest yet.
     """
-    now = load(root, manifest.as_of)
-    if now is None or now.text() != manifest.text():
+    manifest = load(root, as_of)
+    if manifest is None:
         return
     kept = {o.path for o in manifest.outputs}
-    for path in sorted(root.glob(f"*/as_of={manifest.as_of}/part-*.parquet")):
+    for path in sorted(root.glob(f"*/as_of={as_of}/part-*.parquet")):
         if path.relative_to(root).as_posix() not in kept:
             path.unlink(missing_ok=True)
 

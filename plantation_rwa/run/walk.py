@@ -17,7 +17,7 @@ from plantation_rwa.periods import as_of_instant
 from plantation_rwa.publish.files import SharedFolder, remove_stale
 from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.publish.latest import write_latest
-from plantation_rwa.publish.manifest import Manifest, Output, code_version, load_all, save, sha256_of
+from plantation_rwa.publish.manifest import Manifest, Output, code_version, damaged, load_all, save, sha256_of
 from plantation_rwa.run import features as features_stage
 from plantation_rwa.run import forecast as forecast_stage
 from plantation_rwa.run import report as report_stage
@@ -107,20 +107,26 @@ class _Walk:
             if stage in self.stages:
                 self._whole(stage)
         self._quarantine()
-        manifest = self._manifest()
+        with self.folder.turn():
+            manifest = self._publish()
+        self.report.manifest, self.report.seconds = manifest, self.clock.seconds
+        self.report.parts = [part for parts in self.published.values() for part in parts]
+        self.report.read_tables()
+        if self.folder.last():
+            remove_unnamed(self.session.root, manifest.as_of)
+        return self.report
+
+    def _publish(self) -> Manifest:
+        manifest, root = self._manifest(), self.session.root
         if "report" in self.stages:
             manifest = self._report(manifest)
         changed = self.old is None or manifest.text() != self.old.text()
-        if changed or not (self.session.root / "latest").is_dir():
+        if changed or not (root / "latest").is_dir():
             # the merged copies first: a run that is killed between the two has no new manifest and makes both again
-            if not any(m.as_of > manifest.as_of for m in load_all(self.session.root)):
-                write_latest(self.session.root, self._latest())
-            save(self.session.root, manifest)
-        if self.folder.alone():
-            remove_unnamed(self.session.root, manifest)
-        self.report.manifest, self.report.seconds = manifest, self.clock.seconds
-        self.report.parts = [part for parts in self.published.values() for part in parts]
-        return self.report
+            if not any(m.as_of > manifest.as_of for m in load_all(root)):
+                write_latest(root, self._latest())
+            save(root, manifest)
+        return manifest
 
     def _features(self) -> None:
         session, stage, work = self.session, "features", self.feature_work
@@ -315,8 +321,10 @@ class _Walk:
             components=needed,
             force=session.force,
         )
-        self.clock.start(stage, 1 if plan.todo else 0)
-        if plan.todo:
+        # the page has one name for all runs of the date: another one may have written its own meanwhile
+        todo = plan.todo or damaged(session.root, [p.output for p in plan.reuse])
+        self.clock.start(stage, 1 if todo else 0)
+        if todo:
             tables = {
                 "features": self._read("features", "features", stage, partition_key="month"),
                 "forecasts": self._read("forecast", "forecasts", stage),
@@ -342,7 +350,7 @@ class _Walk:
             self.published[stage] = [Published(session.root, output)]
         else:
             self.published[stage] = list(plan.reuse)
-        self._count(stage, int(bool(plan.todo)), int(not plan.todo), "")
+        self._count(stage, int(bool(todo)), int(not todo), "")
         others = [o for o in manifest.outputs if o.stage != stage]
         return manifest.with_outputs([*others, *(p.output for p in self.published[stage])])
 

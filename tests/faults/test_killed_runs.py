@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -113,14 +114,34 @@ def test_parts_of_other_dates_and_of_a_run_under_way_stay(light: Path, tmp_path:
     assert damaged(out, early.outputs) == []
 
 
-def test_a_folder_is_shared_by_runs_and_alone_once_they_ended(tmp_path: Path) -> None:
+def test_of_the_runs_that_share_a_folder_the_last_to_leave_knows(tmp_path: Path) -> None:
     with SharedFolder(tmp_path / "new") as first:
-        assert first.alone()
-        with SharedFolder(tmp_path / "new") as second:
-            assert not first.alone()
-            assert not second.alone()
-        assert first.alone()
+        with SharedFolder(tmp_path / "new") as second, SharedFolder(tmp_path / "new") as third:
+            assert not second.last()
+            assert not third.last()
+        assert first.last()
     assert not (tmp_path / "new").exists()  # nothing was written
+
+
+def test_of_runs_that_end_at_the_same_moment_one_is_the_last(tmp_path: Path) -> None:
+    with SharedFolder(tmp_path) as first, SharedFolder(tmp_path) as second:
+        assert [first.last(), second.last()] == [False, True]
+
+
+def test_no_run_begins_while_the_last_one_clears_up(tmp_path: Path) -> None:
+    begun = threading.Event()
+
+    def begin() -> None:
+        with SharedFolder(tmp_path):
+            begun.set()
+
+    with SharedFolder(tmp_path) as folder:
+        assert folder.last()
+        later = threading.Thread(target=begin)
+        later.start()
+        assert not begun.wait(0.3)
+    later.join(10)
+    assert begun.is_set()
 
 
 def dead_process() -> int:
@@ -189,7 +210,8 @@ def test_two_different_runs_at_once_leave_the_result_of_one_of_them(
     assert [child.returncode for child in children] == [0, 0], "\n".join(ended)
     manifest = load(out, AS_OF.isoformat())
     assert manifest is not None
-    # the page has one name for both and may be the other's; the next run mends it
-    assert damaged(out, [o for o in manifest.outputs if o.table != "report"]) == []
+    assert damaged(out, manifest.outputs) == []
+    named = {o.path for o in manifest.outputs}
+    assert {p.relative_to(out).as_posix() for p in out.glob(f"*/as_of={AS_OF}/part-*.parquet")} <= named
     run_world(small_world / "config.yaml", out)
     assert tree(out) == tree(small_run)

@@ -1,0 +1,70 @@
+"""Rules that must hold: each is taken out of a copy of the code, and the test that guards it must fail.
+
+The lists beside this file name the rule, the text that holds it, what stands in its place, and the tests that then
+fail. A rule whose text has moved is an error here, so the lists cannot fall behind the code.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+LISTS = sorted(Path(__file__).parent.glob("*.yaml"))
+MUTATIONS = [
+    pytest.param(
+        entry, id=f"{path.stem}-{entry['rule']}", marks=[] if entry.get("representative") else pytest.mark.slow
+    )
+    for path in LISTS
+    for entry in yaml.safe_load(path.read_text("utf-8"))
+]
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The code and its tests, to be spoiled and mended again."""
+    place = tmp_path_factory.mktemp("mutant")
+    for name in ("plantation_rwa", "pipelines", "tests"):
+        shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("data", "configs"):
+        os.symlink(ROOT / name, place / name)
+    shutil.copy(ROOT / "pyproject.toml", place)
+    yield place
+    shutil.rmtree(place, ignore_errors=True)
+
+
+def run(place: Path, tests: list[str]) -> subprocess.CompletedProcess[str]:
+    """The tests, on the code in a folder."""
+    command = [sys.executable, "-B", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-m", "", *tests]
+    environment = {**os.environ, "PYTHONPATH": str(place)}
+    return subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, timeout=300)
+
+
+@pytest.mark.parametrize("entry", MUTATIONS)
+def test_a_rule_taken_out_is_missed(entry: dict[str, Any], copy: Path) -> None:
+    path = copy / entry["file"]
+    text = path.read_text("utf-8")
+    assert text.count(entry["old"]) == 1, f"{entry['file']} holds {entry['old']!r} {text.count(entry['old'])} times"
+    path.write_text(text.replace(entry["old"], entry["new"]), "utf-8")
+    try:
+        for test in entry["tests"]:
+            done = run(copy, [test])
+            assert done.returncode == 1, f"{test} does not notice:\n{done.stdout[-2000:]}{done.stderr[-1000:]}"
+            assert " failed" in done.stdout, done.stdout[-2000:]
+    finally:
+        path.write_text(text, "utf-8")
+
+
+def test_every_rule_is_guarded_as_the_code_stands(copy: Path) -> None:
+    """The same tests pass on the unspoiled copy, so that a failure above is the mutation's."""
+    tests = sorted({t for p in MUTATIONS for t in p.values[0]["tests"] if p.values[0].get("representative")})
+    done = run(copy, tests)
+    assert done.returncode == 0, done.stdout[-3000:]
