@@ -43,15 +43,15 @@ def write_parquet(path: Path, table: pd.DataFrame) -> Path:
 def write_register(path: Path, rows: list[dict[str, Any]], geometries: list[BaseGeometry | None]) -> Path:
     """Write attributes and outlines (WGS84, 7 decimals) as GeoJSON or GeoParquet, by extension."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    rounded = [None if g is None else shapely.set_precision(g, 1e-7) for g in geometries]
+    coarse = [None if g is None else shapely.set_precision(g, 1e-7) for g in geometries]
     if path.suffix == ".parquet":
-        gpd.GeoDataFrame(pd.DataFrame(rows), geometry=rounded, crs="EPSG:4326").to_parquet(
+        gpd.GeoDataFrame(pd.DataFrame(rows), geometry=coarse, crs="EPSG:4326").to_parquet(
             path, compression="zstd", index=False
         )
         return path
     features = [
-        {"type": "Feature", "geometry": None if g is None else _rounded(mapping(g)), "properties": row}
-        for row, g in zip(rows, rounded, strict=True)
+        {"type": "Feature", "geometry": None if g is None else rounded(mapping(g)), "properties": row}
+        for row, g in zip(rows, coarse, strict=True)
     ]
     return write_json(path, {"type": "FeatureCollection", "features": features}, indent=None)
 
@@ -71,9 +71,10 @@ def write_grid(path: Path, grid: xr.Dataset) -> Path:
     return path
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
+    """A JSON value with every float in it at seven decimals."""
     if isinstance(value, dict):
-        return {k: _rounded(v) for k, v in value.items()}
+        return {k: rounded(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_rounded(v) for v in value]
+        return [rounded(v) for v in value]
     return round(value, 7) if isinstance(value, float) else value

@@ -10,6 +10,8 @@ from typing import Any, Literal
 from shapely.geometry import mapping
 from shapely.geometry.base import BaseGeometry
 
+from plantation_rwa.simulate import files
+
 Manner = Literal["earth-search", "planetary-computer", "earth-search-c1"]
 _COMMON = {
     "B02": "blue",
@@ -110,7 +112,7 @@ def item(product: Product, bands: Sequence[str], folder: str) -> dict[str, Any]:
         "stac_version": "1.1.0" if product.manner == "earth-search-c1" else "1.0.0",
         "id": product.id,
         "collection": "sentinel-2-c1-l2a" if product.manner == "earth-search-c1" else "sentinel-2-l2a",
-        "geometry": _rounded(mapping(product.footprint)),
+        "geometry": files.rounded(mapping(product.footprint)),
         "bbox": [minx, miny, maxx, maxy],
         "properties": properties,
         "links": [],
@@ -150,11 +152,3 @@ def catalog(name: str, ids: Sequence[str]) -> dict[str, Any]:
 
 def _iso(moment: dt.datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _rounded(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(v) for v in value]
-    return round(value, 7) if isinstance(value, float) else value
