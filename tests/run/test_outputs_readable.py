@@ -13,6 +13,10 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 import shapely
+from jsonschema import Draft7Validator
+from pyproj.datadir import get_data_dir
+from referencing import Registry
+from referencing.jsonschema import DRAFT7
 
 from plantation_rwa.publish.manifest import load
 from plantation_rwa.schema.tables import TABLES, table
@@ -69,7 +73,19 @@ def test_every_file_has_the_rows_its_manifest_says_in_four_readers(
     assert seen == len([p for p in rows if p.endswith(".parquet")])
 
 
-def test_geoparquet_metadata_is_version_1_1_with_covering_and_crs(small_run: Path, parquet: list[Path]) -> None:
+@pytest.fixture(scope="module")
+def official() -> Draft7Validator:
+    """The published schema of GeoParquet 1.1.0 metadata, with the one of its coordinate reference systems."""
+    own = json.loads((Path(__file__).parents[1] / "schemas" / "geoparquet-1.1.0.json").read_text("utf-8"))
+    crs = json.loads((Path(get_data_dir()) / "projjson.schema.json").read_text("utf-8"))
+    address = own["properties"]["columns"]["patternProperties"][".+"]["properties"]["crs"]["oneOf"][0]["$ref"]
+    registry: Registry[Any] = Registry().with_resource(address, DRAFT7.create_resource(crs))
+    return Draft7Validator(own, registry=registry)
+
+
+def test_geoparquet_metadata_is_version_1_1_with_covering_and_crs(
+    small_run: Path, parquet: list[Path], official: Draft7Validator
+) -> None:
     with_geometry = 0
     for path in parquet:
         schema = pq.read_schema(path)
@@ -78,6 +94,7 @@ def test_geoparquet_metadata_is_version_1_1_with_covering_and_crs(small_run: Pat
             continue
         with_geometry += 1
         geo: dict[str, Any] = json.loads(schema.metadata[b"geo"])
+        assert [error.message for error in official.iter_errors(geo)] == []
         column = geo["columns"]["geometry"]
         assert geo["version"] == "1.1.0"
         assert geo["primary_column"] == "geometry"
@@ -86,6 +103,20 @@ def test_geoparquet_metadata_is_version_1_1_with_covering_and_crs(small_run: Pat
         assert column["covering"]["bbox"] == {corner: ["bbox", corner] for corner in CORNERS}
         assert set(column["geometry_types"]) <= {"Point", "Polygon", "MultiPolygon"}
     assert with_geometry > 55
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [("version", "1.0.0"), ("encoding", "WKT"), ("crs", {"type": "GeographicCRS"}), ("covering", {})],
+)
+def test_the_official_schema_would_object(
+    parquet: list[Path], official: Draft7Validator, where: str, value: Any
+) -> None:
+    geo = next(json.loads(m[b"geo"]) for p in parquet if b"geo" in (m := pq.read_schema(p).metadata or {}))
+    place = geo if where == "version" else geo["columns"]["geometry"]
+    assert where in place
+    place[where] = value
+    assert list(official.iter_errors(geo))
 
 
 def test_the_covering_is_that_of_the_geometry_in_every_row(
