@@ -87,6 +87,18 @@ class ClimateConfig(Section):
     known_lag_days: int = F(
         default=25, ge=0, description="Days after the end of a month until its climate counts as known."
     )
+    preliminary_lag_days: int = F(
+        default=2, ge=0, description="Days after the end of a pentad until preliminary grids count as known."
+    )
+    accumulation: Literal["auto", "era5-land", "era5"] = F(
+        default="auto", description="How totals of hourly grids accumulate: since 00 UTC, or over the hour."
+    )
+    units: dict[str, str] = F(default={}, description="Units of the table's columns that are not the contract's.")
+    monthly: Paths | None = F(default=None, description="Monthly gridded climate, NASA POWER regional CSV.")
+    monthly_known_lag_days: int = F(
+        default=60, ge=0, description="Days after the end of a month until its monthly grid counts as known."
+    )
+    seasonal: Paths | None = F(default=None, description="Seasonal forecasts, C3S monthly statistics in NetCDF.")
 
 
 class SensorsConfig(Section):
@@ -193,7 +205,7 @@ class Config(Section):
 _PATH_KEYS = {
     "portfolio": ("plantations", "blocks", "rights", "sponsors", "mills"),
     "imagery": ("source",),
-    "climate": ("grid", "table", "index"),
+    "climate": ("grid", "table", "index", "monthly", "seasonal"),
     "sensors": ("path",),
     "harvest": ("path",),
     "market": ("futures", "prices", "fx", "rates", "fiscal"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import shapely
 from affine import Affine
 from pyproj import CRS, Geod, Transformer
 from shapely import transform as shapely_transform
@@ -108,3 +109,34 @@ def utm_epsg(longitude: float, latitude: float) -> str:
     """Authority text of the UTM zone of a point, hemisphere included."""
     zone = int((longitude + 180.0) // 6.0) % 60 + 1
     return f"EPSG:{(32600 if latitude >= 0 else 32700) + zone}"
+
+
+def split_at(geometry: BaseGeometry, bounds: tuple[float, float, float, float]) -> tuple[BaseGeometry, BaseGeometry]:
+    """The ground of a polygon within map bounds and beyond them.
+
+    Only areas are kept: along a shared edge an intersection holds lines too. What was cut in one CRS and brought to
+    another may touch itself by rounding; it is made valid first.
+
+    Parameters
+    ----------
+    geometry
+        (Multi)Polygon in the CRS of the bounds.
+    bounds
+        (xmin, ymin, xmax, ymax).
+
+    Returns
+    -------
+    inside, outside : shapely geometry
+        (Multi)Polygons, empty where nothing lies.
+    """
+    box = shapely.box(*bounds)
+    whole = geometry if geometry.is_valid else _areas(shapely.make_valid(geometry))
+    if box.contains(whole):
+        return whole, shapely.Polygon()
+    return _areas(whole.intersection(box)), _areas(whole.difference(box))
+
+
+def _areas(geometry: BaseGeometry) -> BaseGeometry:
+    """The polygons of a geometry of any kind."""
+    parts = [p for p in shapely.get_parts(shapely.get_parts(geometry)) if isinstance(p, shapely.Polygon)]
+    return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from plantation_rwa.config import load_config
 from plantation_rwa.executor import Runner
@@ -18,6 +19,10 @@ from plantation_rwa.run import STAGES, RunReport, load_inputs, open_session, run
 # as the command line does for itself: one level of parallelism, work units outside
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
+
+# how long an example takes says something about the machine, not about the code
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
 
 ROOT = Path(__file__).parents[1]
 AS_OF = dt.date(2026, 5, 31)

@@ -2,102 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from plantation_rwa.schema.kinds import Field
+from plantation_rwa.schema.kinds import fraction as _fraction
+from plantation_rwa.schema.kinds import index as _index
+from plantation_rwa.schema.kinds import money as _money
+from plantation_rwa.schema.kinds import price as _price
+from plantation_rwa.schema.kinds import real as _float
+from plantation_rwa.schema.kinds import text as _text
+from plantation_rwa.schema.kinds import whole as _int
+from plantation_rwa.schema.kinds import yield_rate as _yield
+from plantation_rwa.schema.scene_fields import SCENE_FIELDS
+from plantation_rwa.schema.sensor_fields import SENSOR_FIELDS
 
-import pyarrow as pa
-
-Kind = Literal["text", "int", "float", "bool", "date", "decimal", "geometry"]
-
-_ARROW: dict[str, pa.DataType] = {
-    "text": pa.string(),
-    "int": pa.int64(),
-    "float": pa.float64(),
-    "bool": pa.bool_(),
-    "date": pa.date32(),
-    "decimal": pa.decimal128(38, 0),
-}
-
-
-@dataclass(frozen=True)
-class Field:
-    """One published column.
-
-    Parameters
-    ----------
-    name
-        Column name, unit as suffix where there is one.
-    kind
-        Type family; see ``arrow_type``.
-    unit
-        Unit text; ``1`` for fractions and indices, empty for text.
-    description
-        What the number means, in one sentence.
-    decimals
-        Decimals kept when published; None keeps the value.
-    lower, upper
-        Closed bounds of valid values.
-    values
-        Allowed texts.
-    """
-
-    name: str
-    kind: Kind
-    unit: str
-    description: str
-    decimals: int | None = None
-    lower: float | None = None
-    upper: float | None = None
-    values: tuple[str, ...] = ()
-
-    @property
-    def arrow_type(self) -> pa.DataType:
-        """Arrow type of the column (WKB binary for geometry)."""
-        return pa.binary() if self.kind == "geometry" else _ARROW[self.kind]
-
-    def arrow(self) -> pa.Field:
-        """Arrow field with unit and description in its metadata."""
-        return pa.field(self.name, self.arrow_type, metadata={"unit": self.unit, "description": self.description})
-
-
-def _text(name: str, description: str, values: tuple[str, ...] = ()) -> Field:
-    return Field(name, "text", "", description, values=values)
-
-
-def _index(name: str, description: str, lower: float = -1.0, upper: float = 1.0) -> Field:
-    return Field(name, "float", "1", description, 7, lower, upper)
-
-
-def _fraction(name: str, description: str) -> Field:
-    return Field(name, "float", "1", description, 7, 0.0, 1.0)
-
-
-def _float(
-    name: str,
-    unit: str,
-    description: str,
-    decimals: int = 6,
-    lower: float | None = None,
-    upper: float | None = None,
-) -> Field:
-    return Field(name, "float", unit, description, decimals, lower, upper)
-
-
-def _money(name: str, description: str) -> Field:
-    return Field(name, "float", "currency", description, 4)
-
-
-def _price(name: str, description: str) -> Field:
-    return Field(name, "float", "currency t-1", description, 4)
-
-
-def _yield(name: str, description: str) -> Field:
-    return Field(name, "float", "t ha-1 month-1", description, 6, 0.0)
-
-
-def _int(name: str, unit: str, description: str, lower: float | None = None) -> Field:
-    return Field(name, "int", unit, description, 0, lower)
-
+__all__ = ["FIELDS", "PARTITION_FIELDS", "Field"]
 
 _FEATURE_FIELDS = (
     _text("plantation_id", "Plantation identifier of the register."),
@@ -120,6 +37,9 @@ _FEATURE_FIELDS = (
     _index("ndvi_p90", "90th percentile of NDVI over the plantation's pixels."),
     _fraction("valid_fraction", "Covered area with at least one clear observation in the month / covered area."),
     _float("n_clear", "1", "Coverage-weighted mean count of clear observations per pixel.", 7, 0.0),
+    _float(
+        "effective_pixels", "1", "Sum of covered fractions of pixels with a clear observation in the month.", 7, 0.0
+    ),
     _int("scenes", "1", "Distinct datatakes that touch the outline in the month.", 0),
     Field(
         "offset_inferred",
@@ -150,6 +70,28 @@ _FEATURE_FIELDS = (
         -3.09,
         3.09,
     ),
+    _float("rain_days_heavy", "d", "Days with at least 50 mm of rain.", 6, 0.0, 31.0),
+    _float("drainage_irho_mm", "mm", "Water that drains in the month in the IRHO balance.", 6, 0.0),
+    _float(
+        "deficit_bucket_mm",
+        "mm",
+        "Monthly water deficit of the daily bucket: crop demand that transpiration does not meet.",
+        6,
+        0.0,
+    ),
+    _fraction("transpiration_ratio", "Transpiration over crop demand of the month in the daily bucket."),
+    _float("cwb_mm", "mm", "Climatic water balance of the month: rain minus reference evapotranspiration.", 6),
+    _float("tmean_c", "degC", "Mean air temperature, of daily extremes or of a monthly grid.", 6, -60.0, 60.0),
+    _float("ssrd_mean_mj_m2", "MJ m-2 d-1", "Mean daily solar radiation of the month.", 6, 0.0, 50.0),
+    _float(
+        "spei6",
+        "1",
+        "Standardised precipitation evapotranspiration index over six months (log-logistic), fitted on data up to the "
+        "month.",
+        6,
+        -3.09,
+        3.09,
+    ),
     _float(
         "oni_known",
         "degC",
@@ -174,6 +116,11 @@ _FEATURE_FIELDS = (
         -50.0,
         300.0,
     ),
+    _float("root_zone_mm", "mm", "Water from the surface to 0.6 m by the soil moisture profile, monthly mean.", 6, 0.0),
+    _float("water_table_p90_cm", "cm", "90th percentile of the daily water-table depth of the month.", 6, -50.0, 300.0),
+    _float("water_table_shallow_d", "d", "Days of the month with the water table above 40 cm depth.", 6, 0.0, 31.0),
+    _float("rain_gauge_mm", "mm", "Rain of the month by the plantation's own gauges, gaps not filled.", 6, 0.0),
+    _float("air_temperature_c", "degC", "Monthly mean air temperature of the stations.", 6, -60.0, 60.0),
     _fraction("completeness_sensors", "Share of the month's expected sensor hours that passed quality control."),
     Field("known_at", "date", "", "Latest date at which an input of this row became known."),
     _text("quality_flag", "Codes separated by ';', empty if nothing is wrong; codes in the dictionary."),
@@ -354,7 +301,15 @@ _QUARANTINE_FIELDS = (
 )
 
 FIELDS: dict[str, Field] = {
-    f.name: f for f in (*_FEATURE_FIELDS, *_FORECAST_FIELDS, *_VALUATION_FIELDS, *_QUARANTINE_FIELDS)
+    f.name: f
+    for f in (
+        *_FEATURE_FIELDS,
+        *SCENE_FIELDS,
+        *SENSOR_FIELDS,
+        *_FORECAST_FIELDS,
+        *_VALUATION_FIELDS,
+        *_QUARANTINE_FIELDS,
+    )
 }
 
 #: Partition keys of the paths; ``latest/*`` carries them as text columns.

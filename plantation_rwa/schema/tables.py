@@ -58,9 +58,16 @@ def _words(text: str) -> tuple[str, ...]:
 
 _FEATURES = _words("""
     plantation_id geometry ndvi evi ndmi ndre cire nirv kndvi nbr ndvi_mean ndmi_mean ndvi_p10 ndvi_p90
-    valid_fraction n_clear scenes offset_inferred p_sum_mm rain_days dry_spell_max_d deficit_irho_mm reserve_irho_mm
-    et0_mm vpd_mean_kpa tmin_c tmax_c spi3 oni_known soil_moisture_m3m3 water_table_cm completeness_sensors
-    known_at quality_flag
+    valid_fraction n_clear scenes offset_inferred p_sum_mm rain_days dry_spell_max_d deficit_irho_mm
+    reserve_irho_mm et0_mm vpd_mean_kpa tmin_c tmax_c spi3 oni_known soil_moisture_m3m3 water_table_cm
+    completeness_sensors known_at quality_flag effective_pixels rain_days_heavy drainage_irho_mm deficit_bucket_mm
+    transpiration_ratio cwb_mm tmean_c ssrd_mean_mj_m2 spei6 root_zone_mm water_table_p90_cm
+    water_table_shallow_d rain_gauge_mm air_temperature_c
+""")
+
+_SENSORS = _words("""
+    soil_moisture_m3m3 water_table_cm completeness_sensors root_zone_mm water_table_p90_cm water_table_shallow_d
+    rain_gauge_mm air_temperature_c
 """)
 
 _STRESSES = _words("gfc2008 elnino2016 labour2021 exportban2022 combo policy credit rates_fx")
@@ -83,11 +90,22 @@ TABLES: dict[str, Table] = {
             "The vegetation features of each block that has a geometry of its own.",
             (
                 "block_id",
-                *(c for c in _FEATURES if c not in {"soil_moisture_m3m3", "water_table_cm", "completeness_sensors"}),
+                *(c for c in _FEATURES if c not in _SENSORS),
             ),
             ("plantation_id", "block_id"),
             ("month", "vintage"),
             ("plantation_id", "block_id", "known_at", "quality_flag"),
+        ),
+        Table(
+            "features_scenes",
+            "Every satellite scene over each plantation: its claim, what its pixels say, and what was made of it.",
+            _words("""plantation_id scene_id item_hash datatake tile acquired baseline offset_reason offset_claimed_dn
+                offset_dn offset_inferred offset_check air_check outcome scl_profile covered_share clear_share
+                judged_pixels red_dark_share red_median blue_median ndvi_median red_dark_share_other red_median_other
+                blue_median_other ndvi_median_other known_at"""),
+            ("plantation_id", "acquired", "scene_id", "item_hash"),
+            ("month", "vintage"),
+            _words("plantation_id scene_id item_hash datatake acquired offset_claimed_dn outcome known_at"),
         ),
         Table(
             "forecasts",
@@ -149,6 +167,16 @@ TABLES: dict[str, Table] = {
                 es975 var95 hhi effective_n nav_total_int decimals quality_flag"""),
             ("pool_id", "tranche"),
             required=_words("pool_id tranche currency n_rights npv_fair nav_total_int decimals quality_flag"),
+        ),
+        Table(
+            "sensor_flags",
+            "Sensor readings with a quality flag: readings in a row of one sensor with the same flags are one line.",
+            _words("""plantation_id station_id sensor_id variable depth_m first_reading last_reading readings raw_min
+                raw_max unit qc_flag counts"""),
+            ("plantation_id", "station_id", "sensor_id", "variable", "depth_m", "first_reading"),
+            required=_words(
+                "plantation_id station_id sensor_id variable first_reading last_reading readings unit qc_flag counts"
+            ),
         ),
         Table(
             "quarantine",
