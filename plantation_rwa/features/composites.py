@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,11 +44,31 @@ def _pixels(scene: SceneLike, band: str, reader: Reader, target: GridSpec, fill:
     return spread(pixels, rows, cols, fill)
 
 
-def clear_pixels(observation: Observation, reader: Reader, grid: GridSpec, profile: str) -> NDArray[np.bool_]:
-    """Clear pixels on a grid by scene classification; all clear for a source that has none."""
-    classified = [s for s in observation.scenes if "SCL" in s.assets]
+def read_band(scene: SceneLike, band: str, reader: Reader, grid: GridSpec) -> NDArray[np.float64] | None:
+    """Digital numbers of a band on a grid, NaN for no data; None if the band does not reach it."""
+    nodata = scene.assets[band].nodata
+    raw = _pixels(scene, band, reader, grid, 0.0 if nodata is None else nodata)
+    if raw is None:
+        return None
+    values = raw.astype(np.float64)
+    if nodata is not None:
+        values[raw == nodata] = np.nan
+    return values
+
+
+def classified_pixels(
+    scenes: Sequence[SceneLike], reader: Reader, grid: GridSpec, profile: str
+) -> tuple[NDArray[np.bool_], NDArray[np.uint8] | None]:
+    """Clear pixels and SCL classes of one observation on a grid.
+
+    A source without classification is clear everywhere and has no classes; a pixel that no scene classifies has
+    class 0 and is not clear.
+    """
+    classified = [s for s in scenes if "SCL" in s.assets]
+    shape = (grid.height, grid.width)
     if not classified:
-        return np.ones((grid.height, grid.width), dtype=bool)
+        return np.ones(shape, dtype=bool), None
+    nothing = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=np.uint8)
     native = scene_grid(classified[0], "SCL", reader)
     if native.crs != grid.crs:
         raise UnreadableSceneError(classified[0].id, "SCL", f"lies in {native.crs}, its bands in {grid.crs}")
@@ -56,21 +76,22 @@ def clear_pixels(observation: Observation, reader: Reader, grid: GridSpec, profi
     xmin, ymin, xmax, ymax = grid.bounds
     window = native.window_of((xmin - edge, ymin - edge, xmax + edge, ymax + edge))
     if window is None:
-        return np.zeros((grid.height, grid.width), dtype=bool)
+        return nothing
     around = native.crop(window)
     classes = np.zeros((around.height, around.width), dtype=np.uint8)
     for scene in classified:
         found = _pixels(scene, "SCL", reader, around, 0)
         if found is not None:
-            classes = np.where(classes == 0, found, classes)
+            classes = np.where(classes == 0, found, classes).astype(np.uint8)
         if classes.all():
             break
     mask = clear_mask(classes, native.pixel_size, profile)
     inner, rows, cols = nearest(around, grid)
     if inner is None:
-        return np.zeros((grid.height, grid.width), dtype=bool)
-    inside = mask[inner.row : inner.row + inner.height, inner.col : inner.col + inner.width]
-    return np.asarray(spread(inside.astype(np.uint8), rows, cols, 0) == 1)
+        return nothing
+    inside = (slice(inner.row, inner.row + inner.height), slice(inner.col, inner.col + inner.width))
+    clear = spread(mask[inside].astype(np.uint8), rows, cols, 0) == 1
+    return np.asarray(clear), spread(classes[inside], rows, cols, 0).astype(np.uint8)
 
 
 def observe(
@@ -102,7 +123,7 @@ def observe(
     UnreadableSceneError
         Naming scene and band.
     """
-    clear = clear_pixels(observation, reader, grid, profile)
+    clear, _ = classified_pixels(observation.scenes, reader, grid, profile)
     bands: dict[str, NDArray[np.float64]] = {}
     for band in needed_bands(names):
         for scene in observation.scenes:
@@ -196,6 +217,13 @@ def monthly_composite(
     data = {name: (("y", "x"), cube[n]) for n, name in enumerate((*keys, "n_clear"))}
     dataset: xr.Dataset = xr.Dataset(data, coords={"y": y, "x": x}).rio.write_crs(grid.crs)
     return dataset
+
+
+def blocks_of(grid: GridSpec) -> Iterator[tuple[slice, slice, GridSpec]]:
+    """Blocks of a grid in the order of rows: row slice, column slice and grid of each."""
+    for r0, r1 in _edges(grid.height):
+        for c0, c1 in _edges(grid.width):
+            yield slice(r0, r1), slice(c0, c1), grid.crop(Window(r0, c0, r1 - r0, c1 - c0))
 
 
 def _edges(length: int) -> list[tuple[int, int]]:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from plantation_rwa.features.composites import BLOCK, monthly_composite
+from plantation_rwa.features.composites import blocks_of, monthly_composite
 from plantation_rwa.features.indices import INDICES, needed_bands
-from plantation_rwa.features.observations import Reader, SceneLike, UnreadableSceneError, scene_grid
-from plantation_rwa.features.zonal import coverage, weighted_mean, weighted_quantile
-from plantation_rwa.grid import GridSpec, area_ha, edge_buffer_m, perimeter_m, reproject
+from plantation_rwa.features.observations import KeptReader, Reader, SceneLike, UnreadableSceneError, with_offset
+from plantation_rwa.features.scene_checks import Rules, SceneRecord, Verdict, judge
+from plantation_rwa.features.scene_figures import SceneFigures, scene_figures
+from plantation_rwa.features.scene_trail import item_hash, repair_text, trail_row, unreadable_row
+from plantation_rwa.features.tiles import Piece, pieces_of, tiles_of
+from plantation_rwa.features.zonal import weighted_mean, weighted_quantile
+from plantation_rwa.grid import area_ha, edge_buffer_m, perimeter_m
 
 #: effective pixels (sum of covered fractions) below which indices are withheld
 MIN_PIXELS = 12.0
@@ -26,12 +29,23 @@ _NAMES = tuple(INDICES)
 
 
 @dataclass(frozen=True)
-class _Tile:
-    """Scenes of one tile in one CRS and the grid that holds them all at the finest resolution."""
+class Checks:
+    """What the scenes of a month are checked by.
 
-    name: str
-    grid: GridSpec
-    scenes: tuple[SceneLike, ...]
+    Parameters
+    ----------
+    rules
+        Limits of :func:`~plantation_rwa.features.scene_checks.judge`.
+    history
+        Records of the plantation's earlier scenes.
+    verdicts
+        Verdicts formed elsewhere by the ``item_hash`` of :mod:`~plantation_rwa.features.scene_trail`: the blocks of a
+        plantation use those of the plantation. None judges here; a scene without a verdict is believed.
+    """
+
+    rules: Rules
+    history: tuple[SceneRecord, ...] = ()
+    verdicts: Mapping[str, Verdict] | None = None
 
 
 @dataclass(frozen=True)
@@ -48,22 +62,36 @@ class _Sample:
     unseen: float
 
 
+@dataclass(frozen=True)
+class _Look:
+    """What one pass over the readable scenes found; ``scenes``, ``verdicts`` and (if judged here) ``figures`` match."""
+
+    scenes: tuple[SceneLike, ...]
+    touching: tuple[SceneLike, ...]
+    figures: tuple[SceneFigures, ...]
+    verdicts: tuple[Verdict, ...]
+    sample: _Sample
+    profile: str
+
+
 def plantation_month(
     outline: BaseGeometry,
     month: str,
     scenes: Sequence[SceneLike],
     reader: Reader,
     *,
+    checks: Checks,
     profile: str = "strict",
     edge_buffer: Literal["auto"] | float = "auto",
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Imagery columns of the ``features`` table for one outline and month.
 
-    Each index per pixel and scene, the median over the month per pixel, then the coverage-weighted median of
-    :func:`~plantation_rwa.features.zonal.weighted_quantile` over the outline shrunk by the edge buffer. A
-    pixel belongs to one tile: the tile that covers most of the outline, then the next for what is left. A
-    datatake counts once however many items hold it. ``valid_fraction`` and ``n_clear`` look at the bands of
-    NDVI; ground that no tile reaches counts as not seen.
+    First every scene's claimed offset and air are checked, see :mod:`~plantation_rwa.features.scene_checks`: the
+    offset is corrected, an observation in haze left out. Then each index per pixel and scene, the median over the
+    month per pixel, then the coverage-weighted median of :func:`~plantation_rwa.features.zonal.weighted_quantile` over
+    the outline shrunk by the edge buffer. A pixel belongs to one tile: the tile that covers most of the outline, then
+    the next for what is left. A datatake counts once however many items hold it. ``valid_fraction`` and ``n_clear``
+    look at the bands of NDVI; ground that no tile reaches counts as not seen.
 
     Parameters
     ----------
@@ -76,6 +104,8 @@ def plantation_month(
         over.
     reader
         Block reader.
+    checks
+        Rules and history of the checks, or verdicts formed elsewhere.
     profile
         ``strict``, or ``lenient``: where strict leaves less than 0.3 of the area, lenient classes are used
         for the month.
@@ -86,122 +116,102 @@ def plantation_month(
     -------
     dict
         The imagery columns (NaN where unknown), ``known_at`` (latest of the scenes that touch the outline,
-        None without any), ``flags`` (sorted codes) and ``problems`` (scene id, band, message of each
-        unreadable scene).
+        None without any), ``flags`` (sorted codes), ``problems`` (scene id, band, message of each
+        unreadable scene, and each corrected offset as band ``offset``); where the scenes were judged here also
+        ``trail`` (columns of ``features_scenes``) and ``records`` (of the readable scenes, for later months).
     """
     if profile not in {"strict", "lenient"}:
         raise ValueError(f"{month}: no SCL profile '{profile}'; known: strict, lenient")
     near = [s for s in scenes if s.footprint is None or s.footprint.intersects(outline)]
+    near.sort(key=lambda s: (s.acquired, s.id, s.fingerprint))
     if outline.area == 0:
         return _row(None, [], None, {"point"}, [])
-    problems: list[tuple[str, str, str]] = []
-    lost: set[str] = set()
+    kept = KeptReader(reader)
+    lost: dict[str, tuple[str, str, str]] = {}
     while True:
-        usable = [s for s in near if s.id not in lost]
         try:
-            tiles = _tiles(outline, usable, reader)
-            sample = _sample(outline, tiles, reader, "strict", edge_buffer)
-            lenient = profile == "lenient" and bool(tiles) and _valid_fraction(sample) < FEW_CLEAR
-            if lenient:
-                sample = _sample(outline, tiles, reader, "lenient", edge_buffer)
+            found = _look(outline, [s for s in near if s.id not in lost], kept, checks, profile, edge_buffer)
             break
         except UnreadableSceneError as error:
-            lost.add(error.scene_id)
-            problems.append((error.scene_id, error.band, error.message))
-    used = [s for tile in tiles for s in tile.scenes]
-    flags = {"scene_unreadable"} if problems else set()
-    if lenient:
-        flags.add("scl_lenient")
-    if any("SCL" not in s.assets for s in used):
-        flags.add("no_scl")
-    times = [s.known_at for s in used] + [s.known_at for s in near if s.id in lost]
-    return _row(sample, used, max(times) if times else None, flags, sorted(problems))
+            lost[error.scene_id] = (error.scene_id, error.band, error.message)
+    unreadable = [s for s in near if s.id in lost]
+    times = [s.known_at for s in (*found.touching, *unreadable)]
+    row = _row(found.sample, found.touching, max(times) if times else None, _flags(found, bool(lost)), lost.values())
+    row["offset_inferred"] = any(v.inferred and v.used for v in found.verdicts)
+    row["records"] = tuple(f.record for f in found.figures)
+    for scene, seen, verdict in zip(found.scenes, found.figures, found.verdicts, strict=False):
+        row["trail"].append(trail_row(scene, seen, verdict, profile=found.profile))
+        if verdict.inferred:
+            row["problems"].append((scene.id, "offset", repair_text(row["trail"][-1])))
+    row["trail"] += [unreadable_row(s) for s in unreadable if checks.verdicts is None]
+    return row
 
 
-def _tiles(outline: BaseGeometry, scenes: Sequence[SceneLike], reader: Reader) -> list[_Tile]:
-    """Tiles that reach the outline, the one that covers most of it first, equal ones by name."""
-    groups: dict[tuple[str, str], list[tuple[SceneLike, GridSpec]]] = {}
-    wanted = needed_bands(_NAMES)
-    for scene in sorted(scenes, key=lambda s: (s.acquired, s.id)):
-        grids = [scene_grid(scene, band, reader) for band in wanted if band in scene.assets]
-        if grids:
-            finest = min(grids, key=lambda g: g.pixel_size)
-            groups.setdefault((scene.tile, finest.crs), []).append((scene, finest))
-    ranked = []
-    for (name, crs), members in groups.items():
-        shape = reproject(outline, "EPSG:4326", crs)
-        members = [(s, g) for s, g in members if shape.intersects(shapely.box(*g.bounds))]
-        if members:
-            grid = _union([g for _, g in members])
-            share = shape.intersection(shapely.box(*grid.bounds)).area / shape.area
-            ranked.append((-round(share, 6), name, crs, _Tile(name, grid, tuple(s for s, _ in members))))
-    return [tile for *_, tile in sorted(ranked, key=lambda r: r[:3])]
+def _flags(found: _Look, lost: bool) -> set[str]:
+    checks = {
+        "scene_unreadable": lost,
+        "scl_lenient": found.profile == "lenient",
+        "no_scl": any("SCL" not in s.assets for s in found.touching),
+        "haze_left_out": any(not v.used for v in found.verdicts),
+        "offset_inferred": any(v.inferred and v.used for v in found.verdicts),
+    }
+    return {name for name, raised in checks.items() if raised}
 
 
-def _union(grids: Sequence[GridSpec]) -> GridSpec:
-    """Grid at the finest resolution, on the lattice of the first finest one, that holds all grids."""
-    first = min(grids, key=lambda g: g.pixel_size)
-    if all(g == first for g in grids):
-        return first
-    boxes = np.array([g.bounds for g in grids])
-    (xmin, ymin), (xmax, ymax) = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
-    size, x0, y0 = first.pixel_size, first.transform.c, first.transform.f
-    left, top = int(np.floor((xmin - x0) / size + 1e-6)), int(np.floor((y0 - ymax) / size + 1e-6))
-    right, bottom = int(np.ceil((xmax - x0) / size - 1e-6)), int(np.ceil((y0 - ymin) / size - 1e-6))
-    shift = first.transform @ type(first.transform).translation(left, top)
-    return GridSpec(first.crs, shift, bottom - top, right - left)
-
-
-def _sample(
+def _look(
     outline: BaseGeometry,
-    tiles: Sequence[_Tile],
+    scenes: Sequence[SceneLike],
     reader: Reader,
+    checks: Checks,
     profile: str,
     edge_buffer: Literal["auto"] | float,
-) -> _Sample:
-    """Pixels of the shrunk outline from all tiles, each piece of ground once."""
-    parts: list[tuple[NDArray[np.float64], NDArray[np.float64], float]] = []
-    rest, crs = outline, "EPSG:4326"
-    for n, tile in enumerate(tiles):
-        rest, crs = reproject(rest, crs, tile.grid.crs), tile.grid.crs
-        if n == 0:
-            rest = rest.buffer(-_edge(outline, edge_buffer))
-        box = shapely.box(*tile.grid.bounds)
-        piece, rest = (
-            (rest, shapely.Polygon()) if box.contains(rest) else (rest.intersection(box), rest.difference(box))
-        )
-        found = None if piece.is_empty else tile.grid.window_of(piece.bounds)
-        if found is not None:
-            grid = tile.grid.crop(found)
-            values, fractions = _gather(tile, grid, coverage(piece, grid), reader, profile)
-            parts.append((values, fractions, grid.pixel_size**2))
-        if rest.is_empty:
-            break
-    if not parts:
+) -> _Look:
+    """Check the scenes, then sample what is left of them."""
+    tiles = tiles_of(outline, scenes, needed_bands(_NAMES), reader)
+    pieces, unseen = pieces_of(outline, tiles, _edge(outline, edge_buffer))
+    if checks.verdicts is None:
+        figures = scene_figures(scenes, pieces, reader, checks.rules)
+        verdicts = judge([f.record for f in figures], checks.history, checks.rules)
+    else:
+        figures = []
+        verdicts = [checks.verdicts.get(item_hash(s), Verdict(s.offset, "not_tested")) for s in scenes]
+    made = {id(s): with_offset(s, v.offset) for s, v in zip(scenes, verdicts, strict=True) if v.used}
+    pieces = [
+        replace(p, tile=replace(p.tile, scenes=tuple(made[id(s)] for s in p.tile.scenes if id(s) in made)))
+        for p in pieces
+    ]
+    sample, used = _sample(pieces, unseen, reader, "strict"), "strict"
+    if profile == "lenient" and bool(tiles) and _valid_fraction(sample) < FEW_CLEAR:
+        sample, used = _sample(pieces, unseen, reader, "lenient"), "lenient"
+    touching = tuple(s for tile in tiles for s in tile.scenes)
+    return _Look(tuple(scenes), touching, tuple(figures), tuple(verdicts), sample, used)
+
+
+def _sample(pieces: Sequence[Piece], unseen_m2: float, reader: Reader, profile: str) -> _Sample:
+    """Pixels of all pieces."""
+    if not pieces:
         return _Sample(np.empty((len(_NAMES) + 1, 0)), np.empty(0), np.empty(0), 0.0)
+    parts = [(*_gather(piece, reader, profile), piece.grid.pixel_size**2) for piece in pieces]
     unit = min(area for *_, area in parts)
     return _Sample(
         np.concatenate([v for v, *_ in parts], axis=1),
         np.concatenate([c for _, c, _ in parts]),
         np.concatenate([c * (area / unit) for _, c, area in parts]),
-        rest.area / unit,
+        unseen_m2 / unit,
     )
 
 
-def _gather(
-    tile: _Tile, grid: GridSpec, fractions: NDArray[np.float64], reader: Reader, profile: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _gather(piece: Piece, reader: Reader, profile: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Composite values and covered fractions of the covered pixels, block by block to bound the memory."""
-    lazy = monthly_composite(tile.scenes, reader, grid, _NAMES, profile=profile)
+    lazy = monthly_composite(piece.tile.scenes, reader, piece.grid, _NAMES, profile=profile)
     values, weights = [], []
-    for row in range(0, grid.height, BLOCK):
-        for col in range(0, grid.width, BLOCK):
-            part = fractions[row : row + BLOCK, col : col + BLOCK]
-            inside = part > 0
-            if inside.any():
-                block = lazy.isel(y=slice(row, row + BLOCK), x=slice(col, col + BLOCK)).compute(scheduler="synchronous")
-                values.append(np.stack([block[name].to_numpy()[inside] for name in (*_NAMES, "n_clear")]))
-                weights.append(part[inside])
+    for rows, cols, _ in blocks_of(piece.grid):
+        part = piece.fractions[rows, cols]
+        inside = part > 0
+        if inside.any():
+            block = lazy.isel(y=rows, x=cols).compute(scheduler="synchronous")
+            values.append(np.stack([block[name].to_numpy()[inside] for name in (*_NAMES, "n_clear")]))
+            weights.append(part[inside])
     return np.concatenate(values, axis=1), np.concatenate(weights)
 
 
@@ -218,20 +228,20 @@ def _valid_fraction(sample: _Sample) -> float:
 
 def _row(
     sample: _Sample | None,
-    used: Sequence[SceneLike],
+    touching: Sequence[SceneLike],
     known_at: pd.Timestamp | None,
     flags: set[str],
-    problems: list[tuple[str, str, str]],
-) -> dict[str, object]:
-    names = (*_NAMES, "ndvi_mean", "ndmi_mean", "ndvi_p10", "ndvi_p90", "valid_fraction", "n_clear")
+    problems: Iterable[tuple[str, str, str]],
+) -> dict[str, Any]:
+    names = (*_NAMES, "ndvi_mean", "ndmi_mean", "ndvi_p10", "ndvi_p90", "valid_fraction", "n_clear", "effective_pixels")
     row: dict[str, Any] = dict.fromkeys(names, float("nan"))
-    row |= {"scenes": len({s.datatake for s in used}), "offset_inferred": False, "known_at": known_at}
-    if sample is not None and not used:
-        row |= {"valid_fraction": 0.0, "n_clear": 0.0}
+    row |= {"scenes": len({s.datatake for s in touching}), "offset_inferred": False, "known_at": known_at}
+    if sample is not None and not touching:
+        row |= {"valid_fraction": 0.0, "n_clear": 0.0, "effective_pixels": 0.0}
         flags = flags | {"no_imagery"}
     elif sample is not None:
         flags = flags | _fill(row, sample)
-    return {**row, "flags": sorted(flags), "problems": problems}
+    return {**row, "flags": sorted(flags), "problems": sorted(problems), "trail": [], "records": ()}
 
 
 def _fill(row: dict[str, Any], sample: _Sample) -> set[str]:
@@ -250,7 +260,7 @@ def _fill(row: dict[str, Any], sample: _Sample) -> set[str]:
             row["ndvi_p10"] = weighted_quantile(values, sample.weights, 0.1)
             row["ndvi_p90"] = weighted_quantile(values, sample.weights, 0.9)
     flags = set()
-    clear = float(sample.coverage[sample.values[-1] > 0].sum())
+    clear = row["effective_pixels"] = float(sample.coverage[sample.values[-1] > 0].sum())
     if fraction == 0:
         flags.add("no_clear")
     elif fraction < FEW_CLEAR:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, cast
 
 import numpy as np
 import pandas as pd
@@ -40,6 +40,10 @@ class SceneLike(Protocol):
     def scale(self) -> float: ...
     @property
     def offset(self) -> float: ...
+    @property
+    def offset_reason(self) -> str: ...
+    @property
+    def fingerprint(self) -> str: ...
 
 
 class Reader(Protocol):
@@ -52,6 +56,35 @@ class Reader(Protocol):
     def read(self, asset: Any, window: Window) -> NDArray[np.generic]:
         """Raw pixels of a window."""
         ...
+
+
+#: raw pixels that one plantation-month keeps: three bands and a mask of ten passes over 1,000 ha
+KEPT_BYTES = 100_000_000
+
+
+class KeptReader:
+    """A reader that remembers windows, so that looking at a month twice reads it once.
+
+    Beyond the limit windows are read again: the limit changes no value.
+    """
+
+    def __init__(self, reader: Reader, limit: int = KEPT_BYTES) -> None:
+        self._reader, self._left = reader, limit
+        self._kept: dict[tuple[Any, Window], NDArray[np.generic]] = {}
+
+    def grid(self, asset: Any) -> GridSpec:
+        """Grid of an asset."""
+        return self._reader.grid(asset)
+
+    def read(self, asset: Any, window: Window) -> NDArray[np.generic]:
+        """Raw pixels of a window; callers must not write into them."""
+        found = self._kept.get((asset, window))
+        if found is None:
+            found = self._reader.read(asset, window)
+            if found.nbytes <= self._left:
+                self._kept[(asset, window)] = found
+                self._left -= found.nbytes
+        return found
 
 
 class UnreadableSceneError(ReadError):
@@ -92,6 +125,14 @@ def observations(scenes: Sequence[SceneLike]) -> list[Observation]:
         groups.setdefault(scene.datatake, []).append(scene)
     found = [Observation(datatake, tuple(sorted(group, key=precedence))) for datatake, group in groups.items()]
     return sorted(found, key=lambda o: (min(s.acquired for s in o.scenes), o.datatake))
+
+
+def with_offset(scene: SceneLike, offset: float) -> SceneLike:
+    """The same scene under another offset; scenes are frozen dataclasses."""
+    if scene.offset == offset:
+        return scene
+    corrected: SceneLike = replace(cast(Any, scene), offset=offset)
+    return corrected
 
 
 def scene_grid(scene: SceneLike, band: str, reader: Reader) -> GridSpec:

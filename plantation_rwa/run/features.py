@@ -9,32 +9,30 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import geopandas as gpd
-import numpy as np
 import pandas as pd
 
-from plantation_rwa.features.climate import monthly_climate, oni_known
-from plantation_rwa.features.sensors import monthly_sensors
+from plantation_rwa.features.climate import PUBLISHED, monthly_climate, oni_known
+from plantation_rwa.features.scene_checks import Rules
+from plantation_rwa.features.sensors import VALUES as SENSOR_VALUES
+from plantation_rwa.features.sensors import monthly_sensors, reading_months
 from plantation_rwa.periods import Month, month_range
+from plantation_rwa.run.climate import climate_hashes
 from plantation_rwa.run.partitions import History, Key, PartitionPlan, Published, plan_rows, rows_identity, summary
-from plantation_rwa.run.scenes import Unit, scenes_by_month
+from plantation_rwa.run.scenes import SceneWindows, Unit, scenes_by_month
 from plantation_rwa.run.session import Session, code_hash, short, table_hash
 from plantation_rwa.schema.checks import finalise
 from plantation_rwa.sources.base import Scene
 
-TABLES = {"features": ("plantation_id",), "features_blocks": ("plantation_id", "block_id")}
-_CLIMATE = (
-    "p_sum_mm",
-    "rain_days",
-    "dry_spell_max_d",
-    "deficit_irho_mm",
-    "reserve_irho_mm",
-    "et0_mm",
-    "vpd_mean_kpa",
-    "tmin_c",
-    "tmax_c",
-    "spi3",
-)
-_SENSORS = ("soil_moisture_m3m3", "water_table_cm", "completeness_sensors")
+#: keys that a row's identity is planned by; ``features_scenes`` has a row per scene of each
+TABLES = {
+    "features": ("plantation_id",),
+    "features_blocks": ("plantation_id", "block_id"),
+    "features_scenes": ("plantation_id",),
+}
+#: sections of the assumptions that features depend on
+ASSUMPTIONS = ("climate_features", "drought", "imagery", "sensor_features", "sensor_flags", "water_balance")
+#: what a unit of imagery gives besides columns of the features
+_NOT_COLUMNS = {"known_at", "flags", "problems", "trail"}
 
 
 @dataclass(frozen=True)
@@ -52,21 +50,22 @@ def plan_features(session: Session, history: History) -> FeatureWork:
     scenes = scenes_by_month(session, outlines)
     months = [str(m) for m in _months(session, scenes)]
     shared = {"code": code_hash("features")[:16], "configuration": short(_settings(session))}
-    climate, sensors = _climate_hashes(session), _sensor_hashes(session)
+    climate, sensors = climate_hashes(session.known), _sensor_hashes(session)
     index = _index_by_month(session, months)
+    seen = SceneWindows(scenes, Rules.of(session.assumptions))
     plans = []
     for table, keys in TABLES.items():
-        rows = outlines[outlines["table"] == table]
+        trail = table == "features_scenes"
+        rows = outlines[outlines["table"] == ("features" if trail else table)]
         for month in months if table == "features" else _scene_months(scenes):
             components = {}
             for row in rows.itertuples(index=False):
-                parts = {
-                    **shared,
-                    "register": row.identity,
-                    "imagery": short([s.fingerprint for s in scenes.get((row.key, month), ())]),
-                    "climate": climate.get((row.plantation_id, month), ""),
-                    "index": short(index.get(month)),
-                }
+                parts = {**shared, "register": row.identity, "imagery": seen.identity(row.key, month)}
+                if trail and (row.is_point or (row.key, month) not in scenes):
+                    continue
+                if not trail:
+                    parts["climate"] = climate.get((row.plantation_id, month), "")
+                    parts["index"] = short(index.get(month))
                 if table == "features":
                     parts["sensors"] = sensors.get((row.plantation_id, month), "")
                 components[row.key] = parts
@@ -116,25 +115,18 @@ def units_to_do(session: Session, work: FeatureWork) -> list[Unit]:
     if config is None:
         return []
     outlines = {row.key: row.geometry.wkb for row in work.outlines.itertuples(index=False) if not row.is_point}
-    units = []
+    seen = SceneWindows(work.scenes, Rules.of(session.assumptions))
+    units: dict[tuple[Key, str], Unit] = {}
     for plan in work.plans:
         month = plan.partition.removeprefix("month=")
         for key in plan.todo:
             found = work.scenes.get((key, month))
-            if found and key in outlines:
-                units.append(Unit(key, month, outlines[key], found, config.scl_profile, config.edge_buffer))
-    return sorted(units, key=lambda u: (u.key, u.month))
-
-
-def chunks(units: Sequence[Unit], size: int = 6) -> list[list[Unit]]:
-    """Units of one outline in runs of a few months: one task each."""
-    found: list[list[Unit]] = []
-    for unit in units:
-        if found and found[-1][0].key == unit.key and len(found[-1]) < size:
-            found[-1].append(unit)
-        else:
-            found.append([unit])
-    return found
+            if found and key in outlines and (key, month) not in units:
+                known = seen.known_at(key, month)
+                units[(key, month)] = Unit(
+                    key, month, outlines[key], found, config.scl_profile, config.edge_buffer, known
+                )
+    return [units[at] for at in sorted(units)]
 
 
 def feature_rows(
@@ -152,10 +144,12 @@ def feature_rows(
         return {}
     known = session.known
     months = [str(m) for m in month_range(*_span([p.partition.removeprefix("month=") for p in work.plans]))]
-    climate = _by_key(monthly_climate(known.climate_daily, known.register, session.assumptions))
-    sensors = _by_key(monthly_sensors(known.sensors, known.register, assumptions=session.assumptions))
+    climate = _by_key(monthly_climate(known.climate_daily, known.register, session.assumptions, known.climate_monthly))
+    measured = monthly_sensors(
+        known.sensors, known.register, daily=known.climate_daily, assumptions=session.assumptions
+    )
+    sensors = _by_key(measured)
     index = {row.month: row for row in oni_known(known.climate_index, months).itertuples(index=False)}
-    lag = session.config.climate.known_lag_days if session.config.climate else 0
     outlines = {row.key: row for row in work.outlines.itertuples(index=False)}
     wanted = {(u.key, u.month) for u in units_to_do(session, work)}
     failed = wanted - set(imagery)
@@ -163,19 +157,31 @@ def feature_rows(
     for plan in todo:
         month = plan.partition.removeprefix("month=")
         for key in plan.todo:
-            if (key, month) not in failed:
+            if (key, month) in failed:
+                continue
+            if plan.table == "features_scenes":
+                rows.setdefault(plan.table, []).extend(_trail(key[0], month, imagery[(key, month)]))
+            else:
                 vegetation, oni = imagery.get((key, month)), index.get(month)
-                row = _row(session, outlines[key], month, vegetation, climate, sensors, oni, lag)
+                row = _row(session, outlines[key], month, vegetation, climate, sensors, oni)
                 rows.setdefault(plan.table, []).append(row)
     return {(name, month): frame for name, found in rows.items() for month, frame in _split(name, found)}
 
 
 def _split(name: str, rows: Sequence[dict[str, Any]]) -> Iterator[tuple[str, pd.DataFrame]]:
     """Finalised rows of one table, month by month; checked together because each check has a fixed cost."""
-    frame = pd.DataFrame(rows).drop(columns=list(_SENSORS) if name == "features_blocks" else ["block_id"])
-    frame = gpd.GeoDataFrame(frame, geometry="geometry", crs="EPSG:4326")
+    frame = pd.DataFrame(rows)
+    if name != "features_scenes":
+        frame = frame.drop(columns=list(SENSOR_VALUES) if name == "features_blocks" else ["block_id"])
+        frame = gpd.GeoDataFrame(frame, geometry="geometry", crs="EPSG:4326")
     for month, part in finalise(frame, name, partition="month").groupby("month", sort=True):
         yield str(month), part.drop(columns="month").reset_index(drop=True)
+
+
+def _trail(plantation: str, month: str, imagery: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Rows of ``features_scenes``: known when the last scene that judged them was."""
+    shared = {"month": month, "plantation_id": plantation, "known_at": imagery["known_at"].date()}
+    return [{**shared, **row} for row in imagery["trail"]]
 
 
 def part_identity(plan: PartitionPlan, frame: pd.DataFrame) -> tuple[str, dict[str, str]]:
@@ -193,7 +199,6 @@ def _row(
     climate: Any,
     sensors: Any,
     oni: Any,
-    lag: int,
 ) -> dict[str, Any]:
     row: dict[str, Any] = {
         "month": month,
@@ -204,7 +209,7 @@ def _row(
     flags: set[str] = set(filter(None, str(outline.flags).split(";"))) & {"point", "geometry_repaired"}
     dates: list[dt.date] = []
     if imagery is not None:
-        row.update({k: v for k, v in imagery.items() if k not in {"known_at", "flags", "problems"}})
+        row.update({k: v for k, v in imagery.items() if k not in _NOT_COLUMNS})
         flags.update(imagery["flags"])
         if imagery["known_at"] is not None:
             dates.append(imagery["known_at"].date())
@@ -214,9 +219,9 @@ def _row(
     if weather is None:
         flags.add("no_climate")
     else:
-        row.update({c: getattr(weather, c) for c in _CLIMATE})
+        row.update({c: getattr(weather, c) for c in PUBLISHED})
         flags.update(filter(None, weather.flags.split(";")))
-        dates.append(Month.parse(month).last + dt.timedelta(days=lag))
+        dates.append(weather.known_at.date())
     if oni is not None and pd.notna(oni.oni_known):
         row["oni_known"] = oni.oni_known
         dates.append(oni.known_at.date())
@@ -224,10 +229,10 @@ def _row(
     if record is None:
         flags.add("no_sensors")
     else:
-        row.update({c: getattr(record, c) for c in _SENSORS})
+        row.update({c: getattr(record, c) for c in SENSOR_VALUES})
         flags.update(filter(None, record.flags.split(";")))
         dates.append(record.known_at.date())
-    row.update({c: row.get(c) for c in _SENSORS})
+    row.update({c: row.get(c) for c in SENSOR_VALUES})
     if session.config.simulated:
         flags.add("simulated")
     row["known_at"] = max(dates) if dates else Month.parse(month).first
@@ -285,6 +290,8 @@ def _months(session: Session, scenes: Mapping[tuple[Key, str], Any]) -> list[Mon
     starts = [Month.parse(month) for _, month in scenes]
     if len(session.known.climate_daily):
         starts.append(Month.of(session.known.climate_daily["date"].min().date()))
+    if len(session.known.climate_monthly):
+        starts.append(Month.parse(session.known.climate_monthly["month"].min()))
     if len(session.known.sensors):
         starts.append(Month.of(session.known.sensors["time"].min().date()))
     return month_range(min([*starts, session.month + -11]), session.month)
@@ -303,47 +310,25 @@ def _span(months: Sequence[str]) -> tuple[Month, Month]:
 def _settings(session: Session) -> dict[str, Any]:
     imagery = session.config.imagery
     chosen = imagery.model_dump(mode="json", exclude={"source", "start"}) if imagery else None
-    climate_lag = session.config.climate.known_lag_days if session.config.climate else None
-    prefixes = ("climate.", "sensors.", "water_balance.", "imagery.", "features.")
-    numbers = {k: v for k, v in session.assumptions.resolved().items() if k.startswith(prefixes)}
+    numbers = {k: v for k, v in session.assumptions.resolved().items() if k.split(".")[0] in ASSUMPTIONS}
     return {
         "imagery": chosen,
-        "climate_lag": climate_lag,
         "assumptions": numbers,
         "simulated": session.config.simulated,
     }
 
 
-def _climate_hashes(session: Session) -> dict[tuple[str, str], str]:
-    """Per plantation and month a hash of all its weather up to the end of that month."""
-    daily = session.known.climate_daily
-    found: dict[tuple[str, str], str] = {}
-    if daily.empty:
-        return found
-    names = sorted(c for c in daily.columns if c not in {"plantation_id", "date"} and not c.startswith("_"))
-    for plantation, group in daily.groupby("plantation_id", sort=True):
-        ordered = group.sort_values("date", kind="stable")
-        months = ordered["date"].dt.strftime("%Y-%m").to_numpy(dtype=str)
-        days = ordered["date"].astype("datetime64[us]").astype("int64").to_numpy()
-        values = np.ascontiguousarray(ordered[names].to_numpy(dtype=np.float64))
-        chain = hashlib.sha256("|".join(names).encode())
-        starts = np.flatnonzero(np.r_[True, months[1:] != months[:-1]])
-        for start, end in zip(starts, [*starts[1:], len(months)], strict=True):
-            chain.update(days[start:end].tobytes())
-            chain.update(values[start:end].tobytes())
-            found[(str(plantation), str(months[start]))] = chain.hexdigest()[:16]
-    return found
-
-
 def _sensor_hashes(session: Session) -> dict[tuple[str, str], str]:
-    readings, found = session.known.sensors, {}
+    """Per plantation and month a hash of all its readings up to the end of that month: tests look back."""
+    readings, found = session.known.sensors, dict[tuple[str, str], str]()
     if readings.empty:
-        return {}
-    zones = dict(zip(session.known.register["plantation_id"], session.known.register["timezone"], strict=True))
-    for plantation, group in readings.groupby("plantation_id", sort=True):
-        local = group["time"].dt.tz_convert(zones[str(plantation)]).dt.strftime("%Y-%m")
-        for month, rows in group.groupby(local, sort=True):
-            found[(str(plantation), str(month))] = table_hash(rows)[:16]
+        return found
+    counted = reading_months(readings, session.known.register, session.assumptions)
+    for plantation, group in counted.groupby("plantation_id", sort=True):
+        chain = hashlib.sha256()
+        for month, rows in group.groupby("month", sort=True):
+            chain.update(table_hash(rows).encode())
+            found[(str(plantation), str(month))] = chain.hexdigest()[:16]
     return found
 
 

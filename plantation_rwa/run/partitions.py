@@ -182,7 +182,8 @@ def _matching(part: Published, left: Mapping[Key, Mapping[str, str]], keys: Sequ
     if part.output.fingerprint == rows_identity(left):
         return list(left)
     frame = read_part(part.path, columns=list(keys))
-    rows = [tuple(str(v) for v in row) for row in frame[list(keys)].itertuples(index=False)]
+    # a table may have several rows per key
+    rows = list(dict.fromkeys(tuple(str(v) for v in row) for row in frame[list(keys)].itertuples(index=False)))
     if not rows or any(row not in left for row in rows):
         return []
     return rows if part.output.fingerprint == rows_identity({row: left[row] for row in rows}) else []

@@ -27,7 +27,7 @@ STAGES = ("features", "forecast", "valuation", "report")
 FIRST_YEAR = 1990
 
 _ROOMS = {
-    "features": ("sources", "features"),
+    "features": ("sources", "features", "run/climate.py", "run/scenes.py", "run/imagery.py"),
     "forecast": ("panel", "forecast"),
     "valuation": ("valuation",),
     "report": ("publish",),
@@ -95,6 +95,8 @@ class Session:
             "rates",
             "fiscal",
             "climate_daily",
+            "climate_monthly",
+            "climate_seasonal",
         ):
             frame = getattr(self.known, name)
             found[name] = {"sha256": table_hash(frame), "rows": len(frame)}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pandas as pd
 
 from plantation_rwa.config import Config
 from plantation_rwa.errors import PlantationError, SourceError, StageError
-from plantation_rwa.executor import Outcome
+from plantation_rwa.features.scene_checks import Rules
 from plantation_rwa.periods import as_of_instant
 from plantation_rwa.publish.files import SharedFolder, remove_stale
 from plantation_rwa.publish.geoparquet import read_part
@@ -22,12 +23,15 @@ from plantation_rwa.run import features as features_stage
 from plantation_rwa.run import forecast as forecast_stage
 from plantation_rwa.run import report as report_stage
 from plantation_rwa.run import valuation as valuation_stage
-from plantation_rwa.run.inputs import known_inputs, with_climate_per_plantation
+from plantation_rwa.run.climate import with_climate_per_plantation
+from plantation_rwa.run.imagery import Work, compute_imagery
+from plantation_rwa.run.inputs import known_inputs
 from plantation_rwa.run.outcome import RunReport
 from plantation_rwa.run.partitions import History, Published, plan_whole
 from plantation_rwa.run.progress import Progress, Silent, StageClock
 from plantation_rwa.run.publishing import Target, publish_part, read_all, remove_unnamed
-from plantation_rwa.run.scenes import Unit, imagery_chunk
+from plantation_rwa.run.scenes import Unit
+from plantation_rwa.run.sensor_flags import publish_flags
 from plantation_rwa.run.session import (
     STAGES,
     Session,
@@ -40,9 +44,6 @@ from plantation_rwa.run.session import (
 from plantation_rwa.schema.checks import finalise
 from plantation_rwa.sources.base import Inputs
 
-#: applies a function to items, here or on workers; outcomes in the order of the items
-Work = Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Outcome[Any]]]
-
 
 def open_session(
     config: Config, inputs: Inputs, as_of: dt.date, *, root: Path | None = None, force: bool = False
@@ -54,7 +55,7 @@ def open_session(
         reasons = "; ".join(sorted(set(bad.loc[bad["input"] == "register", "reason"]))[:3]) or "the files hold no rows"
         remedy = "See the records that 'plantation-rwa check' lists."
         raise SourceError.of("portfolio.register", "holds no usable plantation", reasons, remedy)
-    known = known_inputs(with_climate_per_plantation(inputs), config, as_of_instant(as_of))
+    known = known_inputs(with_climate_per_plantation(inputs, config), as_of_instant(as_of))
     chosen = root or out
     reuse = (chosen,) if chosen == out else (chosen, out)
     return Session(config, as_of, known, chosen, reuse, force)
@@ -107,6 +108,7 @@ class _Walk:
             if stage in self.stages:
                 self._whole(stage)
         self._quarantine()
+        self.published["sensor_flags"] = publish_flags(self.session, self.history, self.target)
         with self.folder.turn():
             manifest = self._publish()
         self.report.manifest, self.report.seconds = manifest, self.clock.seconds
@@ -159,25 +161,24 @@ class _Walk:
     def _imagery(
         self, units: Sequence[Unit]
     ) -> tuple[dict[Any, dict[str, Any]], dict[tuple[str, str], set[tuple[str, ...]]]]:
-        rows: dict[Any, dict[str, Any]] = {}
+        trail = [p for plan in self.feature_work.plans if plan.table == "features_scenes" for p in plan.reuse]
+        rules = Rules.of(self.session.assumptions)
+        advanced = partial(self.clock.progress.advanced, "features")
+        found = compute_imagery(units, trail, rules, self.work, advanced)
         problems: dict[tuple[str, str], set[tuple[str, ...]]] = {}
-        batches, done = features_stage.chunks(units), 0
-        for batch, outcome in zip(batches, self.work(imagery_chunk, batches), strict=True):
-            done += len(batch)
-            self.clock.progress.advanced("features", done)
-            if outcome.value is None:
-                self.report.failures += [f"features month={u.month} {'/'.join(u.key)}: {outcome.error}" for u in batch]
-                self.lost |= {(u.month, *u.key) for u in batch}
+        for unit in units:
+            error = found.errors.get((unit.key, unit.month))
+            if error is not None:
+                self.report.failures.append(f"features month={unit.month} {'/'.join(unit.key)}: {error}")
+                self.lost.add((unit.month, *unit.key))
                 continue
-            for unit, row in zip(batch, outcome.value, strict=True):
-                rows[(unit.key, unit.month)] = row
-                table = "features" if len(unit.key) == 1 else "features_blocks"
-                files = {s.id: s.file for s in unit.scenes}
-                problems.setdefault((table, unit.month), set()).update(
-                    (files.get(scene, ""), scene, band, message, unit.key[0])
-                    for scene, band, message in row["problems"]
-                )
-        return rows, problems
+            table = "features" if len(unit.key) == 1 else "features_blocks"
+            files = {s.id: s.file for s in unit.scenes}
+            problems.setdefault((table, unit.month), set()).update(
+                (files.get(scene, ""), scene, band, message, unit.key[0])
+                for scene, band, message in found.rows[(unit.key, unit.month)]["problems"]
+            )
+        return found.rows, problems
 
     def _needed(self, stage: str) -> dict[str, str]:
         lost = self.lost if "features" in self.stages else None
@@ -270,11 +271,12 @@ class _Walk:
     def _note_scene_problems(self, parts: Sequence[Published]) -> None:
         for part in parts:
             for file, scene, band, message, plantation in part.output.problems:
+                repaired = band == "offset"
                 self.session.known.quarantine.add(
                     "imagery",
                     file,
-                    f"{message}; the scene was left out of the month",
-                    "rejected",
+                    message if repaired else f"{message}; the scene was left out of the month",
+                    "repaired" if repaired else "rejected",
                     column=band,
                     value=scene,
                     plantation_id=plantation,
@@ -283,7 +285,7 @@ class _Walk:
     def _manifest(self) -> Manifest:
         session = self.session
         outputs: list[Output] = []
-        for stage in ("features", "forecast", "valuation", "quarantine"):
+        for stage in ("features", "forecast", "valuation", "quarantine", "sensor_flags"):
             outputs += [p.output for p in self._parts(stage) if self._current(stage, p)]
         code = code_version(identity({s: code_hash(s) for s in STAGES}))
         manifest = Manifest(
@@ -299,7 +301,7 @@ class _Walk:
 
     def _current(self, stage: str, part: Published) -> bool:
         """Whether a part still belongs to this date's inputs: results of stages that were not run now may be stale."""
-        if stage in self.stages or stage == "quarantine":
+        if stage in self.stages or stage in ("quarantine", "sensor_flags"):
             return True
         if stage in ("forecast", "valuation"):
             return part.output.fingerprint == identity(self._needed(stage))
@@ -377,6 +379,8 @@ class _Walk:
 
 def require_stages(stages: Sequence[str]) -> tuple[str, ...]:
     """Check stage names given by a user."""
+    if "attest" in stages:
+        raise PlantationError(f"--stage: attest is not available in this version. Choose from {', '.join(STAGES)}.")
     unknown = [s for s in stages if s not in STAGES]
     if unknown:
         raise PlantationError(f"--stage: unknown stage '{unknown[0]}'. Choose from {', '.join(STAGES)}.")

@@ -11,11 +11,14 @@ from affine import Affine
 from shapely.geometry import Polygon, box
 from shapely.geometry.base import BaseGeometry
 
+from plantation_rwa.assumptions import packaged
 from plantation_rwa.errors import ReadError
+from plantation_rwa.features.scene_checks import Rules
 from plantation_rwa.grid import GridSpec, Window, reproject
 from plantation_rwa.sources.base import Asset, Scene
 
 CRS = "EPSG:32748"
+RULES = Rules.of(packaged())
 ORIGIN = (300_000.0, 200_000.0)
 #: reflectances of mature palm, domain/yield.md 2.1
 PALM = {

@@ -10,25 +10,26 @@ import pandas as pd
 import pytest
 from shapely.geometry import Point, box
 
-from plantation_rwa.features.imagery import plantation_month
+from plantation_rwa.features.imagery import Checks, plantation_month
 from plantation_rwa.grid import reproject
 from plantation_rwa.schema.flags import FLAGS
 from plantation_rwa.schema.tables import table
-from tests.features.scene_factory import CRS, ORIGIN, MemoryReader, grid, outline, palm, triangle
+from tests.features.scene_factory import CRS, ORIGIN, RULES, MemoryReader, grid, outline, palm, triangle
 
 _COARSE = ("B05", "B06", "B07", "B8A", "B11", "B12", "SCL")
 _SQUARE = outline(50, 50, 350, 350)
+CHECKS = Checks(RULES)
 
 
-def _month(shape, scenes, reader, **options):  # type: ignore[no-untyped-def]
-    return plantation_month(shape, "2024-03", scenes, reader, **options)
+def _month(shape, scenes, reader, *, checks=CHECKS, **options):  # type: ignore[no-untyped-def]
+    return plantation_month(shape, "2024-03", scenes, reader, checks=checks, **options)
 
 
 def test_columns_are_those_of_the_table() -> None:
     reader = MemoryReader()
     row = _month(_SQUARE, [reader.scene("a", palm(), coarse=_COARSE)], reader)
     columns = set(table("features").columns)
-    assert set(row) - {"flags", "problems"} <= columns
+    assert set(row) - {"flags", "problems", "trail", "records"} <= columns
     assert {c for c in columns if c.startswith(("nd", "evi", "cire", "nirv", "kndvi", "nbr"))} <= set(row)
     assert row["ndvi"] == pytest.approx(0.8436, abs=5e-5)
     assert row["ndmi"] == pytest.approx(0.3800, abs=5e-5)
@@ -153,7 +154,7 @@ def test_unreadable_scene_is_dropped_and_reported() -> None:
     assert row["flags"] == ["scene_unreadable"]
     assert row["problems"] == [("b", "B11", "b/B11: cannot be read: bad block")]
     assert row["known_at"] == bad.known_at
-    differs = {"flags", "problems", "known_at"}
+    differs = {"flags", "problems", "known_at", "trail"}
     assert repr({k: v for k, v in row.items() if k not in differs}) == repr(
         {k: v for k, v in alone.items() if k not in differs}
     )

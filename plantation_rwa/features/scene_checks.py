@@ -1,0 +1,240 @@
+"""Whether a scene's claimed offset and its air are believable, by the plantation's own pixels and history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from plantation_rwa.assumptions import Assumptions
+
+#: offsets in digital numbers that Sentinel-2 L2A products carry, each with the one a wrong claim stands for
+OTHER_OFFSET = {-1000.0: 0.0, 0.0: -1000.0}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Limits of the checks; reflectances and indices as fractions, see ``imagery.*`` of the assumptions."""
+
+    removed_red: float
+    removed_share: float
+    removed_red_median: float
+    missing_red_median: float
+    missing_ndvi: float
+    missing_history_ndvi: float
+    missing_history_months: float
+    missing_infrared_rise: float
+    haze_blue: float
+    haze_history_months: float
+    haze_ndvi_drop: float
+    haze_recovery_share: float
+    min_pixels: float
+    min_history: float
+
+    @classmethod
+    def of(cls, assumptions: Assumptions) -> Rules:
+        """The rules as the configuration resolves them."""
+        return cls(**{f.name: assumptions.number(f"imagery.{f.name}") for f in fields(cls)})
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What vegetation pixels of one scene say under one offset.
+
+    ``red_share`` is the covered share with B04 below ``removed_red``; the others are coverage-weighted medians of
+    B04, B02 and NDVI. NaN where a band or every pixel is missing.
+    """
+
+    red_share: float
+    red: float
+    blue: float
+    ndvi: float
+
+    @property
+    def infrared(self) -> float:
+        """B08 that goes with the median red and the median NDVI; NaN where either is impossible."""
+        return self.red * (1 + self.ndvi) / (1 - self.ndvi) if self.ndvi < 1 else float("nan")
+
+
+NO_FIGURES = Figures(*[float("nan")] * 4)
+
+
+@dataclass(frozen=True)
+class SceneRecord:
+    """One scene over one plantation, free of any history.
+
+    Parameters
+    ----------
+    offset
+        Offset in digital numbers as the provider's metadata claim it.
+    pixels
+        Effective pixels (sum of covered fractions) of class vegetation that are clear and supplied by this scene.
+    claimed, other
+        Figures under the claimed offset and under the other one that such products can carry.
+    classified
+        Whether the scene has a classification; without one vegetation cannot be told from cloud.
+    """
+
+    scene_id: str
+    datatake: str
+    acquired: pd.Timestamp
+    offset: float
+    pixels: float = 0.0
+    claimed: Figures = NO_FIGURES
+    other: Figures = NO_FIGURES
+    classified: bool = True
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is made of a scene.
+
+    Parameters
+    ----------
+    offset
+        Offset to apply, digital numbers.
+    offset_check
+        ``plausible``, ``already_removed`` and ``missing`` (both corrected), or why the claim was believed untested:
+        ``few_pixels``, ``no_classification``, ``no_history``, ``unknown_offset``.
+    air
+        ``clear``, ``haze`` or ``ndvi_drop`` (both left out), or ``not_tested``.
+    """
+
+    offset: float
+    offset_check: str
+    air: str = "not_tested"
+
+    @property
+    def inferred(self) -> bool:
+        """Whether the pixels overruled the provider's claim."""
+        return self.offset_check in {"already_removed", "missing"}
+
+    @property
+    def used(self) -> bool:
+        """Whether the observation enters the month."""
+        return self.air not in {"haze", "ndvi_drop"}
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """One datatake of the timeline with the pixel-weighted means of its scenes' corrected medians."""
+
+    datatake: str
+    time: pd.Timestamp
+    blue: float
+    ndvi: float
+    infrared: float
+
+
+def judge(month: Sequence[SceneRecord], history: Sequence[SceneRecord], rules: Rules) -> list[Verdict]:
+    """Verdicts on the scenes of a month.
+
+    Offset (domain/yield.md 2.4): dark red under a claim of -1000 means that the offset was already removed; bright
+    red and low NDVI under a claim of 0, where the plantation's last twelve months were green, that it was not, if B08
+    has risen with it: an offset lifts every band by 0.1, a veil of haze leaves the bright infrared of palms as it is.
+    Air (2.3): the median of B02 lies above the plantation's own of the last 24 months, or NDVI drops and recovers at
+    the next observation. Everything looks back only, but for that next observation, which must lie in the same month:
+    so a month depends on its own and earlier scenes. Observations left out as haze stay in the history: a median
+    bears them, and a lasting change of the ground is believed after a while.
+
+    Parameters
+    ----------
+    month
+        Scenes of one plantation and month, any order.
+    history
+        Earlier scenes; only those within the rules' windows count. Their verdicts are formed anew, so that the result
+        depends on these records and nothing else.
+    rules
+        Limits.
+
+    Returns
+    -------
+    list of Verdict
+        In the order of ``month``; the scenes of one datatake share ``air``.
+    """
+    timeline: list[_Seen] = []
+    offsets: dict[int, Verdict] = {}
+    own = {id(r) for r in month}
+    for group in _datatakes([*history, *month]):
+        verdicts = [_offset(record, group[0].acquired, timeline, rules) for record in group]
+        offsets |= {id(r): v for r, v in zip(group, verdicts, strict=True) if id(r) in own}
+        figures = [r.other if v.inferred else r.claimed for r, v in zip(group, verdicts, strict=True)]
+        pixels = np.array([r.pixels for r in group])
+        means = {n: _mean([getattr(f, n) for f in figures], pixels) for n in ("blue", "ndvi", "infrared")}
+        if pixels.sum() >= rules.min_pixels and not np.isnan(means["ndvi"]):
+            timeline.append(_Seen(group[0].datatake, group[0].acquired, **means))
+    air = _air(timeline, {r.datatake for r in month}, rules)
+    return [
+        Verdict(offsets[id(r)].offset, offsets[id(r)].offset_check, air.get(r.datatake, "not_tested")) for r in month
+    ]
+
+
+def _datatakes(records: Sequence[SceneRecord]) -> list[list[SceneRecord]]:
+    """Records by datatake, in order of time; a datatake counts once however many scenes hold it."""
+    groups: dict[str, list[SceneRecord]] = {}
+    for record in sorted(records, key=lambda r: (r.acquired, r.datatake, r.scene_id)):
+        groups.setdefault(record.datatake, []).append(record)
+    return list(groups.values())
+
+
+def _mean(values: Sequence[float], weights: NDArray[np.float64]) -> float:
+    numbers = np.array(values)
+    known = ~np.isnan(numbers) & (weights > 0)
+    return float(np.average(numbers[known], weights=weights[known])) if known.any() else float("nan")
+
+
+def _since(timeline: Sequence[_Seen], time: pd.Timestamp, months: float) -> list[_Seen]:
+    start = time - pd.DateOffset(months=int(months))
+    return [s for s in timeline if start <= s.time < time]
+
+
+def _offset(record: SceneRecord, time: pd.Timestamp, timeline: Sequence[_Seen], rules: Rules) -> Verdict:
+    claim, figures = record.offset, record.claimed
+    if claim not in OTHER_OFFSET:
+        return Verdict(claim, "unknown_offset")
+    if not record.classified:
+        return Verdict(claim, "no_classification")
+    if record.pixels < rules.min_pixels or np.isnan(figures.ndvi):
+        return Verdict(claim, "few_pixels")
+    if claim < 0:
+        dark = figures.red_share > rules.removed_share or figures.red < rules.removed_red_median
+        return Verdict(OTHER_OFFSET[claim], "already_removed") if dark else Verdict(claim, "plausible")
+    if not (figures.red > rules.missing_red_median and figures.ndvi < rules.missing_ndvi):
+        return Verdict(claim, "plausible")
+    before = [s for s in _since(timeline, time, rules.missing_history_months) if not np.isnan(s.infrared)]
+    if len(before) < rules.min_history:
+        return Verdict(claim, "no_history")
+    green = float(np.median([s.ndvi for s in before])) > rules.missing_history_ndvi
+    rise = figures.infrared - float(np.median([s.infrared for s in before]))
+    missing = green and rise > rules.missing_infrared_rise
+    return Verdict(OTHER_OFFSET[claim], "missing") if missing else Verdict(claim, "plausible")
+
+
+def _air(timeline: Sequence[_Seen], wanted: set[str], rules: Rules) -> dict[str, str]:
+    """State of the air of the wanted datatakes, which are the last of the timeline."""
+    found: dict[str, str] = {}
+    for seen in timeline:
+        if seen.datatake in wanted:
+            found[seen.datatake] = _blue(seen, timeline, rules)
+    clear = [s for s in timeline if found.get(s.datatake) in {"clear", "not_tested"}]
+    last = next(
+        (s for s in reversed(timeline) if s.datatake not in wanted and _blue(s, timeline, rules) != "haze"), None
+    )
+    for this, after in pairwise(clear):
+        drop = last.ndvi - this.ndvi if last is not None else 0.0
+        if drop > rules.haze_ndvi_drop and after.ndvi - this.ndvi >= rules.haze_recovery_share * drop:
+            found[this.datatake] = "ndvi_drop"
+        else:
+            last = this
+    return found
+
+
+def _blue(seen: _Seen, timeline: Sequence[_Seen], rules: Rules) -> str:
+    before = [s.blue for s in _since(timeline, seen.time, rules.haze_history_months) if not np.isnan(s.blue)]
+    if len(before) < rules.min_history or np.isnan(seen.blue):
+        return "not_tested"
+    return "haze" if seen.blue > float(np.median(before)) + rules.haze_blue else "clear"

@@ -1,0 +1,114 @@
+"""What was seen and decided about each scene of a plantation-month: rows of ``features_scenes``, and back again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from plantation_rwa.features.observations import SceneLike
+from plantation_rwa.features.scene_checks import NO_FIGURES, Figures, SceneRecord, Verdict
+from plantation_rwa.features.scene_figures import SceneFigures
+
+#: published column of each figure; under the offset that was not applied with ``_other`` behind it
+_COLUMNS = {
+    "red_share": "red_dark_share",
+    "red": "red_median",
+    "blue": "blue_median",
+    "ndvi": "ndvi_median",
+}
+
+
+def trail_row(scene: SceneLike, seen: SceneFigures, verdict: Verdict, *, profile: str) -> dict[str, Any]:
+    """Columns of ``features_scenes`` of a scene that was read, without the plantation.
+
+    Parameters
+    ----------
+    scene
+        As the source gives it, under its claimed offset.
+    seen, verdict
+        Its figures and what was made of them.
+    profile
+        SCL profile that the month used.
+    """
+    record = seen.record
+    applied, other = (record.other, record.claimed) if verdict.inferred else (record.claimed, record.other)
+    outcome = "used" if verdict.used else verdict.air
+    if verdict.used and seen.covered_share == 0:
+        outcome = "no_pixels"
+    elif verdict.used and seen.clear_share == 0 and profile == "strict":
+        outcome = "cloudy"
+    return {
+        **_head(scene),
+        "offset_dn": verdict.offset,
+        "offset_inferred": verdict.inferred,
+        "offset_check": verdict.offset_check,
+        "air_check": verdict.air,
+        "outcome": outcome,
+        "scl_profile": profile,
+        "covered_share": seen.covered_share,
+        "clear_share": seen.clear_share,
+        "judged_pixels": record.pixels,
+        **{column: getattr(applied, name) for name, column in _COLUMNS.items()},
+        **{f"{column}_other": getattr(other, name) for name, column in _COLUMNS.items()},
+    }
+
+
+def unreadable_row(scene: SceneLike) -> dict[str, Any]:
+    """Columns of ``features_scenes`` of a scene that could not be read; nothing of it is history."""
+    return {**_head(scene), "outcome": "unreadable", "offset_inferred": False}
+
+
+def _head(scene: SceneLike) -> dict[str, Any]:
+    return {
+        "scene_id": scene.id,
+        "item_hash": item_hash(scene),
+        "datatake": scene.datatake,
+        "tile": scene.tile,
+        "acquired": scene.acquired.isoformat(),
+        "baseline": scene.baseline,
+        "offset_reason": scene.offset_reason,
+        "offset_claimed_dn": scene.offset,
+    }
+
+
+def item_hash(scene: SceneLike) -> str:
+    """What tells two versions of one item apart in the published table."""
+    return scene.fingerprint[:16]
+
+
+def record_of(row: Mapping[str, Any]) -> SceneRecord:
+    """The record a published row was made of, to the decimals published; the row must not be an unreadable scene's."""
+    applied, other = (
+        Figures(*(float(row[f"{column}{end}"]) for column in _COLUMNS.values())) for end in ("", "_other")
+    )
+    empty = row["judged_pixels"] == 0
+    claimed, other = (other, applied) if row["offset_inferred"] else (applied, other)
+    return SceneRecord(
+        row["scene_id"],
+        row["datatake"],
+        pd.Timestamp(row["acquired"]),
+        float(row["offset_claimed_dn"]),
+        float(row["judged_pixels"]),
+        NO_FIGURES if empty else claimed,
+        NO_FIGURES if empty else other,
+        row["offset_check"] != "no_classification",
+    )
+
+
+def verdict_of(row: Mapping[str, Any]) -> Verdict:
+    """The verdict that a row states; the row must not be an unreadable scene's."""
+    return Verdict(float(row["offset_dn"]), row["offset_check"], row["air_check"])
+
+
+def repair_text(row: Mapping[str, Any]) -> str:
+    """A corrected offset in words: the claim, the pixels under it, and what was applied instead."""
+    claim, applied = float(row["offset_claimed_dn"]), float(row["offset_dn"])
+    what = "already removed from the pixels" if row["offset_check"] == "already_removed" else "still in the pixels"
+    reason = f" ({row['offset_reason']})" if row["offset_reason"] else ""
+    return (
+        f"claimed offset {claim:g} DN{reason} contradicts the plantation's own vegetation pixels: median B04 "
+        f"{row['red_median_other']:.4f}, share below the physical limit {row['red_dark_share_other']:.2f}, median NDVI "
+        f"{row['ndvi_median_other']:.4f}; the offset is {what}, {applied:g} DN was applied"
+    )

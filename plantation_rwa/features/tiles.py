@@ -1,0 +1,130 @@
+"""Which tiles reach an outline, and which piece of ground each of them supplies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from pyproj.exceptions import ProjError
+from shapely.geometry.base import BaseGeometry
+
+from plantation_rwa.features.observations import Reader, SceneLike, UnreadableSceneError, scene_grid
+from plantation_rwa.features.zonal import coverage
+from plantation_rwa.grid import GridSpec, reproject, split_at
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Scenes of one tile in one CRS and the grid that holds them all at the finest resolution."""
+
+    name: str
+    grid: GridSpec
+    scenes: tuple[SceneLike, ...]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Ground that one tile supplies: a window of the tile and the covered fraction of each of its pixels."""
+
+    tile: Tile
+    grid: GridSpec
+    fractions: NDArray[np.float64]
+
+
+def tiles_of(outline: BaseGeometry, scenes: Sequence[SceneLike], bands: Sequence[str], reader: Reader) -> list[Tile]:
+    """Tiles that reach the outline, the one that covers most of it first, equal ones by name.
+
+    Parameters
+    ----------
+    outline
+        (Multi)Polygon on WGS84.
+    scenes
+        Any scenes; those without one of the ``bands``, or beside the outline, are passed over.
+    bands
+        Bands whose files give the grid, the finest of them.
+    reader
+        Block reader.
+
+    Raises
+    ------
+    UnreadableSceneError
+        If a file cannot be opened, or lies in a CRS that has no relation to longitude and latitude.
+    """
+    groups: dict[tuple[str, str], list[tuple[SceneLike, GridSpec]]] = {}
+    for scene in sorted(scenes, key=lambda s: (s.acquired, s.id)):
+        grids = [(scene_grid(scene, band, reader), band) for band in bands if band in scene.assets]
+        if grids:
+            finest, band = min(grids, key=lambda g: g[0].pixel_size)
+            _check_crs(scene, band, finest.crs)
+            groups.setdefault((scene.tile, finest.crs), []).append((scene, finest))
+    ranked = []
+    for (name, crs), members in groups.items():
+        shape = reproject(outline, "EPSG:4326", crs)
+        members = [(s, g) for s, g in members if shape.intersects(shapely.box(*g.bounds))]
+        if members:
+            grid = _union([g for _, g in members])
+            share = shape.intersection(shapely.box(*grid.bounds)).area / shape.area
+            ranked.append((-round(share, 6), name, crs, Tile(name, grid, tuple(s for s, _ in members))))
+    return [tile for *_, tile in sorted(ranked, key=lambda r: r[:3])]
+
+
+def _check_crs(scene: SceneLike, band: str, crs: str) -> None:
+    """A grid of its own, such as a site plan's, has a CRS that nothing on Earth can be brought to."""
+    try:
+        reproject(shapely.Point(0, 0), "EPSG:4326", crs)
+    except ProjError as error:
+        text = " ".join(str(error).split()).split(":")[-1].strip(" )")
+        message = f"its coordinates cannot be related to longitude and latitude ({text})"
+        raise UnreadableSceneError(scene.id, band, message) from None
+
+
+def _union(grids: Sequence[GridSpec]) -> GridSpec:
+    """Grid at the finest resolution, on the lattice of the first finest one, that holds all grids."""
+    first = min(grids, key=lambda g: g.pixel_size)
+    if all(g == first for g in grids):
+        return first
+    boxes = np.array([g.bounds for g in grids])
+    (xmin, ymin), (xmax, ymax) = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
+    size, x0, y0 = first.pixel_size, first.transform.c, first.transform.f
+    left, top = int(np.floor((xmin - x0) / size + 1e-6)), int(np.floor((y0 - ymax) / size + 1e-6))
+    right, bottom = int(np.ceil((xmax - x0) / size - 1e-6)), int(np.ceil((y0 - ymin) / size - 1e-6))
+    shift = first.transform @ type(first.transform).translation(left, top)
+    return GridSpec(first.crs, shift, bottom - top, right - left)
+
+
+def pieces_of(outline: BaseGeometry, tiles: Sequence[Tile], edge_m: float) -> tuple[list[Piece], float]:
+    """The shrunk outline cut into the tiles' pieces, each piece of ground once.
+
+    Parameters
+    ----------
+    outline
+        (Multi)Polygon on WGS84.
+    tiles
+        In order of preference, see :func:`tiles_of`.
+    edge_m
+        Metres taken off the edge, in the CRS of the first tile.
+
+    Returns
+    -------
+    pieces : list of Piece
+        Empty if the outline is too small for the edge.
+    unseen : float
+        Ground that no tile reaches, m2.
+    """
+    pieces: list[Piece] = []
+    rest, crs = outline, "EPSG:4326"
+    for n, tile in enumerate(tiles):
+        rest, crs = reproject(rest, crs, tile.grid.crs), tile.grid.crs
+        if n == 0:
+            rest = rest.buffer(-edge_m)
+        own, rest = split_at(rest, tile.grid.bounds)
+        found = None if own.is_empty else tile.grid.window_of(own.bounds)
+        if found is not None:
+            grid = tile.grid.crop(found)
+            pieces.append(Piece(tile, grid, coverage(own, grid)))
+        if rest.is_empty:
+            break
+    return pieces, float(rest.area) if pieces else 0.0

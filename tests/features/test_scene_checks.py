@@ -1,0 +1,362 @@
+"""Whether a scene's claimed offset and its air are believed: the rules on figures alone, then on pixels."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plantation_rwa.features.imagery import Checks, plantation_month
+from plantation_rwa.features.scene_checks import Figures, Rules, SceneRecord, Verdict, judge
+from plantation_rwa.features.scene_trail import record_of, verdict_of
+from plantation_rwa.schema.checks import finalise
+from plantation_rwa.schema.tables import table
+from tests.features.scene_factory import RULES, MemoryReader, grid, outline, palm
+
+#: mature palm, and the same pixels with +0.1 and -0.1 in every band
+RIGHT = Figures(0.0, 0.028, 0.022, 0.8436)
+BRIGHT = Figures(0.0, 0.128, 0.122, 0.5412)
+DARK = Figures(1.0, -0.072, -0.078, 1.0)
+_SQUARE = outline(50, 50, 350, 350)
+
+
+def record(
+    day: str, claimed: Figures = RIGHT, other: Figures = DARK, *, offset: float = 0.0, **changes: Any
+) -> SceneRecord:
+    return SceneRecord(
+        scene_id=changes.pop("scene_id", day),
+        datatake=changes.pop("datatake", day),
+        acquired=pd.Timestamp(day, tz="UTC"),
+        offset=offset,
+        pixels=changes.pop("pixels", 500.0),
+        claimed=claimed,
+        other=other,
+        **changes,
+    )
+
+
+def past(months: int = 6, figures: Figures = RIGHT, last: str = "2026-02-15") -> list[SceneRecord]:
+    """One scene a month up to ``last``."""
+    days = [pd.Timestamp(last) - pd.DateOffset(months=n) for n in range(months)]
+    return [record(d.strftime("%Y-%m-%d"), figures) for d in days]
+
+
+def only(month: list[SceneRecord], history: list[SceneRecord], rules: Rules = RULES) -> Verdict:
+    (verdict,) = judge(month, history, rules)
+    return verdict
+
+
+def test_an_offset_removed_before_is_not_removed_again() -> None:
+    """The pencil case of the specification: B04 = -.072; no history is needed."""
+    verdict = only([record("2026-03-02", DARK, RIGHT, offset=-1000.0)], [])
+    assert (verdict.offset, verdict.offset_check, verdict.inferred, verdict.used) == (
+        0.0,
+        "already_removed",
+        True,
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("figures", "check"),
+    [
+        (Figures(0.20, 0.005, 0.02, 0.9), "plausible"),
+        (Figures(0.21, 0.005, 0.02, 0.9), "already_removed"),
+        (Figures(0.20, 0.0049, 0.02, 0.9), "already_removed"),
+    ],
+)
+def test_limits_of_the_removed_offset(figures: Figures, check: str) -> None:
+    assert only([record("2026-03-02", figures, offset=-1000.0)], []).offset_check == check
+
+
+def veiled(share: float, lift: float = 0.0) -> Figures:
+    """Mature palm under haze of 0.35 in the visible and 0.33 in the infrared (7.2), every band lifted."""
+    red, blue, infrared = ((1 - share) * r + share * h + lift for r, h in ((0.028, 0.35), (0.022, 0.35), (0.33, 0.33)))
+    return Figures(0.0, red, blue, (infrared - red) / (infrared + red))
+
+
+@pytest.mark.parametrize("share", [0.24, 0.3, 0.35])
+def test_haze_is_not_taken_for_an_offset_left_in(share: float) -> None:
+    """Bright red and low NDVI both; B08 tells: 0.33 under haze, 0.43 with the offset."""
+    figures = veiled(share)
+    assert figures.infrared == pytest.approx(0.33)
+    assert figures.red > RULES.missing_red_median
+    assert figures.ndvi < RULES.missing_ndvi
+    verdict = only([record("2026-03-02", figures, veiled(share, -0.1))], past())
+    assert (verdict.offset, verdict.offset_check, verdict.air) == (0.0, "plausible", "haze")
+
+
+def test_haze_over_an_offset_left_in_is_both() -> None:
+    verdict = only([record("2026-03-02", veiled(0.3, 0.1), veiled(0.3))], past())
+    assert (verdict.offset, verdict.offset_check, verdict.air) == (-1000.0, "missing", "haze")
+
+
+def test_dark_pixels_under_a_claim_of_nothing_to_remove_are_believed() -> None:
+    assert only([record("2026-03-02", DARK, offset=0.0)], []).offset_check == "plausible"
+
+
+def test_a_missing_offset_is_applied_where_the_past_was_green() -> None:
+    """The pencil case: NDVI .5412 with the offset left in, .8436 without."""
+    verdict = only([record("2026-03-02", BRIGHT, RIGHT)], past())
+    assert (verdict.offset, verdict.offset_check, verdict.air) == (-1000.0, "missing", "clear")
+
+
+@pytest.mark.parametrize(
+    ("figures", "history", "check"),
+    [
+        (BRIGHT, past(3), "missing"),
+        (BRIGHT, past(2), "no_history"),
+        (BRIGHT, past(6, last="2025-03-01"), "no_history"),
+        (BRIGHT, past(6, Figures(0.0, 0.05, 0.03, 0.75)), "plausible"),
+        (BRIGHT, past(6, Figures(0.0, 0.05, 0.03, 0.7501)), "missing"),
+        (replace(BRIGHT, red=0.10), past(), "plausible"),
+        (replace(BRIGHT, ndvi=0.60), past(), "plausible"),
+    ],
+    ids=["three before", "two before", "older than a year", "not green", "green", "red not bright", "ndvi not low"],
+)
+def test_limits_of_the_missing_offset(figures: Figures, history: list[SceneRecord], check: str) -> None:
+    assert only([record("2026-03-02", figures, RIGHT)], history).offset_check == check
+
+
+def test_a_lie_that_lasts_is_corrected_month_after_month() -> None:
+    """The history that judges is the corrected one: eighteen months of lies do not become the truth."""
+    truth = past(6, last="2024-08-15")
+    lies = [replace(r, claimed=BRIGHT, other=RIGHT) for r in past(18)]
+    assert only([record("2026-03-02", BRIGHT, RIGHT)], [*truth, *lies]).offset_check == "missing"
+
+
+@pytest.mark.parametrize(
+    ("changes", "check"),
+    [
+        ({"pixels": 11.9}, "few_pixels"),
+        ({"pixels": 12.0}, "already_removed"),
+        ({"classified": False}, "no_classification"),
+    ],
+)
+def test_what_cannot_be_judged_is_believed_and_says_so(changes: dict[str, Any], check: str) -> None:
+    verdict = only([record("2026-03-02", DARK, RIGHT, offset=-1000.0, **changes)], past())
+    assert verdict.offset_check == check
+    assert verdict.inferred == (check == "already_removed")
+
+
+def test_an_offset_of_no_known_kind_is_left_alone() -> None:
+    assert only([record("2026-03-02", DARK, offset=-500.0)], past()) == Verdict(-500.0, "unknown_offset", "clear")
+
+
+@pytest.mark.parametrize(("blue", "air"), [(0.062, "clear"), (0.0621, "haze")])
+def test_haze_by_the_plantations_own_blue(blue: float, air: str) -> None:
+    verdict = only([record("2026-03-02", replace(RIGHT, blue=blue))], past())
+    assert (verdict.air, verdict.used) == (air, air == "clear")
+
+
+def test_haze_needs_a_past_of_two_years_and_looks_at_the_past_only() -> None:
+    hazy = record("2026-03-02", replace(RIGHT, blue=0.1))
+    assert only([hazy], past(2)).air == "not_tested"
+    assert only([hazy], past(6, last="2024-03-01")).air == "not_tested"
+    assert only([hazy], past(6, last="2024-09-01")).air == "haze"
+    later = past(6, last="2026-09-01")
+    assert only([hazy], later).air == "not_tested"
+
+
+def test_a_lasting_change_of_the_ground_is_believed_after_a_while() -> None:
+    """Observations left out stay in the history: half of two years at the new level, and it is the plantation's own."""
+    new = replace(RIGHT, blue=0.09)
+    history = [*past(12, last="2025-02-15"), *past(12, new)]
+    assert only([record("2026-03-02", new)], history[:-2]).air == "haze"
+    assert only([record("2026-03-02", new)], history).air == "clear"
+
+
+def test_a_datatake_counts_once_in_the_history() -> None:
+    """One hazy acquisition listed as five items does not become the plantation's own."""
+    hazy = replace(RIGHT, blue=0.1)
+    five = [record("2026-02-20", hazy, datatake="D", scene_id=f"s{n}") for n in range(5)]
+    assert only([record("2026-03-02", hazy)], [*past(3), *five]).air == "haze"
+
+
+def test_scenes_of_one_datatake_share_the_air() -> None:
+    month = [
+        record("2026-03-02", replace(RIGHT, blue=0.2), datatake="D", scene_id="a", pixels=400.0),
+        record("2026-03-02", RIGHT, datatake="D", scene_id="b", pixels=100.0),
+    ]
+    assert [v.air for v in judge(month, past(), RULES)] == ["haze", "haze"]
+
+
+def drop(*ndvi: float) -> list[str]:
+    month = [record(f"2026-03-{3 + 5 * n:02}", replace(RIGHT, ndvi=v)) for n, v in enumerate(ndvi)]
+    return [v.air for v in judge(month, past(6, replace(RIGHT, ndvi=0.84)), RULES)]
+
+
+def test_a_fall_that_the_next_observation_takes_back() -> None:
+    assert drop(0.83, 0.66, 0.82) == ["clear", "ndvi_drop", "clear"]
+    assert drop(0.68, 0.82) == ["ndvi_drop", "clear"]  # seen against the month before
+    assert drop(0.83, 0.70, 0.82) == ["clear"] * 3  # a fall of .13
+    assert drop(0.83, 0.60, 0.70) == ["clear"] * 3  # less than half comes back
+    assert drop(0.83, 0.60) == ["clear"] * 2  # what comes next is not known in this month
+
+
+@given(st.permutations(range(9)), st.integers(0, 2**16))
+def test_order_of_records_changes_nothing(order: list[int], seed: int) -> None:
+    draw = random.Random(seed)
+    figures = [Figures(draw.random(), draw.uniform(-0.1, 0.2), draw.uniform(0, 0.2), draw.random()) for _ in range(18)]
+    records = [record(f"2026-0{1 + n // 3}-{1 + n % 3:02}", figures[n], figures[9 + n]) for n in range(9)]
+    straight = dict(zip((r.scene_id for r in records[6:]), judge(records[6:], records[:6], RULES), strict=True))
+    mixed = [records[n] for n in order]
+    month, history = [r for r in mixed if r in records[6:]], [r for r in mixed if r in records[:6]]
+    assert dict(zip((r.scene_id for r in month), judge(month, history, RULES), strict=True)) == straight
+
+
+def _month(reader: MemoryReader, scenes: list[Any], history: tuple[SceneRecord, ...] = ()) -> dict[str, Any]:
+    return plantation_month(_SQUARE, "2024-03", scenes, reader, checks=Checks(RULES, history))
+
+
+def _history(reader: MemoryReader) -> tuple[SceneRecord, ...]:
+    days = ("2024-01-05", "2024-01-15", "2024-02-05", "2024-02-15")
+    return tuple(_month(reader, [reader.scene(f"h{d}", palm(), day=d) for d in days])["records"])
+
+
+@pytest.mark.parametrize(
+    ("claimed", "carried", "check"),
+    [
+        (0.0, 0.0, "plausible"),
+        (-1000.0, -1000.0, "plausible"),
+        (0.0, -1000.0, "missing"),
+        (-1000.0, 0.0, "already_removed"),
+    ],
+)
+def test_pixels_decide_over_the_claim(claimed: float, carried: float, check: str) -> None:
+    """Whatever the item claims, NDVI is that of palm."""
+    reader = MemoryReader()
+    scene = reader.scene("a", palm(carried), offset=claimed)
+    row = _month(reader, [scene], _history(reader))
+    assert row["ndvi"] == pytest.approx(0.8436, abs=5e-5)
+    assert row["offset_inferred"] == (claimed != carried)
+    assert ("offset_inferred" in row["flags"]) == (claimed != carried)
+    (trail,) = row["trail"]
+    assert (trail["offset_claimed_dn"], trail["offset_dn"], trail["offset_check"]) == (claimed, carried, check)
+    assert trail["red_median"] == pytest.approx(0.028, abs=1e-6)
+    assert [(s, b) for s, b, _ in row["problems"]] == ([("a", "offset")] if claimed != carried else [])
+    if claimed != carried:
+        text = row["problems"][0][2]
+        assert text.startswith(f"claimed offset {claimed:g} DN contradicts the plantation's own vegetation pixels: ")
+        assert text.endswith(f"{carried:g} DN was applied")
+
+
+def test_one_liar_among_the_scenes_is_found_alone() -> None:
+    reader = MemoryReader()
+    good, liar = reader.scene("good", palm()), reader.scene("liar", palm(-1000.0), day="2024-03-10")
+    row = _month(reader, [good, liar], _history(reader))
+    assert {t["scene_id"]: t["offset_inferred"] for t in row["trail"]} == {"good": False, "liar": True}
+    assert (row["n_clear"], row["ndvi"]) == (2.0, pytest.approx(0.8436, abs=5e-5))
+
+
+def test_haze_is_left_out_of_values_and_counts_but_not_of_scenes() -> None:
+    reader = MemoryReader()
+    good = reader.scene("good", palm())
+    hazy = reader.scene("hazy", palm(B02=700, B04=800), day="2024-03-10")
+    row, alone = _month(reader, [good, hazy], _history(reader)), _month(reader, [good], _history(reader))
+    assert (row["flags"], row["n_clear"], row["scenes"]) == (["haze_left_out"], 1.0, 2)
+    assert row["ndvi"] == alone["ndvi"]
+    assert [t["outcome"] for t in row["trail"]] == ["used", "haze"]
+    only_haze = _month(reader, [hazy], _history(reader))
+    assert (only_haze["flags"], only_haze["valid_fraction"]) == (["haze_left_out", "no_clear"], 0.0)
+    assert math.isnan(only_haze["ndvi"])
+
+
+def test_bare_soil_is_not_called_haze() -> None:
+    """Cleared land is class 5: with too little vegetation left, the scene is believed."""
+    reader = MemoryReader()
+    bare = reader.scene("bare", palm(SCL=5, B02=700, B04=1300, B08=2200))
+    row = _month(reader, [bare], _history(reader))
+    assert (row["flags"], row["trail"][0]["offset_check"], row["trail"][0]["outcome"]) == ([], "few_pixels", "used")
+    assert row["ndvi"] == pytest.approx(0.2571, abs=1e-4)
+
+
+def test_pixels_of_twins_count_once_and_cloud_edges_not_at_all() -> None:
+    scl = np.full((40, 40), 4)
+    scl[:, :8] = 9
+    reader = MemoryReader()
+    first = reader.scene("a", palm(SCL=scl), datatake="D", baseline=5.11)
+    twin = reader.scene("b", palm(), datatake="D", baseline=5.09)
+    seen = {t["scene_id"]: t for t in _month(reader, [first, twin])["trail"]}
+    # 300 m square less 20 m: rows 7 to 32, columns 7 to 32; cloud of columns 0 to 7 grown by 6 pixels reaches column 13
+    assert (seen["a"]["judged_pixels"], seen["a"]["outcome"]) == (pytest.approx(26 * 19, abs=1e-6), "used")
+    assert (seen["a"]["covered_share"], seen["a"]["clear_share"]) == (1.0, pytest.approx(19 / 26, abs=1e-6))
+    assert (seen["b"]["judged_pixels"], seen["b"]["outcome"]) == (0.0, "no_pixels")
+
+
+def test_a_swath_edge_is_neither_clear_nor_cloud() -> None:
+    """Beyond the edge of the swath a datatake covers nothing; the other one is counted there alone."""
+    half = np.full((40, 40), 1)
+    half[:, 20:] = 0
+    reader = MemoryReader()
+    cut = reader.scene("cut", {b: v * half for b, v in palm().items()})
+    whole = reader.scene("whole", palm(), day="2024-03-10")
+    row = _month(reader, [cut, whole])
+    seen = {t["scene_id"]: t for t in row["trail"]}
+    assert (row["valid_fraction"], row["n_clear"], row["scenes"]) == (1.0, pytest.approx(1.5), 2)
+    assert (seen["cut"]["covered_share"], seen["cut"]["clear_share"]) == (pytest.approx(0.5), pytest.approx(0.5))
+    assert seen["cut"]["judged_pixels"] == pytest.approx(26 * 13)
+    assert row["ndvi"] == pytest.approx(0.8436, abs=5e-5)
+
+
+def test_unreadable_scenes_stand_in_the_trail_and_are_no_history() -> None:
+    reader = MemoryReader()
+    scenes = [reader.scene("a", palm()), reader.scene("b", palm(), day="2024-03-10")]
+    reader.broken.add("b/B11")
+    row = _month(reader, scenes)
+    assert [(t["scene_id"], t["outcome"]) for t in row["trail"]] == [("a", "used"), ("b", "unreadable")]
+    assert [r.scene_id for r in row["records"]] == ["a"]
+
+
+def test_a_scene_that_lies_nowhere_is_lost_alone() -> None:
+    reader = MemoryReader()
+    site = grid(crs='LOCAL_CS["site grid",UNIT["metre",1]]')
+    row = _month(reader, [reader.scene("a", palm()), reader.scene("site", palm(), spec=site, day="2024-03-10")])
+    assert (row["flags"], row["n_clear"]) == (["scene_unreadable"], 1.0)
+    ((name, _, message),) = row["problems"]
+    assert name == "site"
+    assert message.startswith("its coordinates cannot be related to longitude and latitude (")
+
+
+def test_a_published_row_gives_back_its_record_and_verdict() -> None:
+    reader = MemoryReader()
+    scenes = [
+        reader.scene("good", palm()),
+        reader.scene("liar", palm(-1000.0), day="2024-03-10"),
+        reader.scene("cloudy", palm(SCL=9), day="2024-03-15"),
+        reader.scene("plain", palm(SCL=None), day="2024-03-20"),
+    ]
+    row = _month(reader, scenes, _history(reader))
+    rows = [{**t, "plantation_id": "P", "known_at": row["known_at"].date()} for t in row["trail"]]
+    assert set(rows[0]) == set(table("features_scenes").columns)
+    frame = finalise(pd.DataFrame(rows), "features_scenes")
+    back = frame.to_dict("records")
+    assert [repr(record_of(r)) for r in back] == [repr(r) for r in row["records"]]
+    assert [verdict_of(r) for r in back] == judge(row["records"], _history(reader), RULES)
+
+
+def test_blocks_follow_the_verdicts_of_their_plantation() -> None:
+    """A block of bare soil could not tell the lie; its plantation could, and the block believes it."""
+    reader = MemoryReader()
+    scene = replace(reader.scene("a", palm(-1000.0, SCL=5)), fingerprint="f" * 64)
+    believed = _month(reader, [scene], _history(reader))
+    known = {"f" * 16: Verdict(-1000.0, "missing", "clear")}
+    block = plantation_month(_SQUARE, "2024-03", [scene], reader, checks=Checks(RULES, (), known))
+    assert believed["ndvi"] == pytest.approx(0.5412, abs=5e-5)
+    assert (block["ndvi"], block["offset_inferred"]) == (pytest.approx(0.8436, abs=5e-5), True)
+    assert (block["trail"], block["problems"], block["records"]) == ([], [], ())
+    left_out = Checks(RULES, (), {"f" * 16: Verdict(0.0, "plausible", "haze")})
+    assert plantation_month(_SQUARE, "2024-03", [scene], reader, checks=left_out)["valid_fraction"] == 0.0
+
+
+def test_looking_twice_reads_once() -> None:
+    reader = MemoryReader()
+    _month(reader, [reader.scene("a", palm(), coarse=("B05", "B07", "B8A", "B11", "B12", "SCL"))])
+    assert len(reader.reads) == len(set(reader.reads))
