@@ -133,6 +133,8 @@ class Scene:
         Outline on WGS84, None if the item has none.
     fingerprint
         Hash of the item as published, independent of where it lies.
+    datastrip
+        Sensing start of the datastrip, empty if unknown: two strips of one datatake can share a tile.
     """
 
     id: str
@@ -152,6 +154,7 @@ class Scene:
     offset_reason: str = ""
     fingerprint: str = ""
     file: str = ""
+    datastrip: str = ""
 
 
 class ImagerySource(Protocol):
@@ -198,3 +201,5 @@ class Inputs:
     fiscal: pd.DataFrame
     imagery: ImagerySource | None
     quarantine: Quarantine = field(default_factory=Quarantine)
+    climate_monthly: Any = ()
+    climate_seasonal: Any = ()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 import json
 import os
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from plantation_rwa.errors import SourceError
 from plantation_rwa.sources.base import Quarantine
@@ -25,6 +27,7 @@ _ITEM_KEYS = (
     "assets",
     "collection",
 )
+_GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
@@ -51,34 +54,56 @@ def file_name(place: str) -> str:
     return PurePosixPath(urlsplit(place).path if is_url(place) else place.replace(os.sep, "/")).name or place
 
 
+def links_of(document: Any) -> list[Mapping[str, Any]]:
+    """The links of a STAC document that are objects."""
+    links = document.get("links") if isinstance(document, Mapping) else None
+    return [link for link in links if isinstance(link, Mapping)] if isinstance(links, list) else []
+
+
 def resolve(href: str, base: str) -> str:
-    """An href relative to the file ``base`` that holds it; absolute hrefs stay."""
+    """An href relative to the file ``base`` that holds it; absolute hrefs stay.
+
+    STAC hrefs are URI references, in which a blank is ``%20``; but many files hold plain paths. So of a local path
+    the name as it stands counts if such a file exists, else the decoded one.
+    """
     if is_url(href):
-        return href.removeprefix("file://") if href.startswith("file://") else href
+        return unquote(urlsplit(href).path) if href.startswith("file://") else href
     if is_url(base):
         scheme, rest = base.split("://", 1)
         joined = urljoin(f"https://{rest}", href)
         return f"{scheme}://{joined.removeprefix('https://')}"
-    return os.path.normpath(os.path.join(os.path.dirname(base), href))
+    folder = os.path.dirname(base)
+    path = os.path.normpath(os.path.join(folder, href))
+    if "%" in href and not os.path.exists(path):
+        return os.path.normpath(os.path.join(folder, unquote(href)))
+    return path
 
 
 def read_json(place: str) -> Any:
-    """Parse a JSON document; :class:`SourceError` names the file or URL."""
+    """Parse a JSON document, gzipped or not, with or without a byte order mark.
+
+    Raises
+    ------
+    SourceError
+        Naming the file or URL.
+    """
     name = place if is_url(place) else file_name(place)
     try:
         if is_url(place):
-            text = _get(place)
+            content = _get(place)
         else:
-            with open(place, encoding="utf-8-sig") as stream:
-                text = stream.read()
-        return json.loads(text)
-    except (OSError, ValueError) as error:
+            with open(place, "rb") as stream:
+                content = stream.read()
+        if content.startswith(_GZIP):
+            content = gzip.decompress(content)
+        return json.loads(content.decode("utf-8-sig"))
+    except (OSError, EOFError, ValueError, zlib.error, RecursionError) as error:
         raise SourceError.of(
             f"imagery: {name}", "cannot be read as JSON", _short(error), "Check the path and the file."
         ) from None
 
 
-def _get(url: str) -> str:
+def _get(url: str) -> bytes:
     import requests
     from requests.adapters import HTTPAdapter
     from urllib3.util import Retry
@@ -89,51 +114,78 @@ def _get(url: str) -> str:
         )
         answer = session.get(url, timeout=60)
         answer.raise_for_status()
-        return str(answer.text)
+        return bytes(answer.content)
 
 
 def iter_items(document: Any, place: str, quarantine: Quarantine) -> Iterator[RawItem]:
     """Items of a parsed document: FeatureCollection, Feature, or Catalog / Collection walked by its links.
 
-    An item file that cannot be read goes to quarantine; a catalog that cannot be read raises, because a
-    whole branch would be missing.
+    In a catalog an item file that cannot be read, or holds no STAC, goes to quarantine, and so does a link that is
+    none; a catalog that cannot be read raises, because a whole branch would be missing.
+
+    Raises
+    ------
+    SourceError
+        If the document, or a catalog below it, is no STAC; names the file.
     """
-    kind = document.get("type") if isinstance(document, dict) else None
-    if kind == "FeatureCollection":
-        for n, feature in enumerate(document.get("features") or [], start=1):
-            yield RawItem(feature, place, n)
-    elif kind == "Feature":
-        yield RawItem(document, place)
-    elif kind in {"Catalog", "Collection"} or (isinstance(document, dict) and "links" in document):
-        yield from _walk(document, place, quarantine, {place})
-    else:
-        raise SourceError.of(
-            f"imagery: {file_name(place)}",
-            "is no STAC document",
-            repr(kind),
-            "Give a STAC API, a catalog, an item collection, an item or a stac-geoparquet file.",
-        )
-
-
-def _walk(catalog: Mapping[str, Any], place: str, quarantine: Quarantine, seen: set[str]) -> Iterator[RawItem]:
-    for link in catalog.get("links") or []:
+    # catalogs not finished yet, the innermost last: a deep tree must not meet the interpreter's limit of calls
+    branches: list[tuple[str, Iterator[Any]]] = []
+    seen = {place}
+    yield from _opened(document, place, branches)
+    while branches:
+        base, links = branches[-1]
+        link = next(links, None)
+        if link is None:
+            branches.pop()
+            continue
+        if not isinstance(link, Mapping):
+            reason = "link of a catalog is no object; left out. Correct the catalog"
+            quarantine.add("imagery", file_name(base), reason, "rejected", column="links", value=link)
+            continue
         if link.get("rel") not in {"item", "child"} or not link.get("href"):
             continue
-        target = resolve(str(link["href"]), place)
+        target = resolve(str(link["href"]), base)
         if target in seen:
             continue
         seen.add(target)
         try:
-            document = read_json(target)
+            yield from _opened(read_json(target), target, branches)
         except SourceError as error:
             if link["rel"] == "child":
                 raise
-            quarantine.add("imagery", file_name(target), f"item cannot be read: {error.problems[0].value}", "rejected")
-            continue
-        if link["rel"] == "item":
-            yield from iter_items(document, target, quarantine)
-        else:
-            yield from _walk(document, target, quarantine, seen)
+            problem = error.problems[0]
+            reason = f"item cannot be read: it {problem.what} ({problem.value})"
+            quarantine.add("imagery", file_name(target), reason, "rejected")
+
+
+def _opened(document: Any, place: str, branches: list[tuple[str, Iterator[Any]]]) -> list[RawItem]:
+    """Items that a document holds itself; a catalog is put on the branches."""
+    found = document if isinstance(document, dict) else {}
+    kind, features, links = found.get("type"), found.get("features"), found.get("links") or []
+    if kind == "FeatureCollection" and isinstance(features, list):
+        return [RawItem(feature, place, n) for n, feature in enumerate(features, start=1)]
+    if kind == "Feature":
+        return [RawItem(found, place)]
+    if kind != "FeatureCollection" and (kind in {"Catalog", "Collection"} or "links" in found):
+        if isinstance(links, list):
+            branches.append((place, iter(links)))
+            return []
+        raise SourceError.of(
+            f"imagery: {file_name(place)}", "has links that are no list", _short(repr(links)), "Correct the catalog."
+        )
+    if kind == "FeatureCollection":
+        raise SourceError.of(
+            f"imagery: {file_name(place)}",
+            "has features that are no list",
+            _short(repr(features)),
+            "Give an item collection as a STAC API or rustac writes it.",
+        )
+    raise SourceError.of(
+        f"imagery: {file_name(place)}",
+        "is no STAC document",
+        repr(kind),
+        "Give a STAC API, a catalog, an item collection, an item or a stac-geoparquet file.",
+    )
 
 
 def read_geoparquet(path: str) -> Iterator[RawItem]:
@@ -172,7 +224,8 @@ def _from_row(row: Mapping[str, Any]) -> dict[str, Any]:
         item["geometry"] = None if wkb is None else json.loads(shapely.to_geojson(shapely.from_wkb(wkb)))
     except (shapely.errors.ShapelyError, TypeError):
         item["geometry"] = None
-    properties = _plain(row.get("properties")) or {}
+    given = row.get("properties")
+    properties = _plain(given) if isinstance(given, Mapping) else {}
     properties.update({k: _plain(v) for k, v in row.items() if k not in (*_ITEM_KEYS, "properties") and v is not None})
     item["properties"] = properties
     item["assets"] = item["assets"] or {}
@@ -190,6 +243,6 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _short(error: BaseException) -> str:
+def _short(error: BaseException | str) -> str:
     text = " ".join(str(error).split())
     return text if len(text) <= 160 else text[:157] + "..."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ BAND_KEYS: Mapping[str, tuple[str, ...]] = {
 
 #: first processing baseline whose digital numbers carry +1000 (domain/yield.md 2.4)
 SHIFTED_FROM = 4.0
+#: offsets in digital numbers that Sentinel-2 L2A products have had; any other is a mistake in the item
+KNOWN_OFFSETS = (0.0, -1000.0)
 _BASELINE_KEYS = (
     "s2:processing_baseline",
     "sentinel:processing_baseline",
@@ -114,13 +117,13 @@ def offset_of(item: Mapping[str, Any], provider: str) -> Offset:
 
     In this order: a provider's statement that the offset is already removed from the pixels; the processing
     baseline (04.00 and later: -1000), never the acquisition date; where the baseline is unknown, the offset
-    of the red band's ``raster:bands``. Nothing of these: the item is refused, because a wrong guess shifts
-    NDVI by 0.3.
+    of ``raster:bands``. Nothing of these: the item is refused, because a wrong guess shifts NDVI by 0.3. So is
+    an item whose reflectance bands state offsets or scales that differ, or an offset that no product has.
 
     Raises
     ------
     UnusableItemError
-        If nothing decides.
+        If nothing decides, or what is stated cannot be.
     """
     properties = item["properties"]
     scale, stated = _stated(item)
@@ -143,18 +146,48 @@ def offset_of(item: Mapping[str, Any], provider: str) -> Offset:
 
 
 def _stated(item: Mapping[str, Any]) -> tuple[float, float | None]:
-    """Scale and offset in digital numbers that the red (or any other reflectance) band states."""
-    for band in ("B04", "B08", "B02", "B8A"):
-        asset = next((item["assets"][k] for k in BAND_KEYS[band] if k in item["assets"]), None)
-        if asset is None:
+    """Scale, and offset in digital numbers, that the reflectance bands state; None if they state none."""
+    offsets: dict[str, float] = {}
+    scales: dict[str, float] = {}
+    for band, asset in assets_of(item).items():
+        if band == "SCL":
             continue
         entries = asset.get("raster:bands") or asset.get("bands") or [{}]
         entry = {**asset, **entries[0]} if isinstance(entries[0], Mapping) else asset
         scale = entry.get("scale", entry.get("raster:scale"))
         offset = entry.get("offset", entry.get("raster:offset"))
-        scale = float(scale) if scale else 1e-4
-        return scale, (None if offset is None else round(float(offset) / scale, 6) + 0.0)
-    return 1e-4, None
+        if scale is not None:
+            scales[band] = float(scale)
+        if offset is not None:
+            # + 0.0 because -0.0 would be written as "-0"
+            offsets[band] = round(float(offset) / (scales.get(band) or 1e-4), 6) + 0.0
+    if any(not math.isfinite(v) or v <= 0 for v in scales.values()) or len(set(scales.values())) > 1:
+        raise UnusableItemError(
+            "raster:bands state a scale that is not one positive number for all reflectance bands; scene left out."
+            " Correct the item (Sentinel-2 L2A has 0.0001)",
+            value=_listed(scales),
+        )
+    if any(v not in KNOWN_OFFSETS for v in offsets.values()):
+        raise UnusableItemError(
+            "raster:bands state an offset that no Sentinel-2 L2A product has; scene left out. Correct the item to 0,"
+            " or to -0.1 (-1000 digital numbers) where the pixels carry it",
+            value=_listed(offsets),
+        )
+    if len(set(offsets.values())) > 1:
+        raise UnusableItemError(
+            "raster:bands state offsets that differ between reflectance bands; scene left out. Correct the item:"
+            " one product has one offset",
+            value=_listed(offsets),
+        )
+    return next(iter(scales.values()), 1e-4), next(iter(offsets.values()), None)
+
+
+def _listed(values: Mapping[str, float]) -> str:
+    """Bands by the value they state, such as ``B04 B08: -1000; B02: 0``."""
+    groups: dict[float, list[str]] = {}
+    for band, value in values.items():
+        groups.setdefault(value, []).append(band)
+    return "; ".join(f"{' '.join(bands)}: {value:g}" for value, bands in groups.items())
 
 
 def assets_of(item: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

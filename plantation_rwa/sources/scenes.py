@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import json
+import logging
 import os
+import re
 import threading
-import urllib.request
 from collections import OrderedDict
-from collections.abc import Mapping
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,23 +19,104 @@ from plantation_rwa.errors import ReadError
 from plantation_rwa.grid import GridSpec, Window
 from plantation_rwa.sources.base import Asset
 from plantation_rwa.sources.items import file_name, is_url
+from plantation_rwa.sources.network import Patience, RemoteError, persist, sas_api, status_of, tokens_of
 
+T = TypeVar("T")
 #: open files kept per thread; each costs a header and GDAL's block cache is shared and capped below
 _HANDLES = 32
 _GDAL = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_CACHEMAX": 64,
-    "GDAL_HTTP_MAX_RETRY": "4",
-    "GDAL_HTTP_RETRY_DELAY": "1",
-    "GDAL_HTTP_TIMEOUT": "60",
+    # tries are counted and logged here, by ``persist``: GDAL's own do not see resets and short answers
+    "GDAL_HTTP_MAX_RETRY": "0",
+    "GDAL_HTTP_CONNECTTIMEOUT": "10",
+    # a request that brings less than a kilobyte per second for so long hangs; a slow one may take its time
+    "GDAL_HTTP_LOW_SPEED_LIMIT": "1000",
+    "GDAL_HTTP_LOW_SPEED_TIME": "20",
+    "GDAL_HTTP_TIMEOUT": "300",
     "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
     "VSI_CACHE": "TRUE",
     "VSI_CACHE_SIZE": "5000000",
 }
 _STORES = {"s3://": "/vsis3/", "gs://": "/vsigs/", "az://": "/vsiaz/"}
 _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE")
-_SAS_API = "https://planetarycomputer.microsoft.com/api/sas/v1/token"
+_LOST = re.compile("IO error|Read error|HTTP response code|CURL error|^CPLE_AppDefined.Request for .* failed")
+_QUERY = re.compile(r"\?[^\s'\"]+")
+_KINDS = (
+    (re.compile("timed out|too slow", re.I), "no answer, or none to its end, for too long"),
+    (re.compile(r"got \d+ bytes, expected|Read error|Read failed"), "answers were cut short"),
+)
 _BLOB = ".blob.core.windows.net"
+
+
+@dataclass(frozen=True)
+class RasterHeader:
+    """What a raster file says of one of its bands.
+
+    Parameters
+    ----------
+    driver
+        GDAL's name of the format.
+    grid
+        Of the full resolution.
+    dtype, nodata
+        Of the band; nodata None if the file declares none.
+    overviews
+        Factors of its reduced copies, empty if it has none.
+    block
+        Rows and columns of the blocks it is read in.
+    """
+
+    driver: str
+    grid: GridSpec
+    dtype: str
+    nodata: float | None
+    overviews: tuple[int, ...]
+    block: tuple[int, ...]
+
+
+class _Overheard(logging.Filter):
+    """Listens to what rasterio logs of GDAL's errors.
+
+    They name URLs, and the query of a URL is an access token: it is cut off. And a part of a header that cannot be
+    read, the place of the raster on the ground say, is left out by GDAL with no more than a warning: the thread that
+    meets one remembers it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._local = threading.local()
+        for name in ("rasterio._env", "rasterio._err"):
+            logging.getLogger(name).setLevel(logging.WARNING)  # another level would make it deaf
+        for name in ("rasterio._env", "rasterio._err", "rasterio._base", "rasterio._io", "rasterio.env", "rasterio"):
+            logging.getLogger(name).addFilter(self)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        record.msg, record.args = _QUERY.sub("?...", text), None
+        if _LOST.search(text) is None:
+            return True
+        self._local.lost = True  # an error or a further try follows and is told with the file's name
+        self._local.status = status_of(text) or self._local.__dict__.get("status")
+        return False
+
+    def forget(self) -> None:
+        """Begin to listen in this thread."""
+        self._local.lost, self._local.status = False, None
+
+    @property
+    def lost(self) -> bool:
+        """Whether this thread met a failed fetch."""
+        return bool(self._local.__dict__.get("lost"))
+
+    @property
+    def status(self) -> int | None:
+        """Status of the last HTTP answer that this thread met a failed fetch with."""
+        found: int | None = self._local.__dict__.get("status")
+        return found
+
+
+_OVERHEARD = _Overheard()
 
 
 class RasterReader:
@@ -43,24 +124,26 @@ class RasterReader:
 
     Safe to share between threads (each keeps its own handles) and to pickle (handles stay behind). Public
     buckets are read unsigned unless AWS credentials are in the environment; Planetary Computer blobs get a
-    short-lived token.
+    short-lived token just before each read. A remote read that fails is tried again from the opening of the file on.
 
     Parameters
     ----------
     token_api
-        Address of the Planetary Computer token service; an account and container are appended.
+        Address of the Planetary Computer token service, an account and container are appended; empty means that of the
+        environment.
+    patience
+        How often remote reads are tried.
     """
 
-    def __init__(self, token_api: str = _SAS_API) -> None:
-        self._token_api = token_api
+    def __init__(self, token_api: str = "", patience: Patience | None = None) -> None:
+        self._token_api, self._patience = token_api or sas_api(), patience or Patience()
         self._local = threading.local()
-        self._tokens: dict[str, tuple[str, dt.datetime]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"token_api": self._token_api}
+        return {"token_api": self._token_api, "patience": self._patience}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
-        self.__init__(state["token_api"])  # type: ignore[misc]
+        self.__init__(**state)  # type: ignore[misc]
 
     def grid(self, asset: Asset) -> GridSpec:
         """Grid of the asset's full-resolution band, read from the file itself.
@@ -70,19 +153,54 @@ class RasterReader:
         ReadError
             If the file cannot be opened, has no CRS, or is not north-up with square pixels.
         """
-        source, grid = self._open(asset)
+        source, grid = self._insist(asset, lambda: self._open(asset))
         if not 1 <= asset.band <= source.count:
             raise ReadError(f"{file_name(asset.href)}: has {source.count} bands, band {asset.band} was asked for")
         return grid
 
+    def header(self, asset: Asset) -> RasterHeader:
+        """What the asset's file says of itself; no pixel is read. Raises as :meth:`grid`."""
+        grid = self.grid(asset)
+        source, _ = self._insist(asset, lambda: self._open(asset))
+        return RasterHeader(
+            driver=source.driver,
+            grid=grid,
+            dtype=str(source.dtypes[asset.band - 1]),
+            nodata=source.nodatavals[asset.band - 1],
+            overviews=tuple(source.overviews(asset.band)),
+            block=tuple(source.block_shapes[asset.band - 1]),
+        )
+
     def read(self, asset: Asset, window: Window) -> NDArray[np.generic]:
         """Raw pixels of a window, shape ``(height, width)``, in the file's dtype.
+
+        Where the file declares a nodata value of its own, its pixels become the asset's.
 
         Raises
         ------
         ReadError
             Naming the file.
         """
+        pixels, tag = self._insist(asset, lambda: self._pixels(asset, window))
+        if pixels.shape != (window.height, window.width):
+            raise ReadError(
+                f"{file_name(asset.href)}: window of {window.height} x {window.width} pixels gave {pixels.shape}"
+            )
+        if tag is not None and asset.nodata is not None and tag != asset.nodata:
+            empty = np.isnan(pixels) if np.isnan(tag) else pixels == tag
+            if empty.any():
+                if not float(asset.nodata).is_integer() or not np.can_cast(
+                    np.min_scalar_type(int(asset.nodata)), pixels.dtype
+                ):
+                    raise ReadError(
+                        f"{file_name(asset.href)}: declares {tag:g} as no data, its item {asset.nodata:g}, which"
+                        f" {pixels.dtype} cannot hold"
+                    )
+                pixels[empty] = asset.nodata
+        return pixels
+
+    def _pixels(self, asset: Asset, window: Window) -> tuple[NDArray[np.generic], float | None]:
+        """Pixels of a window as the file has them, and the nodata value that the file declares."""
         from rasterio.errors import RasterioError
         from rasterio.windows import Window as RasterWindow
 
@@ -94,62 +212,99 @@ class RasterReader:
                 )
         except (RasterioError, OSError, IndexError) as error:
             raise _unreadable(asset, error) from None
-        if pixels.shape != (window.height, window.width):
-            raise ReadError(
-                f"{file_name(asset.href)}: window of {window.height} x {window.width} pixels gave {pixels.shape}"
-            )
-        return pixels
+        return pixels, source.nodatavals[asset.band - 1]
 
-    def _env(self) -> Any:
+    def _insist(self, asset: Asset, action: Callable[[], T]) -> T:
+        """Read a local file, or a remote one with patience: each try opens the file anew."""
+        if not is_url(asset.href):
+            return action()
+
+        def mend(error: RemoteError) -> bool:
+            self._close(asset.href)
+            self._suspects.add(asset.href)
+            place = _place(asset.href)
+            if not (place and error.denied):
+                return False
+            tokens_of(self._token_api).drop(place, self._local.asked.partition("?")[2])
+            return True
+
+        found = persist(asset.href, action, patience=self._patience, mend=mend)
+        self._suspects.discard(asset.href)
+        return found
+
+    @property
+    def _handles(self) -> OrderedDict[str, tuple[str, Any, GridSpec]]:
+        """This thread's open files by href: what GDAL opened, the file and its grid."""
+        found: OrderedDict[str, tuple[str, Any, GridSpec]] = self._local.__dict__.setdefault("handles", OrderedDict())
+        return found
+
+    @property
+    def _suspects(self) -> set[str]:
+        """This thread's hrefs whose last try failed: what GDAL remembers of them must not outlive the next."""
+        found: set[str] = self._local.__dict__.setdefault("suspects", set())
+        return found
+
+    def _env(self, **options: str) -> Any:
         import rasterio
 
         signed = any(os.environ.get(key) for key in _CREDENTIALS)
-        return rasterio.Env(**_GDAL, **({} if signed else {"AWS_NO_SIGN_REQUEST": "YES"}))
+        return rasterio.Env(**_GDAL, **({} if signed else {"AWS_NO_SIGN_REQUEST": "YES"}), **options)
 
     def _open(self, asset: Asset) -> tuple[Any, GridSpec]:
         """Open file and its grid, the least recently used file beyond the limit closed."""
         import rasterio
         from rasterio.errors import RasterioError
 
-        handles: OrderedDict[str, tuple[Any, GridSpec]] = self._local.__dict__.setdefault("handles", OrderedDict())
-        path = self._path(asset.href)
-        found = handles.pop(path, None)
-        if found is None:
+        _OVERHEARD.forget()
+        path = self._local.asked = self._path(asset.href)
+        if asset.href in self._handles and self._handles[asset.href][0] != path:
+            self._close(asset.href)  # its token is about to expire
+        if asset.href not in self._handles:
+            held = path if path.startswith("/vsi") else f"/vsicurl/{path}"
+            options = {"CPL_VSIL_CURL_NON_CACHED": held} if asset.href in self._suspects else {}
             try:
-                with self._env():
+                with self._env(**options):
                     source = rasterio.open(path)
             except (RasterioError, OSError) as error:
                 raise _unreadable(asset, error) from None
-            found = source, _grid(source, file_name(asset.href))
-        handles[path] = found
-        while len(handles) > _HANDLES:
-            handles.popitem(last=False)[1][0].close()
-        return found
+            if _OVERHEARD.lost:
+                source.close()
+                raise _unreadable(asset, OSError("a part of its header is missing"))
+            self._handles[asset.href] = (path, source, _grid(source, file_name(asset.href)))
+        self._handles.move_to_end(asset.href)
+        while len(self._handles) > _HANDLES:
+            self._close(next(iter(self._handles)))
+        return self._handles[asset.href][1:]
+
+    def _close(self, href: str) -> None:
+        """Close a file if it is open."""
+        _, source, _ = self._handles.pop(href, ("", None, None))
+        if source is not None:
+            source.close()
 
     def _path(self, href: str) -> str:
         """What GDAL opens: an object store's path, an access token where the Planetary Computer asks for one."""
         for scheme, prefix in _STORES.items():
             if href.startswith(scheme):
                 return prefix + href.removeprefix(scheme)
-        parts = urlsplit(href) if is_url(href) else None
-        if parts is None or not parts.netloc.endswith(_BLOB) or parts.query:
+        if href.startswith(("http://", "https://")):
+            href = quote(href, safe="%/:=&?~#+!$,;'@()*[]")
+        place = _place(href)
+        if not place:
             return href
-        place = f"{parts.netloc.removesuffix(_BLOB)}/{parts.path.strip('/').split('/')[0]}"
-        token, until = self._tokens.get(place, ("", dt.datetime.min.replace(tzinfo=dt.UTC)))
-        if until < dt.datetime.now(dt.UTC) + dt.timedelta(minutes=2):
-            try:
-                with urllib.request.urlopen(f"{self._token_api}/{place}", timeout=30) as answer:
-                    document = json.load(answer)
-                token, until = (
-                    document["token"],
-                    dt.datetime.fromisoformat(document["msft:expiry"].replace("Z", "+00:00")),
-                )
-            except (OSError, ValueError, KeyError) as error:
-                raise ReadError(
-                    f"{file_name(href)}: no access token from {self._token_api}/{place}: {_text(error)}"
-                ) from None
-            self._tokens[place] = (token, until)
-        return f"{href}?{token}"
+        try:
+            return f"{href}?{tokens_of(self._token_api).token(place, self._patience)}"
+        except RemoteError as error:
+            # the token was waited for with patience; trying the file again would ask for it again
+            raise ReadError(f"{file_name(href)}: no access token from {self._token_api}/{place}: {error}") from None
+
+
+def _place(href: str) -> str:
+    """``account/container`` of a blob that needs a token of the Planetary Computer, else empty."""
+    parts = urlsplit(href)
+    if not is_url(href) or not parts.netloc.endswith(_BLOB) or parts.query:
+        return ""
+    return f"{parts.netloc.removesuffix(_BLOB)}/{parts.path.strip('/').split('/')[0]}"
 
 
 def _grid(source: Any, name: str) -> GridSpec:
@@ -163,7 +318,20 @@ def _grid(source: Any, name: str) -> GridSpec:
 
 
 def _unreadable(asset: Asset, error: BaseException) -> ReadError:
-    return ReadError(f"{file_name(asset.href)}: cannot be read: {_text(error)}")
+    """What GDAL said as an error that names the file; of a remote one the first cause decides whether to try again."""
+    if not is_url(asset.href):
+        return ReadError(f"{file_name(asset.href)}: cannot be read: {_text(error)}")
+    causes = [error]
+    while causes[-1].__cause__ is not None:
+        causes.append(causes[-1].__cause__)
+    status = next((s for c in causes if (s := status_of(str(c))) is not None), _OVERHEARD.status)
+    said = f"HTTP {status}" if status is not None else _kind(_text(causes[-1]))
+    return RemoteError(f"{file_name(asset.href)}: cannot be read: {said}", status)
+
+
+def _kind(text: str) -> str:
+    """The kind of failure where GDAL's text tells times and places: another one each time, and these are published."""
+    return next((words for pattern, words in _KINDS if pattern.search(text)), text)
 
 
 def _text(error: BaseException) -> str:

@@ -14,8 +14,8 @@ from plantation_rwa.config import ImageryConfig
 from plantation_rwa.errors import SourceError
 from plantation_rwa.periods import Month
 from plantation_rwa.sources.base import ImagerySource, Quarantine, Scene
-from plantation_rwa.sources.items import RawItem, is_url, iter_items, read_geoparquet, read_json
-from plantation_rwa.sources.stac_scenes import ParsedScene, distinct, rank_of, scenes_of
+from plantation_rwa.sources.items import RawItem, is_url, iter_items, links_of, read_geoparquet, read_json
+from plantation_rwa.sources.stac_scenes import distinct, scenes_of
 
 _SLACK = pd.Timedelta(days=1)
 
@@ -65,7 +65,7 @@ def open_source(config: ImageryConfig, quarantine: Quarantine) -> ImagerySource:
 
 def _is_api(document: Any) -> bool:
     return isinstance(document, dict) and (
-        bool(document.get("conformsTo")) or any(link.get("rel") == "search" for link in document.get("links") or [])
+        bool(document.get("conformsTo")) or any(link.get("rel") == "search" for link in links_of(document))
     )
 
 
@@ -102,6 +102,8 @@ class ApiSource:
         key = (bbox, first, last)
         if key not in self._cache:
             begin, end = _period(first, last, self._config.start)
+            if begin >= end:  # a date before the configured start: APIs refuse a period that ends before it begins
+                return []
             found = self._search(
                 {
                     "collections": list(self._config.collections),
@@ -141,12 +143,12 @@ class CombinedSource:
     def scenes(self, bbox: tuple[float, float, float, float], first: Month, last: Month) -> list[Scene]:
         """Scenes of all parts, sorted by (acquired, id)."""
         found = [scene for part in self._parts for scene in part.scenes(bbox, first, last)]
-        return distinct([ParsedScene(s, "", rank_of(s.collection, self._config)) for s in found])
+        return distinct(found, self._config)
 
 
 def _self_href(item: Mapping[str, Any]) -> str:
     return next(
-        (str(link["href"]) for link in item.get("links") or [] if link.get("rel") == "self" and link.get("href")),
+        (str(link["href"]) for link in links_of(item) if link.get("rel") == "self" and link.get("href")),
         "",
     )
 

@@ -7,7 +7,6 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,15 +22,6 @@ from plantation_rwa.sources.providers import UnusableItemError
 
 _EDGE_BYTES = 65536
 _ISO = re.compile(r"^\d{4}-\d{2}-\d{2}")
-
-
-@dataclass(frozen=True)
-class ParsedScene:
-    """A scene with what is needed to tell twins: its datastrip and the rank of its collection."""
-
-    scene: Scene
-    strip: str
-    rank: int
 
 
 def scenes_of(raw: Iterable[RawItem], config: ImageryConfig, quarantine: Quarantine) -> list[Scene]:
@@ -55,10 +45,10 @@ def scenes_of(raw: Iterable[RawItem], config: ImageryConfig, quarantine: Quarant
             fault = UnusableItemError(f"item does not follow STAC ({type(error).__name__}: {error})")
             _reject(entry, fault, config, quarantine)
             continue
-        cover = made.scene.cloud_cover
+        cover = made.cloud_cover
         if cover is None or cover <= config.max_cloud_cover:
             parsed.append(made)
-    return distinct(parsed)
+    return distinct(parsed, config)
 
 
 def _wanted(item: Any, config: ImageryConfig) -> bool:
@@ -73,11 +63,7 @@ def _wanted(item: Any, config: ImageryConfig) -> bool:
     return collection in config.collections if collection else providers.is_level_2a(item)
 
 
-def rank_of(collection: str, config: ImageryConfig) -> int:
-    return config.collections.index(collection) if collection in config.collections else len(config.collections)
-
-
-def _parse(entry: RawItem, config: ImageryConfig) -> ParsedScene:
+def _parse(entry: RawItem, config: ImageryConfig) -> Scene:
     item = entry.data
     if not isinstance(item, Mapping) or not item.get("id"):
         raise UnusableItemError("item has no id", value=item if isinstance(item, str) else "")
@@ -96,7 +82,7 @@ def _parse(entry: RawItem, config: ImageryConfig) -> ParsedScene:
     offset = providers.offset_of(item, provider)
     start = created if config.known_at == "created" and created is not None else acquired
     assets = {band: _asset(asset, entry.base) for band, asset in bands.items()}
-    scene = Scene(
+    return Scene(
         id=str(item["id"]),
         collection=str(item.get("collection") or ""),
         platform=str(item["properties"].get("platform") or ""),
@@ -114,8 +100,8 @@ def _parse(entry: RawItem, config: ImageryConfig) -> ParsedScene:
         offset_reason=offset.reason,
         fingerprint=_fingerprint(item, assets),
         file=entry.file,
+        datastrip=providers.datastrip_of(item),
     )
-    return ParsedScene(scene, providers.datastrip_of(item), rank_of(scene.collection, config))
 
 
 def _acquired(item: Mapping[str, Any]) -> pd.Timestamp:
@@ -219,31 +205,33 @@ def _fingerprint(item: Mapping[str, Any], assets: Mapping[str, Asset]) -> str:
     return digest.hexdigest()
 
 
-def distinct(parsed: Sequence[ParsedScene]) -> list[Scene]:
+def distinct(scenes: Sequence[Scene], config: ImageryConfig) -> list[Scene]:
     """Each product once: newest baseline, then the first configured collection, then the latest created.
 
     A twin is dropped only if the one that replaces it is known no later, so that a run at an earlier date
     still finds the version of that date. Two datastrips, or two cuts, of one tile and datatake that cover
     different ground stay.
     """
+    rank = {name: n for n, name in enumerate(config.collections)}
 
-    def order(p: ParsedScene) -> tuple[Any, ...]:
-        created = p.scene.created.timestamp() if p.scene.created is not None else 0.0
-        return (-(p.scene.baseline or 0.0), p.rank, -created, p.scene.id, p.scene.fingerprint)
+    def order(scene: Scene) -> tuple[Any, ...]:
+        created = scene.created.timestamp() if scene.created is not None else 0.0
+        collection = rank.get(scene.collection, len(rank))
+        return (-(scene.baseline or 0.0), collection, -created, scene.id, scene.fingerprint)
 
-    kept: dict[tuple[str, str], list[ParsedScene]] = {}
-    for entry in sorted(parsed, key=order):
-        twins = kept.setdefault((entry.scene.tile, entry.scene.datatake), [])
-        if not any(_same_product(other, entry) and other.scene.known_at <= entry.scene.known_at for other in twins):
-            twins.append(entry)
-    scenes = [entry.scene for group in kept.values() for entry in group]
-    return sorted(scenes, key=lambda s: (s.acquired, s.id, s.collection))
+    kept: dict[tuple[str, str], list[Scene]] = {}
+    for scene in sorted(scenes, key=order):
+        twins = kept.setdefault((scene.tile, scene.datatake), [])
+        if not any(_same_product(other, scene) and other.known_at <= scene.known_at for other in twins):
+            twins.append(scene)
+    left = [scene for group in kept.values() for scene in group]
+    return sorted(left, key=lambda s: (s.acquired, s.id, s.collection, s.fingerprint))
 
 
-def _same_product(a: ParsedScene, b: ParsedScene) -> bool:
-    if a.strip and b.strip and a.strip != b.strip:
+def _same_product(a: Scene, b: Scene) -> bool:
+    if a.datastrip and b.datastrip and a.datastrip != b.datastrip:
         return False
-    one, two = a.scene.footprint, b.scene.footprint
+    one, two = a.footprint, b.footprint
     if one is None or two is None:
         return True
     return bool(one.intersection(two).area > 0.5 * min(one.area, two.area))

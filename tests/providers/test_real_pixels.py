@@ -14,7 +14,9 @@ import shapely
 from pyproj import Geod, Transformer
 from shapely.geometry import shape
 
-from plantation_rwa.features.imagery import plantation_month
+from plantation_rwa.assumptions import packaged
+from plantation_rwa.features.imagery import Checks, plantation_month
+from plantation_rwa.features.scene_checks import Rules
 from plantation_rwa.periods import Month
 from plantation_rwa.sources.scenes import RasterReader
 from tests.sources.stac_factory import source
@@ -60,9 +62,9 @@ def test_ndvi_of_real_pixels(feature: dict[str, Any], edge_buffer: Any) -> None:
     folder = _BANDS[feature["properties"]["plantation_id"].split("-")[1]]
     scenes = source(str(ROOT / "items.json")).scenes(polygon.bounds, Month(2020, 1), Month(2022, 12))
     assert [s.assets["B04"].href for s in scenes] == [str(ROOT / folder / "B04.tif")]
-    row = plantation_month(
-        polygon, str(Month.of(scenes[0].acquired.date())), scenes, RasterReader(), edge_buffer=edge_buffer
-    )
+    month = str(Month.of(scenes[0].acquired.date()))
+    checks = Checks(Rules.of(packaged()))
+    row = plantation_month(polygon, month, scenes, RasterReader(), checks=checks, edge_buffer=edge_buffer)
     expected = _independent(polygon, folder, None if edge_buffer == "auto" else edge_buffer)
     assert row["ndvi_mean"] == pytest.approx(expected["ndvi_mean"], abs=1e-6)
     assert row["valid_fraction"] == pytest.approx(expected["valid_fraction"], abs=1e-6)

@@ -115,6 +115,40 @@ def test_unknown_baseline_needs_a_stated_offset() -> None:
         offset_of(item(properties=unknown), "safe")
 
 
+def _bands(**offsets: float) -> dict[str, Any]:
+    return {b: {"href": f"{b}.tif", "raster:bands": [{"scale": 0.0001, "offset": v}]} for b, v in offsets.items()}
+
+
+@pytest.mark.parametrize(
+    ("bands", "value", "reason"),
+    [
+        (_bands(B04=-0.05, B08=-0.05), "B04 B08: -500", "an offset that no Sentinel-2 L2A product has"),
+        (_bands(B04=-1000.0), "B04: -1e+07", "an offset that no Sentinel-2 L2A product has"),
+        (_bands(B04=0.1), "B04: 1000", "an offset that no Sentinel-2 L2A product has"),
+        (_bands(B02=0.0, B04=-0.1, B08=-0.1), "B02: 0; B04 B08: -1000", "offsets that differ between"),
+        ({"B04": {"href": "a", "raster:bands": [{"scale": 0, "offset": 0}]}}, "B04: 0", "a scale that is not one"),
+        (
+            {b: {"href": b, "raster:bands": [{"scale": s}]} for b, s in (("B04", 1e-4), ("B08", 1e-3))},
+            "B04: 0.0001; B08: 0.001",
+            "a scale that is not one positive number",
+        ),
+    ],
+)
+@pytest.mark.parametrize("flagged", [None, True])
+def test_an_offset_that_cannot_be_is_refused(
+    bands: dict[str, Any], value: str, reason: str, flagged: bool | None
+) -> None:
+    """Whatever baseline and flag say: who states 500 has shifted something nobody knows."""
+    with pytest.raises(UnusableItemError, match=rf"raster:bands state {reason}.* scene left out\. Correct") as caught:
+        offset_of(item(assets=bands, properties={"earthsearch:boa_offset_applied": flagged}), "earth-search")
+    assert caught.value.value == value
+
+
+def test_classification_states_no_offset_of_its_own() -> None:
+    bands = _bands(B04=-0.1, B08=-0.1) | {"SCL": {"href": "s.tif", "raster:bands": [{"scale": 1, "offset": 0}]}}
+    assert offset_of(item(assets=bands), "safe").offset == -1000.0
+
+
 def test_stac_1_1_bands_and_asset_level_scale() -> None:
     unknown = {"s2:processing_baseline": None, "s2:datatake_id": None}
     for asset in (
