@@ -11,51 +11,51 @@ import shapely
 from numpy.typing import NDArray
 
 from plantation_rwa.assumptions import Assumptions
-from plantation_rwa.features.climate_grid import grid_to_plantations
-from plantation_rwa.features.drought import spi
+from plantation_rwa.features.climate_months import Months, dry_run
+from plantation_rwa.features.drought import spei, spi
 from plantation_rwa.features.evapotranspiration import daily_et0, daily_vapour
+from plantation_rwa.features.soil_bucket import Bucket, BucketParameters, crop_coefficient, run_bucket
 from plantation_rwa.features.water_balance import IrhoParameters, WaterBalance, irho
 from plantation_rwa.periods import end_of_month_utc
-
-__all__ = ["grid_to_plantations", "known_through", "monthly_climate", "oni_known"]
 
 Floats = NDArray[np.float64]
 
 VARIABLES = ("precipitation", "t2m_min", "t2m_max", "ssrd", "rh", "wind2m")
-COLUMNS = (
-    *("plantation_id", "month", "p_sum_mm", "rain_days", "dry_spell_max_d", "deficit_irho_mm", "reserve_irho_mm"),
-    *("et0_mm", "vpd_mean_kpa", "tmin_c", "tmax_c", "spi3", "flags", "n_days"),
+#: Columns of :func:`monthly_climate` that are published under the same name.
+PUBLISHED = (
+    *("p_sum_mm", "rain_days", "rain_days_heavy", "dry_spell_max_d", "deficit_irho_mm", "reserve_irho_mm"),
+    *("drainage_irho_mm", "deficit_bucket_mm", "transpiration_ratio", "et0_mm", "cwb_mm", "vpd_mean_kpa"),
+    *("tmin_c", "tmax_c", "tmean_c", "ssrd_mean_mj_m2", "spi3", "spei6"),
 )
+COLUMNS = ("plantation_id", "month", *PUBLISHED, "flags", "n_days", "known_at")
+
+#: What a month may be known by without its days.
+MONTHLY = ("p_sum_mm", "tmin_c", "tmax_c", "tmean_c")
+
+_INSTANT = "datetime64[us, UTC]"
 
 #: Plantations worked on at a time; bounds memory, changes no value.
 _GROUP = 100
 
 
-def known_through(months: pd.Series, lag_days: int) -> pd.Series:
-    """Instant at which a month's climate counts as known: its last day (UTC) plus the configured lag.
-
-    Parameters
-    ----------
-    months
-        Text ``YYYY-MM``.
-    lag_days
-        ``climate.known_lag_days`` of the configuration.
-    """
-    return (end_of_month_utc(months) + pd.Timedelta(days=lag_days)).astype("datetime64[us, UTC]")
-
-
-def monthly_climate(daily: pd.DataFrame, register: pd.DataFrame, assumptions: Assumptions) -> pd.DataFrame:
+def monthly_climate(
+    daily: pd.DataFrame, register: pd.DataFrame, assumptions: Assumptions, monthly: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Monthly climate features and water balance.
 
     Parameters
     ----------
     daily
         ``plantation_id, date`` and any of :data:`VARIABLES` (mm d-1, degC, degC, MJ m-2 d-1, %, m s-1), one row per
-        plantation and day in any order; only days whose month is known.
+        plantation and day in any order; only days that are known. May carry ``known_at`` (UTC) and ``preliminary``.
     register
-        ``plantation_id, geometry`` (WGS84), ``soil_class, is_peat``; other plantations' days are ignored.
+        ``plantation_id, geometry`` (WGS84), ``soil_class, is_peat, region, planted_date``; other plantations' days are
+        ignored.
     assumptions
         Sections ``climate_features``, ``water_balance``, ``drought``.
+    monthly
+        ``plantation_id, month, known_at`` and any of :data:`MONTHLY`, where climate is known by the month only. A value
+        stands where the days do not give that of the month.
 
     Returns
     -------
@@ -66,13 +66,19 @@ def monthly_climate(daily: pd.DataFrame, register: pd.DataFrame, assumptions: As
     -----
     A month's row depends on days up to its end only. Sums, rain days and dry spells need every day of the month, means
     ``climate_features.mean_min_fraction`` of the days; otherwise they are NaN and ``flags`` says ``climate_gap``.
-    Deficit and reserve are NaN while they depend on unknown months, see :func:`water_balance.irho`.
+    Deficit and reserve are NaN while they depend on unknown months, see :func:`water_balance.irho`. Rain that is known
+    by the month only gives no rain days and no dry spell; its balance takes ``climate_features.rain_per_rain_day_mm``
+    for each rain day, and ``flags`` says ``climate_monthly``. ``known_at`` is the latest instant of anything up to the
+    month's end, for the balance remembers all of it.
     """
-    frame = daily.reindex(columns=["plantation_id", "date", *VARIABLES])
+    frame = daily.reindex(columns=["plantation_id", "date", *VARIABLES, "known_at", "preliminary"])
+    months = _months_alone(monthly, register)
     frame = frame[frame["plantation_id"].isin(register["plantation_id"]) & frame[list(VARIABLES)].notna().any(axis=1)]
+    # a day without values opens each month that is known by itself; a day with values stays before it
+    frame = pd.concat([frame, months[["plantation_id", "date"]]]) if len(months) else frame
     frame = frame.sort_values(["plantation_id", "date"], kind="stable").drop_duplicates(["plantation_id", "date"])
     places = register.drop_duplicates("plantation_id").set_index("plantation_id")
-    parts = [_features(part, places, assumptions) for part in _groups(frame)]
+    parts = [_features(part, months, places, assumptions) for part in _groups(frame)]
     return pd.concat(parts, ignore_index=True) if parts else _empty()
 
 
@@ -110,113 +116,180 @@ def oni_known(index: pd.DataFrame, months: Iterable[str]) -> pd.DataFrame:
     return wanted.assign(oni_known=value, known_at=pd.Series(seen, index=wanted.index).dt.tz_localize("UTC"))
 
 
-class _Months:
-    """Sums of sorted daily rows into a (plantations, consecutive months) matrix, each cell in order of its days."""
-
-    def __init__(self, codes: NDArray[np.int64], dates: NDArray[np.datetime64], plantations: int) -> None:
-        ordinal = dates.astype("datetime64[M]").astype(np.int64)
-        self.first = int(ordinal.min())
-        self.shape = (plantations, int(ordinal.max()) - self.first + 1)
-        self.cell = codes * self.shape[1] + ordinal - self.first
-        starts = (np.arange(self.shape[1] + 1) + self.first).astype("datetime64[M]")
-        self.labels = np.datetime_as_string(starts[:-1], unit="M")
-        self.days = np.diff(starts.astype("datetime64[D]")).astype(np.float64)
-
-    def sum(self, values: Floats) -> Floats:
-        total = np.bincount(self.cell, weights=np.where(np.isnan(values), 0.0, values), minlength=self.size)
-        return np.asarray(total, dtype=np.float64).reshape(self.shape)
-
-    def count(self, where: NDArray[np.bool_]) -> Floats:
-        return np.bincount(self.cell[where], minlength=self.size).astype(np.float64).reshape(self.shape)
-
-    def maximum(self, values: NDArray[np.int64]) -> Floats:
-        out = np.zeros(self.size)
-        np.maximum.at(out, self.cell, values)
-        return out.reshape(self.shape)
-
-    @property
-    def size(self) -> int:
-        return self.shape[0] * self.shape[1]
-
-
-def _features(frame: pd.DataFrame, places: pd.DataFrame, assumptions: Assumptions) -> pd.DataFrame:
+def _features(
+    frame: pd.DataFrame, monthly: pd.DataFrame, places: pd.DataFrame, assumptions: Assumptions
+) -> pd.DataFrame:
     codes, ids = pd.factorize(frame["plantation_id"])
     dates = frame["date"].to_numpy("datetime64[D]")
     day = {name: frame[name].to_numpy("float64") for name in VARIABLES}
-    months, place = _Months(codes, dates, len(ids)), places.loc[ids]
+    months, place = Months(codes, dates, len(ids)), places.loc[ids]
+    alone, alone_known = _matrices(monthly, ids, months)
     rain, wet = day["precipitation"], day["precipitation"] >= assumptions.number("climate_features.rain_day_mm")
+    heavy = rain >= assumptions.number("climate_features.heavy_rain_day_mm")
     n_days = months.count(~np.isnan(rain))
     whole = n_days == months.days
-    p_sum, rain_days = np.where(whole, months.sum(rain), np.nan), np.where(whole, months.count(wet), np.nan)
-    spell = np.where(whole, months.maximum(_dry_run(codes, dates, rain, wet)), np.nan)
-    balance = _balance(p_sum, rain_days, place, assumptions)
-    et0, vpd = _evaporation(
-        day, dates, np.repeat(_latitudes(place), np.bincount(codes, minlength=len(ids))), assumptions
-    )
-    enough = assumptions.number("climate_features.mean_min_fraction") * months.days
+    p_sum = np.where(whole, months.sum(rain), alone["p_sum_mm"])
+    by_month = ~whole & ~np.isnan(p_sum)
+    rain_days = np.where(whole, months.count(wet), np.nan)
+    assumed = alone["p_sum_mm"] / assumptions.number("climate_features.rain_per_rain_day_mm")
+    balance = _balance(p_sum, np.where(by_month, assumed, rain_days), place, assumptions)
+    latitude = np.repeat(_latitudes(place), np.bincount(codes, minlength=len(ids)))
+    et0_day, vpd = _evaporation(day, dates, latitude, assumptions)
+    et0 = np.where(months.count(~np.isnan(et0_day)) == months.days, months.sum(et0_day), np.nan)
     columns: dict[str, Floats] = {
         "p_sum_mm": p_sum,
         "rain_days": rain_days,
-        "dry_spell_max_d": spell,
+        "rain_days_heavy": np.where(whole, months.count(heavy), np.nan),
+        "dry_spell_max_d": np.where(whole, months.maximum(dry_run(codes, dates, rain, wet)), np.nan),
         "deficit_irho_mm": np.where(balance.settled, balance.deficit, np.nan),
         "reserve_irho_mm": np.where(balance.settled, balance.reserve, np.nan),
-        "et0_mm": np.where(months.count(~np.isnan(et0)) == months.days, months.sum(et0), np.nan),
-        "spi3": spi(
-            p_sum,
-            window=int(assumptions.number("drought.spi_window_months")),
-            min_years=int(assumptions.number("drought.spi_min_years")),
-            limit=assumptions.number("drought.spi_limit"),
-        ),
+        "drainage_irho_mm": np.where(balance.settled, balance.drainage, np.nan),
+        "et0_mm": et0,
+        "cwb_mm": p_sum - et0,
         "n_days": n_days,
     }
-    for name, values in (("vpd_mean_kpa", vpd), ("tmin_c", day["t2m_min"]), ("tmax_c", day["t2m_max"])):
+    columns |= _bucket(rain, et0_day, months, place, assumptions)
+    limits = {"min_years": int(assumptions.number("drought.spi_min_years"))}
+    limit = assumptions.number("drought.spi_limit")
+    columns["spi3"] = spi(p_sum, window=int(assumptions.number("drought.spi_window_months")), limit=limit, **limits)
+    window = int(assumptions.number("drought.spei_window_months"))
+    columns["spei6"] = spei(columns["cwb_mm"], window=window, limit=limit, **limits)
+    enough = assumptions.number("climate_features.mean_min_fraction") * months.days
+    day_mean = (day["t2m_min"] + day["t2m_max"]) / 2.0
+    for name, values in (
+        ("vpd_mean_kpa", vpd),
+        ("tmin_c", day["t2m_min"]),
+        ("tmax_c", day["t2m_max"]),
+        ("tmean_c", day_mean),
+        ("ssrd_mean_mj_m2", day["ssrd"]),
+    ):
         count = months.count(~np.isnan(values))
-        columns[name] = np.where(count >= enough, months.sum(values) / np.maximum(count, 1.0), np.nan)
-    gap = ~whole | _partial(months, day)
+        mean = np.where(count >= enough, months.sum(values) / np.maximum(count, 1.0), np.nan)
+        by_month |= np.isnan(mean) & ~np.isnan(alone.get(name, mean))
+        columns[name] = np.where(np.isnan(mean), alone.get(name, mean), mean)
+    gap = np.isnan(p_sum)
+    for values in day.values():
+        gap |= months.partial(values)
+    flags = {
+        "climate_gap": gap,
+        "climate_monthly": by_month,
+        "climate_preliminary": months.count(frame["preliminary"].eq(True).fillna(False).to_numpy(bool)) > 0,
+    }
+    known = np.maximum(months.maximum(_instants(frame["known_at"])), np.where(by_month, alone_known, 0))
+    return _rows(ids, months, columns, flags, np.maximum.accumulate(known, axis=1), frame)
+
+
+def _rows(
+    ids: Any,
+    months: Months,
+    columns: dict[str, Floats],
+    flags: dict[str, NDArray[np.bool_]],
+    known: NDArray[np.int64],
+    frame: pd.DataFrame,
+) -> pd.DataFrame:
     plantation, month = np.nonzero(months.count(np.ones(len(frame), dtype=bool)) > 0)
     out = pd.DataFrame({name: matrix[plantation, month] for name, matrix in columns.items()})
     out["plantation_id"] = pd.Series(np.asarray(ids, dtype=object)[plantation], dtype="str")
     out["month"] = pd.Series(months.labels[month], dtype="str")
-    out["flags"] = pd.Series(np.where(gap[plantation, month], "climate_gap", ""), dtype="str")
+    codes = np.stack([np.where(flags[code][plantation, month], f"{code};", "") for code in sorted(flags)])
+    out["flags"] = pd.Series(["".join(c).rstrip(";") for c in codes.T], dtype="str")
+    instants = known[plantation, month].astype("datetime64[us]")
+    instants[known[plantation, month] == 0] = np.datetime64("NaT")
+    out["known_at"] = pd.Series(instants).dt.tz_localize("UTC")
     return out[list(COLUMNS)].astype({"n_days": "int64"})
 
 
-def _partial(months: _Months, day: dict[str, Floats]) -> NDArray[np.bool_]:
-    """Months in which a variable is there on some days and missing on others."""
-    partial = np.zeros(months.shape, dtype=bool)
-    for values in day.values():
-        count = months.count(~np.isnan(values))
-        partial |= (count > 0) & (count < months.days)
-    return partial
+def _months_alone(monthly: pd.DataFrame | None, register: pd.DataFrame) -> pd.DataFrame:
+    """Months known by themselves, with the date of their first day."""
+    columns = ["plantation_id", "month", *MONTHLY, "known_at"]
+    if monthly is None or monthly.empty:
+        return pd.DataFrame(columns=[*columns, "date"])
+    frame = monthly.reindex(columns=columns)
+    frame = frame[frame["plantation_id"].isin(register["plantation_id"]) & frame[list(MONTHLY)].notna().any(axis=1)]
+    frame = frame.drop_duplicates(["plantation_id", "month"])
+    return frame.assign(date=pd.to_datetime(frame["month"] + "-01").astype("datetime64[us]"))
 
 
-def _dry_run(
-    codes: NDArray[np.int64], dates: NDArray[np.datetime64], rain: Floats, wet: NDArray[np.bool_]
-) -> NDArray[np.int64]:
-    """Days of the dry run that reaches each day, 0 on a wet one; a missing day or value ends the run."""
-    row = np.arange(len(rain))
-    broken = np.ones(len(rain), dtype=bool)
-    broken[1:] = (codes[1:] != codes[:-1]) | (np.diff(dates) != np.timedelta64(1, "D"))
-    wet_or_missing = wet | np.isnan(rain)
-    before = np.where(wet_or_missing, row, np.where(broken, row - 1, -1))
-    return np.asarray(row - np.maximum.accumulate(before), dtype=np.int64)
+def _matrices(monthly: pd.DataFrame, ids: Any, months: Months) -> tuple[dict[str, Floats], NDArray[np.int64]]:
+    """Values of :data:`MONTHLY` and instants (microseconds, 0 for none) as (plantations, months)."""
+    row = pd.Index(ids).get_indexer(monthly["plantation_id"])
+    own = monthly[row >= 0]
+    column = own["date"].to_numpy("datetime64[M]").astype(np.int64) - months.first
+    out, known = {}, np.zeros(months.shape, dtype=np.int64)
+    for name in MONTHLY:
+        out[name] = np.full(months.shape, np.nan)
+        out[name][row[row >= 0], column] = own[name].to_numpy("float64")
+    known[row[row >= 0], column] = _instants(own["known_at"])
+    return out, known
+
+
+def _instants(known_at: pd.Series) -> NDArray[np.int64]:
+    """Microseconds since 1970, 0 where nothing is said."""
+    values = pd.to_datetime(known_at, utc=True).dt.tz_localize(None).to_numpy("datetime64[us]")
+    return np.where(np.isnat(values), 0, values.astype(np.int64))
+
+
+def _bucket(
+    rain: Floats, et0: Floats, months: Months, place: pd.DataFrame, assumptions: Assumptions
+) -> dict[str, Floats]:
+    """Monthly deficit and relative transpiration of the daily bucket, NaN while they depend on what is not known."""
+    planted = place["planted_date"] if "planted_date" in place else pd.Series(pd.NaT, index=place.index)
+    first = pd.to_datetime(planted).to_numpy("datetime64[D]")[:, None]
+    age = (months.starts[None, :-1] - first).astype("timedelta64[D]").astype(np.float64) / 365.25
+    ages = tuple(float(a) for a in assumptions.table("water_balance.kc_ages"))
+    age = np.where(np.isnat(first), ages[1], age)  # without a date the palms count as grown
+    young, mature = (assumptions.number(f"water_balance.kc_{stage}") for stage in ("young", "mature"))
+    kc = np.repeat(crop_coefficient(age, young, mature, (ages[0], ages[1])), months.days.astype(np.int64), axis=1)
+    demand = kc * months.by_day(et0)
+    shape = BucketParameters(
+        assumptions.number("water_balance.bucket_half"), assumptions.number("water_balance.bucket_width")
+    )
+    bucket: Bucket = run_bucket(months.by_day(rain), demand, _capacity(place, assumptions), shape)
+    deficit, used = months.month_sums(bucket.deficit), months.month_sums(bucket.transpiration)
+    begun = np.cumsum(np.cumsum(~np.isnan(deficit), axis=1) > 0, axis=1) - 1  # months since the first whole one
+    settled = months.month_sums(bucket.spread) <= assumptions.number("water_balance.bucket_spread_max_mm")
+    settled &= begun >= assumptions.number("water_balance.spin_up_months")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = used / (used + deficit)
+    return {
+        "deficit_bucket_mm": np.where(settled, deficit, np.nan),
+        "transpiration_ratio": np.where(settled, ratio, np.nan),
+    }
+
+
+def _capacity(place: pd.DataFrame, assumptions: Assumptions) -> Floats:
+    """Water a plantation's soil holds, mm: peat, else its region's, else its class's."""
+    table, regions = (
+        assumptions.table("water_balance.reserve_max_mm"),
+        assumptions.table("water_balance.reserve_max_region_mm"),
+    )
+    none: list[Any] = [None] * len(place)
+    soil, region, peat = (place.get(c, none) for c in ("soil_class", "region", "is_peat"))
+    return np.array(
+        [
+            table["peat"] if is_peat else regions.get(where, table.get(kind, table["unknown"]))
+            for kind, where, is_peat in zip(_texts(soil), _texts(region), _truths(peat), strict=True)
+        ],
+        dtype=np.float64,
+    )
+
+
+def _texts(values: Any) -> list[str]:
+    return [v if isinstance(v, str) else "unknown" for v in values]
+
+
+def _truths(values: Any) -> list[bool]:
+    return [bool(v) if v is not None and v is not pd.NA and v == v else False for v in values]
 
 
 def _balance(p_sum: Floats, rain_days: Floats, place: pd.DataFrame, assumptions: Assumptions) -> WaterBalance:
-    table = assumptions.table("water_balance.reserve_max_mm")
-    peat = place["is_peat"].eq(True).fillna(False).to_numpy(bool) if "is_peat" in place else np.zeros(len(place), bool)
-    soil: Any = place["soil_class"] if "soil_class" in place else [None] * len(place)
-    reserve = [
-        table["peat"] if is_peat else table.get(kind if isinstance(kind, str) else "unknown", table["unknown"])
-        for kind, is_peat in zip(soil, peat, strict=True)
-    ]
     parameters = IrhoParameters(
         etp_dry_mm=assumptions.number("water_balance.etp_dry_month_mm"),
         etp_wet_mm=assumptions.number("water_balance.etp_wet_month_mm"),
         dry_max_rain_days=assumptions.number("water_balance.dry_month_max_rain_days"),
         spin_up_months=int(assumptions.number("water_balance.spin_up_months")),
     )
-    return irho(p_sum, rain_days, np.asarray(reserve, dtype=np.float64), parameters)
+    return irho(p_sum, rain_days, _capacity(place, assumptions), parameters)
 
 
 def _evaporation(
@@ -252,9 +325,5 @@ def _groups(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
 
 
 def _empty() -> pd.DataFrame:
-    texts, floats = (
-        ("plantation_id", "month", "flags"),
-        [c for c in COLUMNS if c not in {"plantation_id", "month", "flags"}],
-    )
-    empty = pd.DataFrame({c: pd.Series(dtype="str" if c in texts else "float64") for c in [*texts, *floats]})
-    return empty[list(COLUMNS)].astype({"n_days": "int64"})
+    texts = {"plantation_id": "str", "month": "str", "flags": "str", "n_days": "int64", "known_at": _INSTANT}
+    return pd.DataFrame({c: pd.Series(dtype=texts.get(c, "float64")) for c in COLUMNS})

@@ -1,60 +1,82 @@
-"""Gridded daily climate to plantations: coverage-weighted means over the outline."""
+"""Gridded climate to plantations: coverage-weighted means over the outline, hours first made days where they are."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-import shapely
 import xarray as xr
 from numpy.typing import NDArray
 
 from plantation_rwa.errors import ReadError
+from plantation_rwa.features.climate_cells import CellWeights, cell_weights, weighted_mean
+from plantation_rwa.features.climate_hours import days_of_hours
+
+__all__ = ["Impossible", "cell_weights", "grid_to_plantations", "weighted_mean"]
 
 Floats = NDArray[np.float64]
 
+#: Beyond these a number in a grid is an undeclared fill (-999, -9999, 1e20), not a value.
+FILL_BELOW, FILL_ABOVE = -900.0, 1e15
+
+_FILL = "is a fill value that the file does not declare"
+
+#: Reason -> medians of a month's temperatures that only this unit explains where palms grow, factor, offset to degC.
+_OTHER_UNITS = {
+    "is in Kelvin, not degC: converted": (200.0, 340.0, 1.0, -273.15),
+    "is in Fahrenheit, not degC: converted": (45.0, 130.0, 5.0 / 9.0, -160.0 / 9.0),
+}
+
+#: Hourly values held at a time; bounds memory, changes no value.
+_HOURS_X_CELLS = 20_000_000
+
 
 @dataclass(frozen=True)
-class CellWeights:
-    """Cells that an outline touches.
+class Impossible:
+    """Values of one file, variable and month that no weather has in its unit, in cells that plantations touch.
 
     Parameters
     ----------
-    cells
-        Row-major cell numbers of the grid, ascending.
-    weights
-        Fraction of each cell that the outline covers.
-    area
-        Area of the outline in cells, the part outside the grid included; 0 for a point.
+    month
+        ``YYYY-MM``, as the file counts its days.
+    count
+        How many there are; they count as missing, or were converted where the reason says so.
+    first
+        Place and time of the first.
+    value
+        The first.
     """
 
-    cells: NDArray[np.int64]
-    weights: Floats
-    area: float
+    file: str
+    variable: str
+    month: str
+    count: int
+    first: str
+    value: float
+    reason: str
 
 
-#: Share of an outline that cells with data must cover, else the day has no value.
-COVERED_MIN_FRACTION = 0.5
-
-
-def grid_to_plantations(grid: xr.Dataset, register: pd.DataFrame) -> pd.DataFrame:
+def grid_to_plantations(grid: xr.Dataset, register: pd.DataFrame) -> tuple[pd.DataFrame, list[Impossible]]:
     """Daily climate of each plantation from a regular longitude-latitude grid.
 
     Parameters
     ----------
     grid
         Variables of dims ``time, latitude, longitude``; cell centres evenly spaced, latitude descending, longitude
-        ascending, as ``sources.climate.open_grid`` gives them. May be lazy: only cells that plantations touch are read.
+        ascending, as ``sources.climate.open_grid`` gives them, with its attributes. May be lazy: only cells that
+        plantations touch are read.
     register
-        ``plantation_id`` and ``geometry`` on WGS84.
+        ``plantation_id``, ``geometry`` on WGS84 and, for hourly grids, ``timezone``.
 
     Returns
     -------
     pandas.DataFrame
-        ``plantation_id, date`` and the grid's variables, sorted by plantation and date; days without any value and
+        ``plantation_id, date`` and the daily variables, sorted by plantation and date; days without any value and
         plantations outside the grid have no rows.
+    list of Impossible
+        What was left out because no weather has it.
 
     Raises
     ------
@@ -63,105 +85,176 @@ def grid_to_plantations(grid: xr.Dataset, register: pd.DataFrame) -> pd.DataFram
 
     Notes
     -----
-    Mean weighted by the fraction of each cell that the outline covers (exactextract). Cells without data drop from
-    numerator and denominator; cells with data must cover :data:`COVERED_MIN_FRACTION` of the outline. A point, or an
-    outline inside one cell, takes that cell's value unchanged. A plantation's values depend on no other plantation.
+    Mean weighted by the fraction of each cell that the outline covers (exactextract), see :mod:`climate_cells`. Days
+    are made cell by cell before the mean is taken: extremes and humidity of a mean are not the mean of theirs. A
+    plantation's values depend on no other plantation.
     """
-    names = sorted(str(name) for name in grid.data_vars)
     places = register.drop_duplicates("plantation_id").sort_values("plantation_id", kind="stable")
-    weights = cell_weights(
-        grid["latitude"].to_numpy(), grid["longitude"].to_numpy(), np.asarray(places["geometry"], dtype=object)
-    )
-    cells = np.unique(np.concatenate([w.cells for w in weights])) if weights else np.array([], dtype=np.int64)
-    dates = grid["time"].to_numpy().astype("datetime64[us]")
-    columns: dict[str, list[Floats]] = {name: [] for name in names}
-    for name in names:
-        values = _read_cells(grid[name], cells)
-        for weight in weights:
-            if len(weight.cells):
-                picked = values[:, np.searchsorted(cells, weight.cells)]
-                columns[name].append(weighted_mean(picked, weight))
-    ids = [i for i, w in zip(places["plantation_id"], weights, strict=True) if len(w.cells)]
-    out = pd.DataFrame({name: np.concatenate(parts) if parts else np.array([]) for name, parts in columns.items()})
-    out.insert(0, "plantation_id", pd.Series(np.repeat(np.asarray(ids, dtype=object), len(dates)), dtype="str"))
+    outlines = np.asarray(places["geometry"], dtype=object)
+    weights = cell_weights(grid["latitude"].to_numpy(), grid["longitude"].to_numpy(), outlines)
+    hourly = grid.attrs.get("step") == "hour"
+    zones = np.asarray(places["timezone"], dtype=object) if hourly else np.full(len(places), "", dtype=object)
+    ids = np.asarray(places["plantation_id"], dtype=object)
+    found: list[Impossible] = []
+    parts = []
+    for zone in sorted(set(zones)):
+        group = [n for n in range(len(ids)) if zones[n] == zone and len(weights[n].cells)]
+        if group:
+            blocks = _blocks(grid, np.unique(np.concatenate([weights[n].cells for n in group])), zone, found)
+            parts += [_frame(ids[group], [weights[n] for n in group], *block) for block in blocks]
+    names = sorted(_daily_names(grid))
+    frame = pd.concat(parts, ignore_index=True) if parts else _frame(ids[:0], [], *_nothing(names))
+    frame = frame[frame[names].notna().any(axis=1)]
+    frame = frame.sort_values(["plantation_id", "date"], kind="stable").reset_index(drop=True)
+    return frame, _summed(found)
+
+
+def _blocks(
+    grid: xr.Dataset, cells: NDArray[np.int64], zone: str, found: list[Impossible]
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.datetime64], dict[str, Floats]]]:
+    """Cells, dates and daily values (days, cells) of each variable, a stretch of time after the other."""
+    names = sorted(str(name) for name in grid.data_vars)
+    if grid.attrs.get("step") != "hour":
+        values = {name: _possible(grid[name], cells, _read_cells(grid[name], cells), found) for name in names}
+        yield cells, grid["time"].to_numpy().astype("datetime64[us]"), _ordered(values, grid, cells, found)
+        return
+    times = grid["time"].to_numpy().astype("datetime64[h]").astype(np.int64)
+    span = max(31, _HOURS_X_CELLS // (24 * len(cells) * len(names))) * 24
+    for start in range(int(times[0]) // 24 * 24, int(times[-1]) + 1, span):
+        # a day on either side, so that days of any zone that begin in this stretch are whole
+        taken = np.flatnonzero((times >= start - 24) & (times <= start + span + 24))
+        part = grid.isel(time=taken)
+        inner = (times[taken] > start) & (times[taken] <= start + span)
+        hours = {name: _possible(part[name], cells, _read_cells(part[name], cells), found, inner) for name in names}
+        days, values = days_of_hours(times[taken], hours, zone, str(grid.attrs.get("accumulation", "")))
+        own = (days.starts >= start) & (days.starts < start + span)
+        yield cells, days.dates[own].astype("datetime64[us]"), {k: v[own] for k, v in values.items()}
+
+
+def _frame(
+    ids: NDArray[np.object_],
+    weights: Sequence[CellWeights],
+    cells: NDArray[np.int64],
+    dates: NDArray[np.datetime64],
+    values: dict[str, Floats],
+) -> pd.DataFrame:
+    columns = {
+        name: np.concatenate([weighted_mean(of[:, np.searchsorted(cells, w.cells)], w) for w in weights])
+        if weights
+        else np.array([])
+        for name, of in sorted(values.items())
+    }
+    out = pd.DataFrame(columns)
+    out.insert(0, "plantation_id", pd.Series(np.repeat(ids, len(dates)), dtype="str"))
     out.insert(1, "date", np.tile(dates, len(ids)))
-    return out[out[names].notna().any(axis=1)].reset_index(drop=True)
-
-
-def cell_weights(latitude: Floats, longitude: Floats, outlines: NDArray[np.object_]) -> list[CellWeights]:
-    """Coverage of grid cells by each outline.
-
-    Parameters
-    ----------
-    latitude, longitude
-        Cell centres in degrees, evenly spaced, descending and ascending; at least two along one of the axes.
-    outlines
-        (Multi)Polygons or Points on WGS84.
-
-    Returns
-    -------
-    list of CellWeights
-        In the order of ``outlines``; no cells for one outside the grid, or for a missing outline.
-    """
-    dx, dy = _step(longitude, latitude), _step(latitude, longitude)
-    west, north = float(longitude[0]) - dx / 2, float(latitude[0]) + dy / 2
-    shape = (len(latitude), len(longitude))
-    out = [CellWeights(np.array([], dtype=np.int64), np.array([]), 0.0)] * len(outlines)
-    polygons = []
-    for number, outline in enumerate(outlines):
-        if outline is None or shapely.is_empty(outline):
-            continue
-        if outline.geom_type == "Point":
-            row, col = int((north - outline.y) // dy), int((outline.x - west) // dx)
-            if 0 <= row < shape[0] and 0 <= col < shape[1]:
-                out[number] = CellWeights(np.array([row * shape[1] + col]), np.ones(1), 0.0)
-        else:
-            polygons.append(number)
-    if polygons:
-        east, south = west + dx * shape[1], north - dy * shape[0]
-        covered = _coverage(outlines[polygons], shape, (west, south, east, north))
-        for number, (cells, weights) in zip(polygons, covered, strict=True):
-            area = shapely.area(outlines[number]) / (dx * dy)
-            out[number] = CellWeights(cells, weights, float(area))
     return out
 
 
-def weighted_mean(values: Floats, weight: CellWeights) -> Floats:
-    """Weighted mean over cells for each day; ``values`` has shape (days, cells of the outline), NaN where missing.
-
-    NaN on days on which cells with data cover less than :data:`COVERED_MIN_FRACTION` of the outline.
-    """
-    if len(weight.cells) == 1 and weight.area * COVERED_MIN_FRACTION <= weight.weights[0]:
-        return values[:, 0].astype(np.float64)
-    valid = ~np.isnan(values)
-    total, covered = np.zeros(len(values)), np.zeros(len(values))
-    for cell, share in enumerate(weight.weights):  # fixed order of additions
-        total += np.where(valid[:, cell], values[:, cell], 0.0) * share
-        covered += np.where(valid[:, cell], share, 0.0)
-    enough = (covered > 0.0) & (covered >= COVERED_MIN_FRACTION * weight.area)
-    return np.where(enough, total / np.where(enough, covered, 1.0), np.nan)
+def _nothing(names: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.datetime64], dict[str, Floats]]:
+    none = np.array([], dtype=np.int64)
+    return none, none.astype("datetime64[us]"), {name: np.zeros((0, 0)) for name in names}
 
 
-def _coverage(
-    outlines: NDArray[np.object_], shape: tuple[int, int], bounds: tuple[float, float, float, float]
-) -> list[tuple[NDArray[np.int64], Floats]]:
-    import geopandas as gpd
-    from exactextract import exact_extract
-    from exactextract.raster import NumPyRasterSource
+def _daily_names(grid: xr.Dataset) -> list[str]:
+    names = [str(name) for name in grid.data_vars]
+    if grid.attrs.get("step") != "hour":
+        return names
+    none = {name: np.zeros((1, 0)) for name in names}
+    return list(days_of_hours(np.zeros(1, dtype=np.int64), none, "UTC", "")[1])
 
-    west, south, east, north = bounds
-    frame = gpd.GeoDataFrame({"number": range(len(outlines))}, geometry=list(outlines), crs="EPSG:4326")
-    wkt = frame.crs.to_wkt()
-    raster = NumPyRasterSource(np.zeros(shape, dtype=np.uint8), west, south, east, north, srs_wkt=wkt)
-    found: Any = exact_extract(raster, frame, ["cell_id", "coverage"], include_cols=["number"], output="pandas")
-    found = found.set_index("number").reindex(range(len(outlines)))
-    out = []
-    for cells, coverage in zip(found["cell_id"], found["coverage"], strict=True):
-        numbers, shares = np.asarray(cells, dtype=np.int64).ravel(), np.asarray(coverage, dtype=np.float64).ravel()
-        keep = shares > 0.0
-        order = np.argsort(numbers[keep], kind="stable")
-        out.append((numbers[keep][order], shares[keep][order]))
+
+def _possible(
+    variable: xr.DataArray,
+    cells: NDArray[np.int64],
+    values: Floats,
+    found: list[Impossible],
+    told: NDArray[np.bool_] | None = None,
+) -> Floats:
+    """Fill values and impossible values to NaN, noise just beyond a bound to the bound; noted where ``told``."""
+    here = np.ones((len(values), 1), dtype=bool) if told is None else told[:, None]
+    fill = (values <= FILL_BELOW) | (values >= FILL_ABOVE)
+    _note(variable, cells, values, fill & here, _FILL, found)
+    values = np.where(fill, np.nan, values)
+    if "lower" not in variable.attrs:
+        return values
+    if variable.attrs["unit"] == "degC":
+        values = _in_celsius(variable, cells, values, here, found)
+    low, high, slack = (float(variable.attrs[key]) for key in ("lower", "upper", "slack"))
+    outside = (values < low - slack) | (values > high + slack)
+    _note(variable, cells, values, outside & here, f"is outside {low:g} to {high:g} {variable.attrs['unit']}", found)
+    return np.where(outside, np.nan, np.clip(values, low, high))
+
+
+def _in_celsius(
+    variable: xr.DataArray, cells: NDArray[np.int64], values: Floats, here: NDArray[np.bool_], found: list[Impossible]
+) -> Floats:
+    """Temperatures whose month can only be in another unit than the file declares, month by month."""
+    months = variable["time"].to_numpy().astype("datetime64[M]")
+    out = values.copy()
+    for month in np.unique(months):
+        rows = (months == month)[:, None] & np.isfinite(values)
+        middle = float(np.median(values[rows])) if rows.any() else np.nan
+        for reason, (low, high, factor, offset) in _OTHER_UNITS.items():
+            if low < middle <= high:
+                _note(variable, cells, values, rows & here, reason, found)
+                out[rows] = values[rows] * factor + offset
     return out
+
+
+def _ordered(
+    values: dict[str, Floats], grid: xr.Dataset, cells: NDArray[np.int64], found: list[Impossible]
+) -> dict[str, Floats]:
+    """Both extremes of a day whose minimum exceeds its maximum to NaN."""
+    if not {"t2m_min", "t2m_max"} <= set(values):
+        return values
+    crossed = values["t2m_min"] > values["t2m_max"]
+    told = "exceeds the maximum of the day; both left out"
+    _note(grid["t2m_min"], cells, values["t2m_min"], crossed, told, found)
+    return values | {name: np.where(crossed, np.nan, values[name]) for name in ("t2m_min", "t2m_max")}
+
+
+def _note(
+    variable: xr.DataArray,
+    cells: NDArray[np.int64],
+    values: Floats,
+    wrong: NDArray[np.bool_],
+    reason: str,
+    found: list[Impossible],
+) -> None:
+    if not wrong.any():
+        return
+    rows, columns = np.nonzero(wrong)
+    times = variable["time"].to_numpy()[rows]
+    files = np.array([_file_of(variable, time) for time in np.unique(times)], dtype=object)
+    of_row = files[np.searchsorted(np.unique(times), times)]
+    keys = np.char.add(np.char.add(of_row.astype(str), "|"), times.astype("datetime64[M]").astype(str))
+    for key in np.unique(keys):
+        same = np.flatnonzero(keys == key)
+        row, column = rows[same[0]], columns[same[0]]
+        lat, lon = np.divmod(cells[column], variable.sizes["longitude"])
+        place = f"{float(variable['latitude'][lat]):g} N {float(variable['longitude'][lon]):g} E"
+        moment = str(times[same[0]].astype("datetime64[m]"))
+        file, month = str(key).rsplit("|", 1)
+        value = float(values[row, column])
+        found.append(Impossible(file, str(variable.name), month, len(same), f"{moment} at {place}", value, reason))
+
+
+def _summed(found: Sequence[Impossible]) -> list[Impossible]:
+    """One entry per file, variable, month and reason; undeclared fills and other units in their first month only."""
+    merged: dict[tuple[str, ...], Impossible] = {}
+    for one in sorted(found, key=lambda i: (i.file, i.variable, i.reason, i.month, i.first)):
+        key = (one.file, one.variable, one.reason, "" if one.reason in {_FILL, *_OTHER_UNITS} else one.month)
+        first = merged.setdefault(key, one)
+        if first is not one and first.month == one.month:
+            merged[key] = replace(first, count=first.count + one.count)
+    return list(merged.values())
+
+
+def _file_of(variable: xr.DataArray, time: np.datetime64) -> str:
+    for name, first, last in variable.attrs.get("files", ()):
+        if first <= time <= last:
+            return str(name)
+    return ""
 
 
 def _read_cells(variable: xr.DataArray, cells: NDArray[np.int64]) -> Floats:
@@ -172,8 +265,3 @@ def _read_cells(variable: xr.DataArray, cells: NDArray[np.int64]) -> Floats:
         return np.asarray(picked.compute(scheduler="synchronous").to_numpy(), dtype=np.float64)
     except (OSError, RuntimeError) as error:
         raise ReadError(f"climate grid: '{variable.name}' cannot be read: {error}. Fetch the file again.") from error
-
-
-def _step(along: Floats, across: Floats) -> float:
-    axis = along if len(along) > 1 else across
-    return abs(float(axis[-1]) - float(axis[0])) / (len(axis) - 1)

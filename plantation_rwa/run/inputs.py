@@ -10,6 +10,7 @@ import pandas as pd
 
 from plantation_rwa.config import ClimateConfig, Config
 from plantation_rwa.errors import Problem, SourceError
+from plantation_rwa.run.climate import known_climate
 from plantation_rwa.sources import climate, harvest, market, register, rights, sensors
 from plantation_rwa.sources.base import ImagerySource, Inputs, Quarantine, known, latest_revision
 
@@ -22,44 +23,76 @@ def load_inputs(config: Config) -> Inputs:
     SourceError
         If files cannot be read at all, every such file with its configuration key; nothing has been written then.
     """
+    inputs, problems = read_inputs(config)
+    if problems:
+        raise SourceError(problems)
+    return inputs
+
+
+def read_inputs(config: Config) -> tuple[Inputs, list[Problem]]:
+    """What can be read of all inputs, and what is wrong with the others, which are empty then."""
     bad, faults = Quarantine(), _Faults()
     portfolio, market_cfg = config.portfolio, config.market
-    plantations = faults.read("portfolio.register", lambda: register.read_register(portfolio.plantations, bad))
-    if plantations is None:
-        raise SourceError(faults.problems)
+    plantations = faults.read(
+        "portfolio.register", portfolio.plantations, lambda paths: register.read_register(paths or [], bad)
+    )
+    # against a register that cannot be read, every row of the others would be a stranger's
+    own = Quarantine() if faults.problems else bad
     climate_cfg, harvest_cfg = config.climate or ClimateConfig(), config.harvest
     zones = dict(zip(plantations["plantation_id"], plantations["timezone"], strict=True))
     price_lag = int(config.assumptions().number("market.monthly_price_known_lag_days"))
-    blocks = faults.read("portfolio.blocks", lambda: register.read_blocks(portfolio.blocks, plantations, bad))
+    blocks = faults.read(
+        "portfolio.blocks", portfolio.blocks, lambda paths: register.read_blocks(paths, plantations, own)
+    )
     harvest_path, harvest_lag = (harvest_cfg.path, harvest_cfg.known_lag_days) if harvest_cfg else (None, 0)
-    grid, table, lag = climate_cfg.grid, climate_cfg.table, climate_cfg.known_lag_days
     sensor_path = config.sensors.path if config.sensors else None
-    found: dict[str, Any] = {
-        "rights": faults.read(
-            "portfolio.rights", lambda: rights.read_rights(portfolio.rights, config.rights, plantations, bad)
+    readers: dict[str, tuple[str, list[str] | None, Callable[[list[str] | None], Any]]] = {
+        "rights": (
+            "portfolio.rights",
+            portfolio.rights,
+            lambda paths: rights.read_rights(paths, config.rights, plantations, own),
         ),
-        "sponsors": faults.read("portfolio.sponsors", lambda: rights.read_parties(portfolio.sponsors, "sponsors", bad)),
-        "mills": faults.read("portfolio.mills", lambda: rights.read_parties(portfolio.mills, "mills", bad)),
-        "imagery": faults.read("imagery.source", lambda: _imagery(config, bad)),
-        "harvest": faults.read(
+        "sponsors": (
+            "portfolio.sponsors",
+            portfolio.sponsors,
+            lambda paths: rights.read_parties(paths, "sponsors", bad),
+        ),
+        "mills": ("portfolio.mills", portfolio.mills, lambda paths: rights.read_parties(paths, "mills", bad)),
+        "harvest": (
             "harvest.path",
-            lambda: harvest.read_harvest(harvest_path, harvest_lag, plantations, bad, blocks=blocks),
+            harvest_path,
+            lambda paths: harvest.read_harvest(paths, harvest_lag, plantations, own, blocks=blocks),
         ),
-        "climate_daily": faults.read(
-            "climate.table", lambda: climate.read_daily(table, plantations, bad, known_lag_days=lag)
+        "climate_daily": (
+            "climate.table",
+            climate_cfg.table,
+            lambda paths: climate.read_daily(
+                paths, plantations, own, known_lag_days=climate_cfg.known_lag_days, units=climate_cfg.units
+            ),
         ),
-        "climate_grid": faults.read("climate.grid", lambda: climate.open_grid(grid, bad)),
-        "climate_index": faults.read("climate.index", lambda: climate.read_index(climate_cfg.index, bad)),
-        "sensors": faults.read("sensors.path", lambda: sensors.read_sensors(sensor_path, zones, bad)),
-        "futures": faults.read("market.futures", lambda: market.read_futures(market_cfg.futures, bad)),
-        "prices": faults.read("market.prices", lambda: market.read_prices(market_cfg.prices, bad, price_lag)),
-        "fx": faults.read("market.fx", lambda: market.read_fx(market_cfg.fx, bad)),
-        "rates": faults.read("market.rates", lambda: market.read_rates(market_cfg.rates, bad)),
-        "fiscal": faults.read("market.fiscal", lambda: market.read_fiscal(market_cfg.fiscal, bad)),
+        "climate_grid": (
+            "climate.grid",
+            climate_cfg.grid,
+            lambda paths: climate.open_grid(paths, bad, accumulation=climate_cfg.accumulation),
+        ),
+        "climate_monthly": (
+            "climate.monthly",
+            climate_cfg.monthly,
+            lambda paths: climate.open_monthly(paths, bad, known_lag_days=climate_cfg.monthly_known_lag_days),
+        ),
+        "climate_seasonal": ("climate.seasonal", climate_cfg.seasonal, climate.open_seasonal),
+        "climate_index": ("climate.index", climate_cfg.index, lambda paths: climate.read_index(paths, bad)),
+        "sensors": ("sensors.path", sensor_path, lambda paths: sensors.read_sensors(paths, zones, own)),
+        "futures": ("market.futures", market_cfg.futures, lambda paths: market.read_futures(paths, bad)),
+        "prices": ("market.prices", market_cfg.prices, lambda paths: market.read_prices(paths, bad, price_lag)),
+        "fx": ("market.fx", market_cfg.fx, lambda paths: market.read_fx(paths, bad)),
+        "rates": ("market.rates", market_cfg.rates, lambda paths: market.read_rates(paths, bad)),
+        "fiscal": ("market.fiscal", market_cfg.fiscal, lambda paths: market.read_fiscal(paths, bad)),
     }
-    if faults.problems:
-        raise SourceError(faults.problems)
-    return Inputs(register=plantations, blocks=blocks, quarantine=bad, **found)
+    found = {name: faults.read(*reader) for name, reader in readers.items()}
+    sources = config.imagery.source if config.imagery else None
+    imagery = faults.read("imagery.source", sources, lambda paths: _imagery(config, bad) if paths else None)
+    return Inputs(register=plantations, blocks=blocks, imagery=imagery, quarantine=bad, **found), faults.problems
 
 
 class _Faults:
@@ -68,13 +101,13 @@ class _Faults:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
 
-    def read(self, key: str, reader: Callable[[], Any]) -> Any:
-        """Result of a reader; None, and its problems kept with the configuration key, if it gave up."""
+    def read(self, key: str, paths: list[str] | None, reader: Callable[[list[str] | None], Any]) -> Any:
+        """Result of a reader; if it gave up, that of reading nothing, its problems kept with the key."""
         try:
-            return reader()
+            return reader(paths)
         except SourceError as error:
             self.problems += [Problem(f"{key}: {p.where}", p.what, p.value, p.remedy) for p in error.problems]
-            return None
+            return reader(None)
 
 
 def _imagery(config: Config, bad: Quarantine) -> ImagerySource | None:
@@ -85,38 +118,15 @@ def _imagery(config: Config, bad: Quarantine) -> ImagerySource | None:
     return stac.open_source(config.imagery, bad)
 
 
-def with_climate_per_plantation(inputs: Inputs) -> Inputs:
-    """Daily climate per plantation from the grid; a supplied table wins over it, day by day.
-
-    Day by day, because a table that starts later must not change what was known of the days before.
-    """
-    if inputs.climate_grid is None:
-        return inputs
-    from plantation_rwa.features.climate import grid_to_plantations
-
-    table = inputs.climate_daily
-    gridded = grid_to_plantations(inputs.climate_grid, inputs.register)
-    both = pd.concat([f for f in (table, gridded) if len(f)] or [table], ignore_index=True)
-    daily = both.drop_duplicates(["plantation_id", "date"], keep="first")
-    daily = daily.sort_values(["plantation_id", "date"], kind="stable").reset_index(drop=True)
-    return dataclasses.replace(inputs, climate_daily=daily, climate_grid=None)
-
-
-def known_inputs(inputs: Inputs, config: Config, instant: pd.Timestamp) -> Inputs:
+def known_inputs(inputs: Inputs, instant: pd.Timestamp) -> Inputs:
     """The inputs as they could be seen at ``instant``: later-known rows removed, revisions applied."""
-    lag = pd.Timedelta(days=config.climate.known_lag_days if config.climate else 0)
-    daily = inputs.climate_daily
-    if len(daily):
-        month_end = daily["date"].dt.tz_localize("UTC") + pd.offsets.MonthEnd(0)
-        daily = daily[month_end + lag <= instant].reset_index(drop=True)
     records = latest_revision(known(inputs.harvest, instant), ["plantation_id", "block_id", "month"])
     index = latest_revision(known(inputs.climate_index, instant), ["index", "month"])
     price_keys = ["series", "region", "currency", "frequency", "date"]
     return dataclasses.replace(
-        inputs,
+        known_climate(inputs, instant),
         quarantine=inputs.quarantine.copy(),
         harvest=records,
-        climate_daily=daily,
         climate_index=index,
         sensors=known(inputs.sensors, instant),
         futures=known(inputs.futures, instant),

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
+from plantation_rwa.assumptions import packaged
 from plantation_rwa.errors import SourceError
 from plantation_rwa.periods import Month, end_of_month_utc
 from plantation_rwa.sources.base import Quarantine
 from plantation_rwa.sources.climate_grid import open_grid
+from plantation_rwa.sources.climate_monthly import open_monthly
+from plantation_rwa.sources.climate_seasonal import open_seasonal
+from plantation_rwa.sources.climate_table_units import convert_declared, infer
 from plantation_rwa.sources.climate_units import VARIABLES
 from plantation_rwa.sources.files import file_name, read_bytes
 from plantation_rwa.sources.tables import ColumnSpec, Sheet, read_sheet
 
-__all__ = ["open_grid", "read_daily", "read_index"]
+__all__ = ["open_grid", "open_monthly", "open_seasonal", "read_daily", "read_index"]
 
-#: Numbers at or below this mean "missing" in climate files (-999, -9999 ...).
-FILL_BELOW = -900.0
+#: Numbers at or below the one, at or above the other, mean "missing" in climate files (-999, -9999, 1e20 ...).
+FILL_BELOW, FILL_ABOVE = -900.0, 1e15
 
 #: The season centred on month m is published early in month m + 2: known this many days after the end of m + 1.
 #: Source: release calendar of the NOAA Climate Prediction Center.
@@ -31,7 +35,9 @@ _DAILY = {
     "plantation_id": ColumnSpec("id", required=True),
     "date": ColumnSpec("date", required=True),
     **{name: ColumnSpec("float") for name in VARIABLES},
+    "known_at": ColumnSpec("instant"),
 }
+_INDEX_TYPES = {"month": "str", "index": "str", "value": "float64", "known_at": "datetime64[us, UTC]"}
 _INDEX = {
     "month": ColumnSpec("month", required=True),
     "index": ColumnSpec("text", required=True),
@@ -41,7 +47,12 @@ _INDEX = {
 
 
 def read_daily(
-    paths: Sequence[str] | None, register: pd.DataFrame, quarantine: Quarantine, *, known_lag_days: int = 0
+    paths: Sequence[str] | None,
+    register: pd.DataFrame,
+    quarantine: Quarantine,
+    *,
+    known_lag_days: int = 0,
+    units: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """Daily climate per plantation from CSV or Parquet, in the contract's units.
 
@@ -53,27 +64,41 @@ def read_daily(
     register
         Its ``plantation_id`` are the known ones.
     known_lag_days
-        Days after the end of a month until its climate counts as known; decides from when a bad row is reported.
+        Days after the end of a month until its climate counts as known, where a row has no ``known_at`` of its own.
+    units
+        Column -> unit, for columns that are not in the contract's unit.
 
     Returns
     -------
     pandas.DataFrame
-        ``plantation_id, date`` and the six variables, NaN where missing, sorted by plantation and date.
+        ``plantation_id, date``, the six variables, NaN where missing, ``known_at``, ``preliminary`` (false) and
+        ``layer`` (0: a table wins over grids), sorted by plantation and date. Rows of one day with different
+        ``known_at`` are revisions.
+
+    Raises
+    ------
+    SourceError
+        If a file cannot be read, lacks a required column, or a declared unit is not known.
 
     Notes
     -----
     Rejected: unknown plantation, repeated day (the first stays). Left out: fill values, impossible values, both
-    temperatures when the minimum exceeds the maximum. Repaired: noise just beyond a bound.
+    temperatures when the minimum exceeds the maximum. Repaired: noise just beyond a bound, and units that only the
+    values tell (:func:`climate_table_units.infer`).
     """
     sheet = read_sheet(paths, input="climate", columns=_DAILY, quarantine=quarantine)
     months = sheet.frame["date"].dt.strftime("%Y-%m")
-    sheet.frame["known_at"] = (end_of_month_utc(months) + pd.Timedelta(days=known_lag_days)).astype(
-        "datetime64[us, UTC]"
-    )
+    own, day = sheet.frame["known_at"], sheet.frame["date"].dt.tz_localize("UTC")
+    early = (own < day).to_numpy()
+    sheet.fault(early, "known_at", "known_at lies before the day itself; value left out", "nulled")
+    usual = end_of_month_utc(months) + pd.Timedelta(days=known_lag_days)
+    sheet.frame["known_at"] = own.where(own.notna() & ~early, usual).astype("datetime64[us, UTC]")
     old = sheet.frame["date"].dt.year < FIRST_YEAR
     sheet.reject(old, "date", f"date lies before {FIRST_YEAR}; no such weather is used")
     reason = "is not in the register; add it there or correct the id"
     sheet.reject_unknown("plantation_id", list(register["plantation_id"]), reason, once=True)
+    convert_declared(sheet, units or {})
+    infer(sheet, units or {}, packaged())
     for name in VARIABLES:
         _check_values(sheet, name)
     crossed = sheet.frame["t2m_min"] > sheet.frame["t2m_max"]
@@ -82,9 +107,9 @@ def read_daily(
     ]
     sheet.fault(crossed, "t2m_min", "minimum temperature exceeds the maximum; both left out", "nulled", shown)
     sheet.frame.loc[crossed, ["t2m_min", "t2m_max"]] = np.nan
-    sheet.reject_duplicates(["plantation_id", "date"], column="date")
-    out = sheet.result()[["plantation_id", "date", *VARIABLES]]
-    return out.sort_values(["plantation_id", "date"], kind="stable").reset_index(drop=True)
+    sheet.reject_duplicates(["plantation_id", "date", "known_at"], column="date")
+    out = sheet.result()[["plantation_id", "date", *VARIABLES, "known_at"]].assign(preliminary=False, layer=0)
+    return out.sort_values(["plantation_id", "date", "known_at"], kind="stable").reset_index(drop=True)
 
 
 def read_index(paths: Sequence[str] | None, quarantine: Quarantine) -> pd.DataFrame:
@@ -100,7 +125,9 @@ def read_index(paths: Sequence[str] | None, quarantine: Quarantine) -> pd.DataFr
     pandas.DataFrame
         ``month`` (the middle one of a three-month season), ``index`` (upper case), ``value``, ``known_at``, sorted.
         Without a ``known_at`` of its own a season counts as known :data:`ONI_DAYS_AFTER_NEXT_MONTH` days after the end
-        of the month after its middle one.
+        of the month after its middle one. NOAA revises the newest seasons for two months: of several of its files, as
+        kept over time, the oldest that has a season gives its first value, and a later one revises it from the day its
+        own newest season was published.
     """
     tables = [p for p in paths or () if file_name(p).lower().endswith((".csv", ".parquet", ".pq"))]
     sheet = read_sheet(tables, input="climate_index", columns=_INDEX, quarantine=quarantine)
@@ -110,14 +137,14 @@ def read_index(paths: Sequence[str] | None, quarantine: Quarantine) -> pd.DataFr
     )
     sheet.reject(frame["value"].abs() > 10.0, "value", "value is no anomaly in degC")
     parts = [sheet.result()[list(_INDEX)]]
-    parts += [_noaa(p, quarantine) for p in paths or () if p not in tables]
+    parts.append(_vintages([_noaa(p, quarantine) for p in paths or () if p not in tables]))
     out = pd.concat(parts, ignore_index=True).assign(index=lambda f: f["index"].str.upper())
     return out.sort_values(["index", "month", "known_at"], kind="stable").reset_index(drop=True)
 
 
 def _check_values(sheet: Sheet, name: str) -> None:
     spec, values = VARIABLES[name], sheet.frame[name]
-    sheet.null(values <= FILL_BELOW, name, f"{name} is a fill value")
+    sheet.null((values <= FILL_BELOW) | (values >= FILL_ABOVE), name, f"{name} is a fill value")
     values = sheet.frame[name]
     low, high = spec.lower - spec.slack, spec.upper + spec.slack
     sheet.null(
@@ -142,6 +169,20 @@ def _published(months: pd.Series) -> pd.Series:
     distinct = sorted({m for m in months if m})
     ends = end_of_month_utc(pd.Series([str(Month.parse(m) + 1) for m in distinct], dtype="str")) + lag
     return months.map(dict(zip(distinct, ends, strict=True))).astype("datetime64[us, UTC]")
+
+
+def _vintages(files: list[pd.DataFrame]) -> pd.DataFrame:
+    """First values and revisions of several of NOAA's files, the vintage of each being that of its newest season."""
+    held = sorted((f for f in files if len(f)), key=lambda f: f["month"].max())
+    if not held:
+        return pd.DataFrame({c: pd.Series(dtype=t) for c, t in _INDEX_TYPES.items()})
+    out = held[0]
+    for newer in held[1:]:
+        before = out.drop_duplicates("month", keep="last").set_index("month")["value"]
+        last = newer["month"].map(before)
+        revised = newer[last.notna() & (last != newer["value"])].assign(known_at=newer["known_at"].max())
+        out = pd.concat([out, newer[last.isna()], revised], ignore_index=True)
+    return out
 
 
 def _noaa(path: str, quarantine: Quarantine) -> pd.DataFrame:

@@ -59,7 +59,7 @@ class ClimateVariable:
 
 
 #: Names under which files carry the wind at 10 m.
-WIND_AT_10M = ("wind10m", "wind_10m", "ws10m", "sfcwind", "si10")
+WIND_AT_10M = ("wind10m", "wind_10m", "ws10m", "sfcwind", "si10", "10si")
 
 _TEMPERATURE = {"degc": (1.0, 0.0), "k": (1.0, -273.15), "degf": (5 / 9, -160 / 9)}
 
@@ -133,10 +133,32 @@ VARIABLES: Mapping[str, ClimateVariable] = {
 }
 
 
+#: Further variables of hourly files, from which days are made; wind components are brought to 2 m.
+HOURLY: Mapping[str, ClimateVariable] = {
+    "t2m": ClimateVariable("degC", ("2t", "tas", "air_temperature"), _TEMPERATURE, -60.0, 60.0),
+    "d2m": ClimateVariable("degC", ("2d", "tdps", "dew_point_temperature"), _TEMPERATURE, -80.0, 45.0),
+    "u10": ClimateVariable("m s-1", ("10u", "uas", "eastward_wind"), {"m s-1": (1.0, 0.0)}, -75.0, 75.0),
+    "v10": ClimateVariable("m s-1", ("10v", "vas", "northward_wind"), {"m s-1": (1.0, 0.0)}, -75.0, 75.0),
+}
+
+#: Variables that an hour adds to; the others are values of an instant.
+TOTALS = ("precipitation", "ssrd")
+
+
 def variable_of(name: str, standard_name: str = "") -> str | None:
     """Canonical name of a file's variable, from its own name or its CF standard name; None if it is none of ours."""
+    return _named(VARIABLES, name, standard_name)
+
+
+def hourly_variable_of(name: str, standard_name: str = "") -> str | None:
+    """As :func:`variable_of` for the variables of hourly files; extremes of a day are none of them."""
+    own = {key: value for key, value in VARIABLES.items() if key not in {"t2m_min", "t2m_max"}}
+    return _named({**own, **HOURLY}, name, standard_name)
+
+
+def _named(variables: Mapping[str, ClimateVariable], name: str, standard_name: str) -> str | None:
     for text in (name.lower(), standard_name.lower()):
-        for canonical, variable in VARIABLES.items():
+        for canonical, variable in variables.items():
             if text and (text == canonical or text in variable.names):
                 return canonical
     return None
@@ -184,7 +206,7 @@ def to_canonical(variable: str, name: str, unit: str | None, *, where: str) -> t
     SourceError
         If the unit is unknown for the variable, or missing under another name.
     """
-    spec = VARIABLES[variable]
+    spec = VARIABLES.get(variable) or HOURLY[variable]
     if unit is None or not str(unit).strip():
         if name == variable:
             return 1.0, 0.0
@@ -195,4 +217,11 @@ def to_canonical(variable: str, name: str, unit: str | None, *, where: str) -> t
         raise SourceError.of(
             where, f"unit of {variable} cannot be converted to {spec.unit}", repr(str(unit)), f"Use one of: {known}."
         )
-    return rule[0] * (wind_at_2m(1.0, 10.0) if name.lower() in WIND_AT_10M else 1.0), rule[1]
+    at_10m = variable in {"u10", "v10"} or name.lower() in WIND_AT_10M
+    return rule[0] * (wind_at_2m(1.0, 10.0) if at_10m else 1.0), rule[1]
+
+
+def is_rate(unit: str | None) -> bool:
+    """Whether a unit holds a time (mm/h, W m-2): then an hour's total is its mean rate over the hour."""
+    words = normalised_unit(str(unit or "")).split()
+    return any(w in {"d-1", "h-1", "s-1", "w"} for w in words)

@@ -11,13 +11,8 @@ from shapely.geometry import Point, box
 
 from plantation_rwa.assumptions import packaged
 from plantation_rwa.errors import ReadError
-from plantation_rwa.features.climate import (
-    grid_to_plantations,
-    known_through,
-    monthly_climate,
-    oni_known,
-)
-from plantation_rwa.features.climate_grid import cell_weights
+from plantation_rwa.features.climate import monthly_climate, oni_known
+from plantation_rwa.features.climate_grid import cell_weights, grid_to_plantations
 from plantation_rwa.features.drought import spi
 from plantation_rwa.features.evapotranspiration import daily_et0, daily_vapour
 
@@ -175,11 +170,6 @@ def test_evapotranspiration_with_what_is_there() -> None:
     assert np.isnan(et0(nan, rh, sun, wind))
 
 
-def test_a_month_is_known_at_its_end_plus_the_lag() -> None:
-    got = known_through(pd.Series(["2024-02", "2023-12"]), 25).tolist()
-    assert got == [pd.Timestamp("2024-03-25", tz="UTC"), pd.Timestamp("2024-01-25", tz="UTC")]
-
-
 def _index(*rows: tuple[str, str, float, str]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=["month", "index", "value", "known_at"])
     return frame.assign(known_at=pd.to_datetime(frame["known_at"], utc=True).astype("datetime64[us, UTC]"))
@@ -216,7 +206,7 @@ def _places(*outlines: object) -> gpd.GeoDataFrame:
 def test_missing_cells_leave_the_mean_until_less_than_half_is_covered() -> None:
     values = np.array([[[1.0, 3.0]], [[1.0, np.nan]], [[np.nan, 3.0]]])
     outline = box(101.0, 1.9, 101.35, 2.0)  # 0.25 of 0.35 degrees in the first cell
-    got = grid_to_plantations(_grid(values), _places(outline)).set_index("date")["precipitation"]
+    got = grid_to_plantations(_grid(values), _places(outline))[0].set_index("date")["precipitation"]
     assert got.tolist() == pytest.approx([(1.0 * 25 + 3.0 * 10) / 35, 1.0])
     assert got.index[-1] == pd.Timestamp("2024-01-02")
 
@@ -224,9 +214,9 @@ def test_missing_cells_leave_the_mean_until_less_than_half_is_covered() -> None:
 def test_outlines_outside_or_mostly_outside_the_grid_have_no_rows() -> None:
     grid = _grid(np.ones((2, 2, 2)))
     far, mostly = box(110, 1, 110.1, 1.1), box(100.0, 1.9, 100.8, 2.0)
-    got = grid_to_plantations(grid, _places(far, mostly, Point(99, 2), Point(101, 2), None))
+    got, _ = grid_to_plantations(grid, _places(far, mostly, Point(99, 2), Point(101, 2), None))
     assert got["plantation_id"].unique().tolist() == ["P3"]
-    none = grid_to_plantations(grid, _places(far))
+    none, _ = grid_to_plantations(grid, _places(far))
     assert none.columns.tolist() == ["plantation_id", "date", "precipitation"]
     assert len(none) == 0
 

@@ -9,7 +9,7 @@ import xarray as xr
 from shapely.geometry import Point, box
 
 from plantation_rwa.features import evapotranspiration as et
-from plantation_rwa.features.climate import grid_to_plantations
+from plantation_rwa.features.climate_grid import grid_to_plantations
 from plantation_rwa.features.drought import GammaFit, expanding_gamma, rolling_sum, spi, standardised
 from plantation_rwa.sources.climate_units import wind_at_2m
 
@@ -134,6 +134,6 @@ def _two_by_two() -> xr.Dataset:
 def test_coverage_weighted_mean_by_hand() -> None:
     outlines = [box(0.5, 0.5, 1.75, 1.25), box(0.1, 0.1, 0.3, 0.2), Point(1.9, 1.9)]
     register = gpd.GeoDataFrame({"plantation_id": ["a", "b", "c"]}, geometry=outlines, crs="EPSG:4326")
-    got = grid_to_plantations(_two_by_two(), register)["precipitation"].tolist()
+    got = grid_to_plantations(_two_by_two(), register)[0]["precipitation"].tolist()
     assert got[0] == pytest.approx(29.3333, abs=5e-5)
     assert got[1:] == [30.0, 20.0]

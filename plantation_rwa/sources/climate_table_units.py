@@ -1,0 +1,115 @@
+"""Units of a climate table: declared, or inferred month by month where the values leave no doubt, and said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from plantation_rwa.assumptions import Assumptions
+from plantation_rwa.errors import Problem, SourceError
+from plantation_rwa.sources.climate_units import VARIABLES, normalised_unit
+from plantation_rwa.sources.tables import Sheet
+
+_TEMPERATURES = ("t2m_min", "t2m_max")
+
+#: Unit -> its name, and the medians of a month's temperatures that only it explains in the lowland tropics.
+_TOLD = {"degf": ("Fahrenheit", 45.0, 130.0), "k": ("Kelvin", 200.0, 340.0)}
+
+#: Numbers at or below this mean "missing".
+_FILL_BELOW = -900.0
+
+
+def convert_declared(sheet: Sheet, units: Mapping[str, str]) -> None:
+    """Bring the columns whose unit is declared to the canonical unit.
+
+    Parameters
+    ----------
+    units
+        Column -> unit, as configured under ``climate.units``.
+
+    Raises
+    ------
+    SourceError
+        If a column is none of the climate table or a unit is not known for it; all such at once.
+    """
+    problems = []
+    for name, unit in sorted(units.items()):
+        if name not in VARIABLES:
+            remedy = f"Use one of: {', '.join(VARIABLES)}."
+            problems.append(Problem(name, "is no variable of the climate table", "", remedy))
+            continue
+        rule = VARIABLES[name].units.get(normalised_unit(unit))
+        if rule is None:
+            known = ", ".join(sorted(VARIABLES[name].units))
+            told = f"unit cannot be converted to {VARIABLES[name].unit}"
+            problems.append(Problem(name, told, repr(unit), f"Use one of: {known}."))
+            continue
+        values = sheet.frame[name]
+        sheet.frame[name] = values.where(values <= _FILL_BELOW, values * rule[0] + rule[1])
+    if problems:
+        raise SourceError(problems)
+
+
+def infer(sheet: Sheet, declared: Mapping[str, str], assumptions: Assumptions) -> None:
+    """Convert months whose temperatures can only be Fahrenheit or Kelvin, and the rain that comes with Fahrenheit.
+
+    A month counts by itself, per file and plantation, so that no later month changes an earlier one. Rain beside
+    Fahrenheit is in inches where its mean so far is too little for palms as mm and is not as inches; where neither can
+    be told it is left out. The first row of each is noted.
+
+    Parameters
+    ----------
+    declared
+        Columns with a declared unit; they are left alone.
+    assumptions
+        ``plausibility.rain_mean_min_mm_d`` and ``plausibility.rain_mean_max_mm_d``: mean daily rain where palms grow.
+    """
+    frame = sheet.frame
+    free = [v for v in _TEMPERATURES if v not in declared]
+    if not any((frame[v] > _TOLD["degf"][1]).any() for v in free):
+        return
+    series = [frame["_file"], frame["plantation_id"]]
+    keys = [*series, frame["date"].dt.strftime("%Y-%m")]
+    imperial = np.zeros(len(frame), dtype=bool)
+    for name in free:
+        values = frame[name].where(frame[name] > _FILL_BELOW)
+        median = values.groupby(keys, dropna=False).transform("median")
+        for unit, (word, low, high) in _TOLD.items():
+            mask = ((median > low) & (median <= high)).to_numpy() & values.notna().to_numpy()
+            factor, offset = VARIABLES[name].units[unit]
+            told = f"unit inferred: {name} of this series is in {word} (median {{:g}} in the month); converted to degC"
+            first = _first(mask, series, frame["date"])
+            shown = [told.format(round(float(m), 1)) for m in median[first]]
+            sheet.fault(first, name, shown, "repaired")
+            frame.loc[mask, name] = values[mask] * factor + offset
+            imperial |= mask if unit == "degf" else False
+    if "precipitation" not in declared and imperial.any():
+        _rain(sheet, imperial, keys, assumptions)
+
+
+def _rain(sheet: Sheet, imperial: np.ndarray, keys: list[pd.Series], assumptions: Assumptions) -> None:
+    frame = sheet.frame
+    least = assumptions.number("plausibility.rain_mean_min_mm_d")
+    most = assumptions.number("plausibility.rain_mean_max_mm_d") / 25.4
+    own = frame["precipitation"].where((frame["precipitation"] >= 0.0) & imperial)
+    monthly = own.groupby(keys, dropna=False).agg(["sum", "count"]).sort_index()
+    so_far = monthly.groupby(level=[0, 1]).cumsum()
+    mean = (so_far["sum"] / so_far["count"]).reindex(pd.MultiIndex.from_arrays(keys)).to_numpy()
+    given = own.notna().to_numpy()
+    inches, unclear = given & (mean < most) & (mean < least), given & (mean >= most) & (mean < least)
+    told = "unit inferred: precipitation of this series is in inches (Fahrenheit beside it, {:.2g} a day); now mm"
+    first = _first(inches, keys[:2], frame["date"])
+    sheet.fault(first, "precipitation", [told.format(m) for m in mean[first]], "repaired")
+    frame.loc[inches, "precipitation"] = own[inches] * 25.4
+    reason = "rain beside Fahrenheit may be inches or mm; declare climate.units"
+    sheet.null(unclear, "precipitation", reason)
+
+
+def _first(mask: np.ndarray, series: list[pd.Series], dates: pd.Series) -> np.ndarray:
+    """The earliest row of each series in a mask."""
+    rows = pd.DataFrame({"a": series[0], "b": series[1], "date": dates})[mask].sort_values("date", kind="stable")
+    out = np.zeros(len(mask), dtype=bool)
+    out[rows.drop_duplicates(["a", "b"]).index.to_numpy()] = True
+    return out
