@@ -1,4 +1,4 @@
-"""Sensor readings to monthly values: range tests, hours to days to months, completeness."""
+"""Sensor readings to monthly values: quality flags, hours to days to months, completeness, root zone."""
 
 from __future__ import annotations
 
@@ -10,47 +10,54 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from plantation_rwa.assumptions import Assumptions
+from plantation_rwa.features.sensor_flags import SENSOR, flag_readings, has_flag, place_readings
 
 Floats = NDArray[np.float64]
 
-COLUMNS = (
-    *("plantation_id", "month", "soil_moisture_m3m3", "water_table_cm", "completeness_sensors"),
-    *("flags", "known_at"),
+#: Published columns, in order; ``run`` copies them into the features.
+VALUES = (
+    *("soil_moisture_m3m3", "root_zone_mm", "water_table_cm", "water_table_p90_cm", "water_table_shallow_d"),
+    *("rain_gauge_mm", "air_temperature_c", "completeness_sensors"),
 )
+COLUMNS = ("plantation_id", "month", *VALUES, "flags", "known_at")
 
 #: Published column of each variable that has one.
-PUBLISHED = {"soil_moisture": "soil_moisture_m3m3", "water_table": "water_table_cm"}
-
-_SENSOR = ["plantation_id", "variable", "depth_m", "station_id", "sensor_id"]
+PUBLISHED = {
+    "soil_moisture": "soil_moisture_m3m3",
+    "water_table": "water_table_cm",
+    "rain": "rain_gauge_mm",
+    "air_temperature": "air_temperature_c",
+}
+#: Variables whose absence in a month is told by ``sensor_gap``.
+_GAPS = ("soil_moisture", "water_table")
 _HOURS = 24
 
 
 @dataclass(frozen=True)
 class _Rules:
-    ranges: dict[str, list[float]]
-    moisture_max_peat: float
-    humidity_overshoot: float
-    hours: float
-    days_fraction: float
-    max_gap: int
-    expected: int
+    min_hours_per_day: float
+    min_days_fraction: float
+    min_rain_hours_per_day: float
+    min_rain_days_fraction: float
+    max_gap_days: float
+    expected_months: float
+    installed_days: float
+    root_zone_m: float
+    min_profile_m: float
+    water_table_shallow_cm: float
 
     @classmethod
     def of(cls, assumptions: Assumptions) -> _Rules:
-        number = assumptions.number
-        return cls(
-            assumptions.table("sensor_features.ranges"),
-            number("sensor_features.soil_moisture_max_peat"),
-            number("sensor_features.relative_humidity_overshoot"),
-            number("sensor_features.min_hours_per_day"),
-            number("sensor_features.min_days_fraction"),
-            int(number("sensor_features.max_gap_days")),
-            int(number("sensor_features.expected_months")),
-        )
+        return cls(**{k: assumptions.number(f"sensor_features.{k}") for k in cls.__dataclass_fields__})
 
 
 def monthly_sensors(
-    readings: pd.DataFrame, register: pd.DataFrame, months: Iterable[str] | None = None, *, assumptions: Assumptions
+    readings: pd.DataFrame,
+    register: pd.DataFrame,
+    months: Iterable[str] | None = None,
+    *,
+    daily: pd.DataFrame | None = None,
+    assumptions: Assumptions,
 ) -> pd.DataFrame:
     """Monthly sensor features of each plantation.
 
@@ -59,12 +66,15 @@ def monthly_sensors(
     readings
         As ``sources.sensors.read_sensors`` gives them (UTC, canonical units), any order.
     register
-        ``plantation_id, timezone, is_peat``; days and months are local in ``timezone`` (UTC where it is empty).
+        ``plantation_id, timezone, is_peat, geometry``; days and months are local in ``timezone`` (UTC where it is
+        empty).
     months
         Months wanted; None: every month with a reading. A wanted month without any reading has a row while sensors
         count as installed.
+    daily
+        ``plantation_id, date, precipitation`` in mm, for the tests of gauges; None: those are left out.
     assumptions
-        Section ``sensor_features``.
+        Sections ``sensor_features`` and ``sensor_flags``.
 
     Returns
     -------
@@ -74,71 +84,95 @@ def monthly_sensors(
 
     Notes
     -----
-    Readings out of range do not count. An hour is the mean of its readings; a day needs ``min_hours_per_day`` hours,
-    or its single reading where a sensor reads at most once a day all month. A month needs ``min_days_fraction`` of its
-    days and no gap longer than ``max_gap_days``; else it is NaN with ``sensor_gap``. The published value is the mean
-    over sensors per depth, then over depths. ``completeness_sensors`` is valid hours over the month's hours, over all
-    sensors of all variables that read in the month or in the ``expected_months`` before.
+    Readings with a flag that does not count (:func:`sensor_flags.flag_readings`) are left out. An hour is the mean of
+    its readings, of rain the sum; a day needs ``min_hours_per_day`` hours (rain ``min_rain_hours_per_day``), or its
+    single reading where a sensor reads at most once a day all month. A month needs ``min_days_fraction`` of its days
+    (rain ``min_rain_days_fraction``) and no gap longer than ``max_gap_days``; else it is NaN, for soil moisture and
+    water table with ``sensor_gap``. Rain is the sum of its days, gaps not filled; the others are means. The published
+    value is the mean over sensors per depth, then over depths; the root zone is :func:`root_zone`.
+    ``completeness_sensors`` is valid hours over the month's hours, over all sensors of all variables that read in the
+    month or in the ``expected_months`` before, once they have read on ``installed_days`` days.
     """
     rules = _Rules.of(assumptions)
     wanted = None if months is None else sorted(set(months))
-    good = readings[readings["plantation_id"].isin(register["plantation_id"])]
-    good = good.sort_values([*_SENSOR, "time"], kind="stable").reset_index(drop=True)
-    if good.empty:
+    flagged = flag_readings(readings, register, daily, assumptions)
+    if flagged.empty:
         return _empty()
-    places = register.drop_duplicates("plantation_id").set_index("plantation_id")
-    local = _local(good, places)
-    value = _in_range(good, places, rules)
-    monthly = _sensor_months(good, local, value, rules)
+    monthly = _sensor_months(flagged, rules)
+    if monthly.empty:
+        return _empty()
     rows = _expected(monthly, wanted, rules)
-    out = _plantation_months(rows)
-    seen = good.groupby([good["plantation_id"], pd.Series(_month_text(local), name="month")], sort=True)["time"].max()
+    out = _plantation_months(rows, rules)
+    out["flags"] = _with_clock(out, flagged)
+    seen = flagged.groupby(["plantation_id", "month"], sort=True)["time"].max()
     out["known_at"] = seen.reindex(pd.MultiIndex.from_frame(out[["plantation_id", "month"]])).array
+    out["month"] = pd.Series(_month_text(out["month"].to_numpy().astype("datetime64[M]")), dtype="str")
     if wanted is not None:
         out = out[out["month"].isin(wanted)]
     return out[list(COLUMNS)].reset_index(drop=True)
 
 
-def _local(good: pd.DataFrame, places: pd.DataFrame) -> NDArray[np.datetime64]:
-    """Wall-clock time of each reading."""
-    out = good["time"].to_numpy("datetime64[us]").copy()
-    zone = places["timezone"] if "timezone" in places else pd.Series("", index=places.index)
-    zones = good["plantation_id"].map(zone).fillna("").to_numpy(dtype=object)
-    for name in sorted(set(zones) - {""}):
-        here = zones == name
-        out[here] = good.loc[here, "time"].dt.tz_convert(name).dt.tz_localize(None).to_numpy("datetime64[us]")
-    return np.asarray(out)
+def root_zone(depth: Floats, moisture: Floats, bottom: float) -> float:
+    """Water in the root zone in mm: moisture, linear between probes and level beyond them, from the surface down.
+
+    Parameters
+    ----------
+    depth
+        Metres, rising, shape ``(n,)``.
+    moisture
+        m3 m-3, same shape.
+    bottom
+        Lower end in metres.
+
+    Notes
+    -----
+    domain/yield.md section 4: S = sum of VWC dz 1000 mm by trapezoids over 0 to 60 cm.
+    """
+    inner = (depth > 0.0) & (depth < bottom)
+    z = np.concatenate([[0.0], depth[inner], [bottom]])
+    return float(np.trapezoid(np.interp(z, depth, moisture), z) * 1000.0)
 
 
-def _in_range(good: pd.DataFrame, places: pd.DataFrame, rules: _Rules) -> Floats:
-    """Values with those that fail the range test as NaN, humidity just above saturation as saturation."""
-    value = good["value"].to_numpy("float64").copy()
-    variable = good["variable"].to_numpy(dtype=object)
-    peat_of = places["is_peat"].eq(True).fillna(False) if "is_peat" in places else pd.Series(False, index=places.index)
-    peat = good["plantation_id"].map(peat_of).to_numpy(bool)
-    humid = variable == "relative_humidity"
-    value[humid & (value > 100.0) & (value <= rules.humidity_overshoot)] = 100.0
-    for name, (low, high) in sorted(rules.ranges.items()):
-        upper = np.where(peat, rules.moisture_max_peat, high) if name == "soil_moisture" else np.full(len(value), high)
-        value[(variable == name) & ~((value >= low) & (value <= upper))] = np.nan
-    return np.asarray(value)
+def reading_months(readings: pd.DataFrame, register: pd.DataFrame, assumptions: Assumptions) -> pd.DataFrame:
+    """The readings of the register's plantations in order, with ``month`` (YYYY-MM) in which each counts."""
+    frame = place_readings(readings, register, assumptions)
+    frame["month"] = _month_text(frame["month"].to_numpy().astype("datetime64[M]"))
+    return frame[[*readings.columns, "month"]]
 
 
-def _sensor_months(good: pd.DataFrame, local: NDArray[np.datetime64], value: Floats, rules: _Rules) -> pd.DataFrame:
+def _sensor_months(flagged: pd.DataFrame, rules: _Rules) -> pd.DataFrame:
     """One row per sensor and month with a reading: value (NaN if incomplete), valid hours, hours expected."""
-    sensor = good.groupby(_SENSOR, sort=True, dropna=False).ngroup().to_numpy()
-    hour = local.astype("datetime64[h]").astype(np.int64)
-    frame = pd.DataFrame({"sensor": sensor, "hour": hour, "value": value})
-    hours = frame.groupby(["sensor", "hour"], sort=True)["value"].agg(["mean", "size"]).reset_index()
+    by_hour = flagged.groupby(["sensor", "hour"], sort=True)["checked"]
+    hours = by_hour.agg(["mean", "sum", "count", "size"]).reset_index()
+    first = flagged.drop_duplicates("sensor").set_index("sensor")
+    hours["rain"] = hours["sensor"].map(first["variable"]).eq("rain")
+    # an hour that lost one of its readings to a flag has no known sum
+    total = hours["sum"].where(hours["count"] == hours["size"])
+    hours["value"] = np.where(hours["rain"], total, hours["mean"])
     hours["day"] = hours["hour"] // _HOURS
     grouped = hours.groupby(["sensor", "day"], sort=True)
-    days = grouped.agg(value=("mean", "mean"), valid=("mean", "count"), reads=("size", "sum")).reset_index()
+    days = grouped.agg(
+        mean=("value", "mean"),
+        sum=("value", "sum"),
+        valid=("value", "count"),
+        reads=("size", "sum"),
+        rain=("rain", "first"),
+    ).reset_index()
+    days["value"] = np.where(days["rain"], days["sum"], days["mean"])
     days["month"] = days["day"].to_numpy().astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
     keys = ["sensor", "month"]
     single = days.groupby(keys, sort=True)["reads"].transform("max") == 1
-    whole = days[days["valid"] >= np.where(single, 1, rules.hours)]
-    months = days.groupby(keys, sort=True).agg(valid=("valid", "sum"), single=("reads", "max")).reset_index()
-    value_of = whole.groupby(keys, sort=True)["value"].agg(["mean", "size"])
+    least = np.where(days["rain"], rules.min_rain_hours_per_day, rules.min_hours_per_day)
+    whole = days[days["valid"] >= np.where(single, 1, least)]
+    groups = days.groupby(keys, sort=True)
+    months = groups.agg(valid=("valid", "sum"), single=("reads", "max"), read=("day", "size"), rain=("rain", "first"))
+    months = months.reset_index()
+    installed = months.groupby("sensor", sort=True)["read"].cumsum() >= rules.installed_days
+    months = months[installed].reset_index(drop=True)
+    value_of = whole.groupby(keys, sort=True)["value"].agg(["mean", "sum", "size"])
+    shallow = (whole["value"] < rules.water_table_shallow_cm).groupby([whole[k] for k in keys], sort=True).sum()
+    wet = whole[whole["sensor"].map(first["variable"]).eq("water_table")]
+    high = wet.groupby(keys, sort=True)["value"].quantile(0.9)
     gaps = _longest_gap(whole)
     found = pd.MultiIndex.from_frame(months[keys])
     length = np.diff(
@@ -146,13 +180,14 @@ def _sensor_months(good: pd.DataFrame, local: NDArray[np.datetime64], value: Flo
     )[0]
     months["days"] = length.astype(np.int64)
     n = value_of["size"].reindex(found).fillna(0).to_numpy("float64")
-    enough = (n >= rules.days_fraction * months["days"]) & (gaps.reindex(found).fillna(99).to_numpy() <= rules.max_gap)
-    months["value"] = np.where(enough, value_of["mean"].reindex(found).to_numpy("float64"), np.nan)
+    share = np.where(months["rain"], rules.min_rain_days_fraction, rules.min_days_fraction)
+    enough = (n >= share * months["days"]) & (gaps.reindex(found).fillna(99).to_numpy() <= rules.max_gap_days)
+    value = np.where(months["rain"], value_of["sum"].reindex(found), value_of["mean"].reindex(found))
+    for name, of in (("value", value), ("p90", high.reindex(found)), ("shallow", shallow.reindex(found))):
+        months[name] = np.where(enough, np.asarray(of, dtype="float64"), np.nan)
     months["expected"] = np.where(months["single"] == 1, months["days"], months["days"] * _HOURS)
     months["per_day"] = np.where(months["single"] == 1, 1, _HOURS)
-    first = np.unique(sensor, return_index=True)[1]
-    about = good.loc[first, _SENSOR].reset_index(drop=True)
-    return months.join(about, on="sensor")
+    return months.join(first[SENSOR], on="sensor")
 
 
 def _longest_gap(whole: pd.DataFrame) -> pd.Series:
@@ -176,21 +211,23 @@ def _expected(monthly: pd.DataFrame, wanted: list[str] | None, rules: _Rules) ->
         numbers = np.array(wanted, dtype="datetime64[M]").astype(np.int64)
         plantations = monthly[["plantation_id"]].drop_duplicates()
         targets = plantations.merge(pd.DataFrame({"month": numbers}), how="cross")
-    sensors = monthly[["sensor", *_SENSOR]].drop_duplicates("sensor")
+    sensors = monthly[["sensor", *SENSOR]].drop_duplicates("sensor")
     grid = targets.merge(sensors, on="plantation_id")
-    grid = grid.merge(monthly[["sensor", "month", "value", "valid", "expected"]], on=["sensor", "month"], how="left")
+    grid = grid.merge(
+        monthly[["sensor", "month", "value", "p90", "shallow", "valid", "expected"]], on=["sensor", "month"], how="left"
+    )
     history = monthly[["sensor", "month", "per_day"]].rename(columns={"month": "last"}).sort_values(["last", "sensor"])
     history["seen"] = history["last"]
     grid = pd.merge_asof(grid.sort_values(["month", "sensor"]), history, left_on="month", right_on="last", by="sensor")
-    grid = grid[grid["seen"].notna() & (grid["month"] - grid["seen"] <= rules.expected)].copy()
+    grid = grid[grid["seen"].notna() & (grid["month"] - grid["seen"] <= rules.expected_months)].copy()
     starts = np.stack([grid["month"], grid["month"] + 1]).astype("datetime64[M]").astype("datetime64[D]")
     silent = np.diff(starts, axis=0)[0].astype(np.float64) * grid["per_day"].to_numpy("float64")
     grid["expected"] = grid["expected"].fillna(pd.Series(silent, index=grid.index))
     grid["valid"] = grid["valid"].fillna(0.0)
-    return grid.sort_values(["month", *_SENSOR], kind="stable")
+    return grid.sort_values(["month", *SENSOR], kind="stable")
 
 
-def _plantation_months(rows: pd.DataFrame) -> pd.DataFrame:
+def _plantation_months(rows: pd.DataFrame, rules: _Rules) -> pd.DataFrame:
     keys = ["plantation_id", "month"]
     total = rows.groupby(keys, sort=True)[["valid", "expected"]].sum()
     out = pd.DataFrame({"completeness_sensors": np.minimum(total["valid"] / total["expected"], 1.0)})
@@ -199,12 +236,39 @@ def _plantation_months(rows: pd.DataFrame) -> pd.DataFrame:
         mine = rows[rows["variable"] == variable]
         by_depth = mine.groupby([*keys, "depth_m"], sort=True, dropna=False)["value"].mean()
         out[column] = by_depth.groupby(level=[0, 1], sort=True).mean().reindex(out.index)
-        expected = out.index.isin(pd.MultiIndex.from_frame(mine[keys]))
-        gap |= expected & out[column].isna()
+        if variable in _GAPS:
+            gap |= out.index.isin(pd.MultiIndex.from_frame(mine[keys])) & out[column].isna()
+        if variable == "soil_moisture":
+            out["root_zone_mm"] = _root_zones(by_depth.dropna(), rules).reindex(out.index)
+        if variable == "water_table":
+            piezometers = mine.groupby(keys, sort=True)[["p90", "shallow"]].mean().reindex(out.index)
+            out["water_table_p90_cm"], out["water_table_shallow_d"] = piezometers["p90"], piezometers["shallow"]
     out["flags"] = pd.Series(np.where(gap, "sensor_gap", ""), index=out.index, dtype="str")
-    out = out.reset_index()
-    out["month"] = pd.Series(_month_text(out["month"].to_numpy().astype("datetime64[M]")), dtype="str")
-    return out.astype({"plantation_id": "str"})
+    return out.reset_index().astype({"plantation_id": "str"})
+
+
+def _root_zones(by_depth: pd.Series, rules: _Rules) -> pd.Series:
+    """Storage per plantation and month, of profiles that reach deep enough."""
+    found = {}
+    for key, profile in by_depth.groupby(level=[0, 1], sort=True):
+        depth = profile.index.get_level_values("depth_m").to_numpy("float64")
+        if not np.isnan(depth).any() and depth.max() >= rules.min_profile_m:
+            found[key] = root_zone(depth, profile.to_numpy("float64"), rules.root_zone_m)
+    index = (
+        pd.MultiIndex.from_tuples(list(found), names=by_depth.index.names[:2])
+        if found
+        else by_depth.index[:0].droplevel(2)
+    )
+    return pd.Series(list(found.values()), index=index, dtype="float64")
+
+
+def _with_clock(out: pd.DataFrame, flagged: pd.DataFrame) -> pd.Series:
+    """Flags of the months, with ``sensor_clock`` where a station's clock is in doubt."""
+    doubt = has_flag(flagged, "clock_shift", "clock_back", "clock_doubt")
+    keys = ["plantation_id", "month"]
+    late = pd.MultiIndex.from_frame(out[keys]).isin(pd.MultiIndex.from_frame(flagged.loc[doubt, keys]))
+    joined = np.where(out["flags"] == "", "sensor_clock", "sensor_clock;" + out["flags"])
+    return pd.Series(np.where(late, joined, out["flags"]), index=out.index, dtype="str")
 
 
 def _month_text(times: NDArray[np.datetime64]) -> NDArray[np.str_]:

@@ -71,7 +71,7 @@ MIN_READINGS = 12
 #: Share of the readings that must speak for one unit.
 CLEAR_SHARE = 0.95
 
-_SERIES = ["_file", "plantation_id", "station_id", "sensor_id", "variable", "unit"]
+_SERIES = ["plantation_id", "station_id", "sensor_id", "variable", "unit"]
 
 
 def correct_scales(sheet: Sheet, factor: Floats, offset: Floats) -> tuple[Floats, Floats]:
@@ -91,10 +91,10 @@ def correct_scales(sheet: Sheet, factor: Floats, offset: Floats) -> tuple[Floats
 
     Notes
     -----
-    A series is one sensor, variable and declared unit in one file. The decision for a UTC day rests on the readings up
-    to the end of that day, so that later readings change no earlier value. It needs :data:`MIN_READINGS` readings; a
-    unit holds when :data:`CLEAR_SHARE` of them speak for it. A water table whose readings are negative by that share is
-    taken to be measured downwards as negative, and its sign is turned.
+    A series is one sensor, variable and declared unit over all files. The decision for a UTC day rests on the
+    readings up to the end of that day, so that later readings change no earlier value. It needs
+    :data:`MIN_READINGS` readings; a unit holds when :data:`CLEAR_SHARE` of them speak for it. A water table whose
+    readings are negative by that share is taken to be measured downwards as negative, and its sign is turned.
     """
     frame = sheet.frame
     factor, offset = factor.copy(), offset.copy()
@@ -151,7 +151,7 @@ def _reject(sheet: Sheet, rows: NDArray[np.int64], variable: str, labels: list[s
     sheet.reject(
         mask,
         "value",
-        f"the sensor's {variable} mixes values in {' and '.join(labels)} in one file; split or mend the file",
+        f"the sensor's {variable} mixes values in {' and '.join(labels)} under one declared unit; correct the units",
     )
 
 

@@ -25,7 +25,8 @@ def series(
     freq: str = "h",
 ) -> pd.DataFrame:
     time = pd.date_range(first, last, freq=freq, tz="UTC").astype("datetime64[us, UTC]")
-    frame = pd.DataFrame({"time": time, "value": value})
+    # never twice the same, as real readings: a sensor that stands still is flagged
+    frame = pd.DataFrame({"time": time, "value": value * (1.0 + 1e-8 * (-1.0) ** np.arange(len(time)))})
     return frame.assign(plantation_id=plantation, station_id="S", sensor_id=sensor, variable=variable, depth_m=depth)
 
 
@@ -45,9 +46,9 @@ def test_a_full_month_of_two_depths_and_a_water_table() -> None:
 
 
 def test_hours_weigh_alike_whatever_the_readings_in_them() -> None:
-    dense = series(0.5, first="2024-06-01 00:00", last="2024-06-01 00:59", freq="min")
+    dense = series(0.34, first="2024-06-01 00:00", last="2024-06-01 00:59", freq="min")
     rest = series(0.3, first="2024-06-01 01:00")
-    expected = ((0.5 + 23 * 0.3) / 24 + 29 * 0.3) / 30
+    expected = ((0.34 + 23 * 0.3) / 24 + 29 * 0.3) / 30
     assert months(dense, rest)["soil_moisture_m3m3"].iloc[0] == pytest.approx(expected)
 
 
@@ -76,7 +77,8 @@ def test_days_and_months_are_local() -> None:
 def test_range_tests_count_in_completeness(variable: str, value: float, passes: bool) -> None:
     good = {"soil_moisture": 0.3, "air_temperature": 27.0, "relative_humidity": 80.0, "water_table": 50.0}
     values = np.full(720, good.get(variable, 1.0))
-    values[::4] = value
+    # humidity that stays at its end is another fault, and so is a soil that jumps about
+    values[slice(None, None, 1 if passes and variable != "relative_humidity" else 4)] = value
     got = months(series(values, variable))
     assert got["completeness_sensors"].iloc[0] == pytest.approx(1.0 if passes else 0.75)
 

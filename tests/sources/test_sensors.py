@@ -140,7 +140,8 @@ def test_a_sensor_that_mixes_percent_and_fractions_is_rejected_from_then_on(tmp_
     assert got.groupby("sensor_id")["value"].agg(list).to_dict() == {"s1": [0.3] * 24, "s2": [0.4] * 48}
     assert bad["row"].tolist() == list(range(25, 49))
     assert set(bad["reason"]) == {
-        "the sensor's soil_moisture mixes values in m3 m-3 and % in one file; split or mend the file; row rejected"
+        "the sensor's soil_moisture mixes values in m3 m-3 and % under one declared unit; correct the units; "
+        "row rejected"
     }
 
 
@@ -159,7 +160,7 @@ def test_days_known_later_change_no_earlier_value(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(both[both["known_at"] <= instant].reset_index(drop=True), alone)
 
 
-def test_equal_repeats_count_once_and_the_last_of_differing_ones_stands(tmp_path: Path) -> None:
+def test_equal_repeats_count_once_and_of_differing_ones_without_a_past_the_lower_stands(tmp_path: Path) -> None:
     same = "A,S,s1,rain,,2024-01-01T05:00:00Z,0.4,mm"
     got, bad = readings(
         tmp_path,
@@ -173,9 +174,10 @@ def test_equal_repeats_count_once_and_the_last_of_differing_ones_stands(tmp_path
     assert got[["sensor_id", "value"]].values.tolist() == [["s1", 0.4], ["s1", 1.0], ["s2", 9.0]]
     assert bad[["row", "reason"]].values.tolist() == [
         [2, "repeats the reading of row 1 of log.csv, which stays; row rejected"],
-        [3, "differs from row 5 of log.csv at the same time, which replaces it; row rejected"],
-        [4, "differs from row 5 of log.csv at the same time, which replaces it; row rejected"],
+        [4, "differs from row 3 of log.csv at the same time, which lies nearer to the readings before; row rejected"],
+        [5, "repeats the reading of row 3 of log.csv, which stays; row rejected"],
     ]
+    assert got["qc_flag"].tolist() == ["", "dup_conflict", ""]
 
 
 def test_every_row_is_either_read_or_in_quarantine_and_order_does_not_matter(tmp_path: Path) -> None:

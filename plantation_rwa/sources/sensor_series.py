@@ -1,0 +1,158 @@
+"""Readings that only make sense beside others: repeats and conflicts, running totals, ids damaged on the way."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from plantation_rwa.sources.tables import Sheet
+
+Bools = NDArray[np.bool_]
+KEYS = ("plantation_id", "station_id", "sensor_id", "variable", "depth_m")
+
+#: Hours before a conflict whose readings say which of its values is the likelier.
+HOURS_BEFORE = 24
+#: A damaged id has at most this many readings, and its intact neighbour this many times more.
+STRAY_READINGS, STRAY_SHARE = 12, 20
+
+
+def refuse_unknown(sheet: Sheet, known: Sequence[str]) -> None:
+    """Reject rows of plantations that are not in the register, once per file and id, naming the nearest known id."""
+    ids = sheet.frame["plantation_id"]
+    for unknown in sorted(set(ids[(~ids.isin(list(known))).to_numpy(bool)]) - {""}):
+        close = difflib.get_close_matches(unknown, list(known), n=1, cutoff=0.6)
+        hint = f"; the nearest id there is '{close[0]}'" if close else ""
+        told = f"is not in the register; add it there or correct the id{hint}"
+        sheet.reject_unknown("plantation_id", [*(set(ids) - {unknown}), ""], told, once=True)
+
+
+def refuse_strays(sheet: Sheet) -> None:
+    """Reject the few readings under a station or sensor id that differs from a frequent one by one damaged character.
+
+    Notes
+    -----
+    Not by a digit for a digit, which is how neighbours are numbered. Whether they are few is judged for every UTC day
+    by the readings up to its end, so that later readings change no earlier decision.
+    """
+    for column, within in (("station_id", ["plantation_id"]), ("sensor_id", ["plantation_id", "variable"])):
+        frame = sheet.frame[sheet.accepted]
+        day = frame["time"].to_numpy("datetime64[D]")
+        for _, group in frame.assign(_day=day).groupby(within, sort=True):
+            ids = sorted(set(group[column]))
+            for stray, intact in ((s, i) for s in ids for i in ids if _damaged(s, i)):
+                count = {k: group.loc[group[column] == k, "_day"].sort_values() for k in (stray, intact)}
+                days = count[stray].to_numpy()
+                own = np.searchsorted(days, days, side="right")
+                other = np.searchsorted(count[intact].to_numpy(), days, side="right")
+                rows = count[stray].index[(own <= STRAY_READINGS) & (other >= STRAY_SHARE * own)]
+                mask = np.zeros(len(sheet.frame), dtype=bool)
+                mask[rows] = True
+                sheet.reject(mask, column, f"{column} is known by few readings; is it '{intact}', damaged on the way?")
+
+
+def settle_repeats(sheet: Sheet) -> Bools:
+    """Keep one of several readings of a sensor at one time; which, does not depend on their order.
+
+    Returns
+    -------
+    numpy.ndarray
+        Rows that stay although other values were found for the same time, shape ``(n,)``.
+
+    Notes
+    -----
+    Of equal values one stays. Of differing ones the nearest to the median of the sensor's undisputed readings of the
+    :data:`HOURS_BEFORE` hours before, in a tie or without any the lower one.
+    """
+    frame, ok, keys = sheet.frame, sheet.accepted, [*KEYS, "time"]
+    disputed = np.zeros(len(frame), dtype=bool)
+    repeated = frame.loc[ok].duplicated(keys, keep=False).reindex(frame.index, fill_value=False).to_numpy(bool)
+    twice = frame[ok & repeated].sort_values(["value"], kind="stable")
+    if twice.empty:
+        return disputed
+    groups = twice.groupby(keys, dropna=False, sort=False)
+    differ = groups["value"].transform("nunique") > 1
+    stays = pd.Series(twice.index, index=twice.index).groupby([twice[k] for k in keys], dropna=False, sort=False)
+    stays = stays.transform("min")  # of equal values the first row
+    if differ.any():
+        calm = frame[ok & ~repeated]
+        calm = calm.assign(_series=_number(frame, calm)).sort_values(["_series", "time"], kind="stable")
+        before = dict(iter(calm.groupby("_series", sort=False)))
+        torn = twice[differ].assign(_series=_number(frame, twice[differ]))
+        for (series, time), rows in torn.groupby(["_series", "time"], sort=False):
+            chosen = _nearest(rows, before.get(series), time)
+            stays[rows.index] = chosen
+            disputed[chosen] = True
+    gone = twice.index.to_numpy() != stays.to_numpy()
+    same = twice["value"].to_numpy() == frame["value"].to_numpy()[stays.to_numpy()]
+    for mask, reason in (
+        (gone & same, "repeats the reading of row {} of {}, which stays"),
+        (
+            gone & ~same,
+            "differs from row {} of {} at the same time, which lies nearer to the readings before",
+        ),
+    ):
+        order = np.argsort(twice.index.to_numpy()[mask])
+        rows, kept = twice.index.to_numpy()[mask][order], stays[mask].to_numpy()[order]
+        chosen_rows = np.zeros(len(frame), dtype=bool)
+        chosen_rows[rows] = True
+        names = zip(frame["_row"].iloc[kept], frame["_file"].iloc[kept], strict=True)
+        sheet.reject(chosen_rows, "value", [reason.format(*n) for n in names])
+    return disputed
+
+
+def difference_totals(sheet: Sheet, totals: Bools) -> None:
+    """Running totals of gauges to the rain since the reading before.
+
+    Parameters
+    ----------
+    sheet
+        ``value`` in mm, each time of a series once.
+    totals
+        Rows whose value is a running total.
+
+    Notes
+    -----
+    A total that falls was reset: what it shows has fallen since. The first reading of a series has nothing before it
+    and is rejected.
+    """
+    frame = sheet.frame
+    rows = frame[totals & sheet.accepted].sort_values([*KEYS, "time"], kind="stable")
+    if rows.empty:
+        return
+    step = rows.groupby(list(KEYS), dropna=False, sort=False)["value"].diff()
+    first, reset = step.isna().to_numpy(), (step < 0).to_numpy()
+    mask = np.zeros(len(frame), dtype=bool)
+    mask[rows.index[reset]] = True
+    sheet.fault(mask, "value", "the counter was set back; counted from zero", "repaired")
+    mask = np.zeros(len(frame), dtype=bool)
+    mask[rows.index[first]] = True
+    sheet.reject(mask, "value", "first reading of a counter: the rain since the one before is not known")
+    frame.loc[rows.index, "value"] = np.where(reset, rows["value"], step)
+
+
+def _number(frame: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
+    return frame.groupby(list(KEYS), dropna=False, sort=False).ngroup().loc[rows.index]
+
+
+def _nearest(rows: pd.DataFrame, calm: pd.DataFrame | None, time: pd.Timestamp) -> int:
+    values = rows["value"].to_numpy()
+    if calm is not None:
+        times = calm["time"].to_numpy("datetime64[us]")
+        edges = pd.DatetimeIndex([time - pd.Timedelta(hours=HOURS_BEFORE), time]).tz_localize(None)
+        span = slice(*np.searchsorted(times, edges.to_numpy("datetime64[us]")))
+        near = calm["value"].to_numpy()[span]
+        if len(near):
+            best = values[np.argmin(np.abs(values - np.median(near)))]  # rows are in order of value: a tie goes down
+            return int(rows.index[values == best].min())
+    return int(rows.index[values == values.min()].min())
+
+
+def _damaged(stray: str, intact: str) -> bool:
+    if len(stray) != len(intact):
+        return False
+    differ = [(s, i) for s, i in zip(stray, intact, strict=True) if s != i]
+    return len(differ) == 1 and not (differ[0][0].isdigit() and differ[0][1].isdigit())
