@@ -13,6 +13,7 @@ from shapely.geometry import Polygon, box
 from shapely.geometry.base import BaseGeometry
 
 from plantation_rwa.grid import area_ha
+from plantation_rwa.periods import Month
 from plantation_rwa.streams import stream
 
 
@@ -102,6 +103,8 @@ class Estate:
     blocks_published: bool = False
     blocks_geometry: bool = True
     blocks: tuple[Block, ...] = field(default=())
+    history: str = ""
+    cleared: Month | None = None
 
     @property
     def region(self) -> Climate:

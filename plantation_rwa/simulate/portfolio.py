@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +12,19 @@ import pandas as pd
 import yaml
 
 from plantation_rwa.periods import Month, month_range
-from plantation_rwa.simulate import files, geography, harvest, market, scenes, sensors, weather, world, writers
+from plantation_rwa.simulate import (
+    atlas,
+    files,
+    geography,
+    harvest,
+    histories,
+    market,
+    scenes,
+    sensors,
+    weather,
+    world,
+    writers,
+)
 from plantation_rwa.simulate.geography import Estate
 
 BURN_IN_YEARS = 6
@@ -76,6 +88,12 @@ def simulate(
     faults: bool = True,
     wrong_offset_flag: bool = False,
     effects: world.Effects | None = None,
+    traps: Sequence[str] = (),
+    sensor_traps: bool = False,
+    land: Sequence[str] = (),
+    places: Literal["regions", "atlas"] = "regions",
+    without: Mapping[str, int] | None = None,
+    options: Mapping[str, Any] | None = None,
     inputs: Inputs | None = None,
     write_config: bool = True,
 ) -> Simulated:
@@ -111,6 +129,21 @@ def simulate(
         Whether one Earth Search item says its offset is applied while its pixels still carry it.
     effects
         Sizes of the true effects.
+    traps
+        Scene traps to lay on every plantation with scenes (:data:`plantation_rwa.simulate.scene_traps.TRAPS`); what
+        was laid and what should become of it stands in ``truth/traps.csv``.
+    sensor_traps
+        Whether stations also carry the faults of :mod:`plantation_rwa.simulate.station_faults`; every reading they
+        touched stands in ``truth/sensor_readings.parquet`` with what an intact sensor would have said.
+    land
+        Land histories of the first plantations (:data:`plantation_rwa.simulate.histories.HISTORIES`), in
+        ``truth/land.csv`` and ``truth/land_monthly.parquet``.
+    places
+        ``regions``: four regions in turn; ``atlas``: :func:`plantation_rwa.simulate.atlas.invent`.
+    without
+        How many of the last plantations lack ``harvest``, ``sensors`` or ``climate``.
+    options
+        What the caller chose, repeated in ``truth/truth.json``.
     inputs
         Real or chosen parts in place of invented ones.
     write_config
@@ -123,11 +156,13 @@ def simulate(
     """
     effects, inputs = effects or world.Effects(), inputs or Inputs()
     last = Month.parse(end)
+    invent = atlas.invent if places == "atlas" else geography.invent
     estates = tuple(
-        geography.invent(seed, plantations, imagery_plantations, last.year, hectares)
+        invent(seed, plantations, imagery_plantations, last.year, hectares)
         if inputs.estates is None
         else inputs.estates
     )
+    estates = lacking(tuple(histories.assign(seed, estates, land)), without or {})
     climate_first = dt.date(last.year - climate_years, 1, 1)
     span = (Month(climate_first.year - BURN_IN_YEARS, 1), last)
     oni = weather.enso(seed, *span) if inputs.oni is None else inputs.oni
@@ -135,12 +170,16 @@ def simulate(
 
     writers.write_register(directory, estates, register_format, inputs.rights)
     daily, grid_used = writers.write_climate(
-        directory, seed, estates, oni, inputs.oni_text, climate_first, span, climate_style
-    )
+        directory, seed, estates, oni, inputs.oni_text, climate_first, span, climate_style,
+        silent=(without or {}).get("climate", 0),
+    )  # fmt: skip
     states, blocks = [], []
     for estate in estates:
         days, local = daily[estate.plantation_id]
-        state, block = world.grow(seed, estate, weather.monthly_rain(days, local["precipitation"]), effects)
+        rain = weather.monthly_rain(days, local["precipitation"])
+        if effects.channels is not None:
+            rain["light"] = weather.monthly_light(days, local["ssrd"])
+        state, block = world.grow(seed, estate, rain, effects)
         states.append(state)
         blocks.append(block)
     truth_blocks = pd.concat(blocks, ignore_index=True)
@@ -149,22 +188,34 @@ def simulate(
     files.write_csv(directory / "harvest/harvest.csv", table)
     files.write_csv(directory / "truth/harvest_mistakes.csv", mistakes)
     writers.write_market(directory, seed, inputs.world, last, settlement_days)
-    station_faults = sensors.write_sensors(directory, seed, estates, daily, last, sensor_months, faults)
+    station_faults = sensors.write_sensors(directory, seed, estates, daily, last, sensor_months, faults, sensor_traps)
     window = month_range(last + (1 - months), last)
     switch = Month.parse(baseline_switch) if baseline_switch else window[len(window) // 2]
     plan = scenes.Plan(
-        seed, window, switch, passes_per_month, tuple(provider_styles), faults, wrong_offset_flag, effects
+        seed, window, switch, passes_per_month, tuple(provider_styles), faults, wrong_offset_flag, effects, tuple(traps)
     )
     observed, items = scenes.write_scenes(
         directory, plan, estates, dict(zip([e.plantation_id for e in estates], states, strict=True))
     )
     monthly = writers.monthly_truth(pd.concat(states, ignore_index=True), truth_blocks, observed)
-    writers.write_truth(directory, seed, effects, monthly, truth_blocks, items, switch)
+    if land:
+        histories.write(directory, seed, estates, last, effects)
+    writers.write_truth(directory, seed, effects, monthly, truth_blocks, items, switch, options or {})
     config = directory / "config.yaml"
     if write_config:
         text = yaml.safe_dump(configuration(directory, seed, last, bool(len(items)), grid_used), sort_keys=False)
         config.write_bytes(text.encode())
     return Simulated(directory, config, estates, monthly, truth_blocks, items, station_faults)
+
+
+def lacking(estates: tuple[Estate, ...], without: Mapping[str, int]) -> tuple[Estate, ...]:
+    """The estates, the last ones without harvests or sensors."""
+    out, count = [], len(estates)
+    for position, estate in enumerate(estates):
+        last = count - position
+        years = 0 if last <= without.get("harvest", 0) else estate.harvest_years
+        out.append(replace(estate, harvest_years=years, sensors=estate.sensors and last > without.get("sensors", 0)))
+    return tuple(out)
 
 
 def configuration(
@@ -202,8 +253,9 @@ def configuration(
     if grid:
         climate["grid"] = prefix + "climate/grid_*.nc"
     sections["climate"] = climate
-    if any(directory.glob("sensors/*.parquet")):
-        sections["sensors"] = {"path": prefix + "sensors/*.parquet"}
+    stations = [prefix + f"sensors/*.{kind}" for kind in ("parquet", "csv") if any(directory.glob(f"sensors/*.{kind}"))]
+    if stations:
+        sections["sensors"] = {"path": stations if len(stations) > 1 else stations[0]}
     sections["harvest"] = {"path": prefix + "harvest/harvest.csv"}
     sections["market"] = {k: f"{prefix}market/{k}.csv" for k in ("futures", "prices", "fx", "rates")}
     sections["publish"] = {"out": "out"}

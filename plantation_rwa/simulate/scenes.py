@@ -16,7 +16,7 @@ from shapely.geometry import box
 
 from plantation_rwa.grid import reproject, utm_epsg
 from plantation_rwa.periods import Month
-from plantation_rwa.simulate import files, items, pixels
+from plantation_rwa.simulate import cogs, files, histories, items, pixels, scene_traps
 from plantation_rwa.simulate.geography import Estate
 from plantation_rwa.simulate.items import Manner, Product
 from plantation_rwa.simulate.world import Effects
@@ -40,6 +40,7 @@ class Plan:
     faults: bool
     wrong_flag: bool
     effects: Effects
+    traps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ def write_scenes(
     """
     observed: list[dict[str, Any]] = []
     listing: list[dict[str, Any]] = []
+    log: list[tuple[str, str, str, str, str]] = []
     with_imagery = [e for e in estates if e.imagery]
     for turn, estate in enumerate(with_imagery):
         style = plan.styles[turn % len(plan.styles)]
@@ -101,7 +103,9 @@ def write_scenes(
         for month in plan.window:
             now = state[str(month)]
             rhos = [
-                pixels.canopy(
+                histories.ground(estate, month, plan.effects)
+                if estate.history
+                else pixels.canopy(
                     (month - Month.of(b.planted)) / 12.0, now["canopy_deficit"], now["nutrition"], plan.effects
                 )
                 for b in estate.blocks
@@ -112,8 +116,51 @@ def write_scenes(
                 for made, item in _write_pass(root, _products(plan, chip, style, product, order), style, chip, bands):
                     features.append(item)
                     listing.append(_entry(estate, made, item, clear))
+        if plan.traps:
+            own = [row for row in listing if row["plantation_id"] == estate.plantation_id]
+            log += _lay_traps(root, plan, estate, style, features, own, listing)
         _write_index(root, estate, style, features, plan.faults)
+    if plan.traps:
+        table = pd.DataFrame(log, columns=list(scene_traps.COLUMNS))
+        files.write_csv(directory / "truth/traps.csv", table)
     return pd.DataFrame(observed), pd.DataFrame(listing)
+
+
+def _lay_traps(
+    root: Path,
+    plan: Plan,
+    estate: Estate,
+    style: Style,
+    features: list[dict[str, Any]],
+    own: Sequence[dict[str, Any]],
+    listing: list[dict[str, Any]],
+) -> list[tuple[str, str, str, str, str]]:
+    """Lay the plan's traps; new items join the listing, changed pixels change their row of it."""
+    folder = scene_traps.Folder(root, style, {row["item_id"]: row["dn_offset"] for row in own})
+    west, south, east, north = estate.geometry.bounds
+    names = [
+        t for t in plan.traps if t not in scene_traps.PLACED or t in scene_traps.placed((west, south, east, north))
+    ]
+    rows = {row["item_id"]: row for row in own}
+    made = scene_traps.lay(folder, features, names, plan.seed, estate.plantation_id, str(plan.switch))
+    first = ""
+    for _, item_id, *_ in made:
+        if item_id in rows:
+            first = item_id
+            continue
+        item = next(f for f in features if f["id"] == item_id)
+        properties = item["properties"]
+        rows[item_id] = {
+            **rows[first],
+            "item_id": item_id,
+            "collection": item["collection"],
+            "baseline": properties["s2:processing_baseline"],
+            "claims_removed": bool(properties.get("earthsearch:boa_offset_applied", False)),
+        }
+        listing.append(rows[item_id])
+    for item_id, row in rows.items():
+        row["dn_offset"] = folder.offsets[item_id]
+    return made
 
 
 def _entry(estate: Estate, made: Product, item: Mapping[str, Any], clear: float) -> dict[str, Any]:
@@ -187,7 +234,7 @@ def _write_pass(
             part = values[:, column * 10 // size :]
             if made.shifted and name != "SCL":
                 part = np.where(part > 0, part + 1000, 0).astype(np.uint16)
-            write_cog(folder / f"{name}.tif", part, made.epsg, chip.left + 10.0 * column, chip.top, size)
+            cogs.write_cog(folder / f"{name}.tif", part, made.epsg, chip.left + 10.0 * column, chip.top, size)
         written.append((made, items.item(made, list(bands), "." if style == "earth-search" else f"./{made.id}")))
     return written
 
@@ -204,6 +251,8 @@ def _bands(
     ground = {b: np.where(chip.inside, np.array([r[b] for r in rhos])[chip.block], forest[b]) for b in pixels.BANDS}
     month = Month.of(product.acquired.date())
     young = min((month - Month.of(b.planted)) / 12.0 for b in estate.blocks) < 2.0
+    if estate.history and histories.cover(estate, month) == "forest":
+        young = False
     coarse = (chip.shape[0] // 2, chip.shape[1] // 2)
     above = pixels.sky(rng, coarse, cover, young)
     bands: dict[str, NDArray[Any]] = {**pixels.observe(rng, ground, above), "SCL": above.scl}
@@ -235,28 +284,6 @@ def _products(plan: Plan, chip: Chip, style: Style, product: Product, order: int
             column = chip.shape[1] * 2 // 5 // 2 * 2
             products.append((replace(product, tile=product.tile[:-1] + "N", footprint=chip.footprint(column)), column))
     return products
-
-
-def write_cog(path: Path, values: NDArray[Any], epsg: str, left: float, top: float, size: int) -> None:
-    """Write one band as a Cloud Optimized GeoTIFF of a single zstd block, nodata 0."""
-    import rasterio
-    from rasterio.transform import from_origin
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    block = max(128, -(-max(values.shape) // 16) * 16)
-    options = {
-        "compress": "ZSTD",
-        "level": 9,
-        "predictor": "NO",
-        "blocksize": block,
-        "overviews": "NONE",
-        "num_threads": 1,
-    }
-    with rasterio.open(
-        path, "w", driver="COG", height=values.shape[0], width=values.shape[1], count=1, dtype=values.dtype, crs=epsg,
-        transform=from_origin(left, top, size, size), nodata=0, **options,
-    ) as target:  # fmt: skip
-        target.write(values, 1)
 
 
 def _write_index(root: Path, estate: Estate, style: Style, features: list[dict[str, Any]], faults: bool) -> None:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from plantation_rwa.periods import Month
-from plantation_rwa.simulate import files
+from plantation_rwa.simulate import files, station_faults
 from plantation_rwa.simulate.geography import Estate
 from plantation_rwa.simulate.weather import Weather
 from plantation_rwa.streams import stream
@@ -53,7 +53,14 @@ def bucket(rain: NDArray[np.float64], ssrd: NDArray[np.float64], tmean: NDArray[
 
 
 def write_sensors(
-    directory: Path, seed: int, estates: Sequence[Estate], daily: Daily, last: Month, months: int, faults: bool
+    directory: Path,
+    seed: int,
+    estates: Sequence[Estate],
+    daily: Daily,
+    last: Month,
+    months: int,
+    faults: bool,
+    traps: bool = False,
 ) -> pd.DataFrame:
     """Write ``sensors/<plantation>.parquet`` for every estate with a station, and the truth beside.
 
@@ -66,6 +73,8 @@ def write_sensors(
     faults
         Whether to put faults in. Per sensor: spikes. By turn over the stations: a stuck soil probe and a clogged
         gauge; a step in soil moisture; soil moisture in %; times without a zone; two days uploaded twice.
+    traps
+        Whether to add a pyranometer and the faults of :mod:`plantation_rwa.simulate.station_faults`.
 
     Returns
     -------
@@ -75,21 +84,35 @@ def write_sensors(
     first = last + (1 - months)
     log: list[tuple[str, str, str, str, str]] = []
     truth: list[pd.DataFrame] = []
+    deeper = station_faults.Log()
     with_station = [e for e in estates if e.sensors]
     for turn, estate in enumerate(with_station):
         days, weather = daily[estate.plantation_id]
         readings, monthly = _station(seed, estate, days, weather, first, last)
+        if traps:
+            readings = station_faults.prepared(readings, estate, days, weather)
         if faults:
+            already = len(log)
             readings = _spoil(seed, estate, turn, readings, log)
-        _write(
-            directory / f"sensors/{estate.plantation_id}.parquet",
-            readings,
-            naive=faults and turn == 3,
-            zone=estate.region.timezone,
-        )
+            if traps:
+                station_faults.after_the_first(readings, deeper, log[already:])
+        if traps:
+            readings = station_faults.spoil(seed, estate, turn, readings, deeper)
+        path, zone = directory / f"sensors/{estate.plantation_id}.parquet", estate.region.timezone
+        if traps and turn % 5 == 3:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            station_faults.write_office_csv(path.with_suffix(".csv"), readings, zone, deeper)
+        else:
+            _write(path, readings[_COLUMNS], naive=faults and turn == 3, zone=zone)
         truth.append(monthly)
     columns = ["plantation_id", "sensor_id", "fault", "first", "last"]
-    table = pd.DataFrame(log, columns=columns).sort_values(columns, kind="stable").reset_index(drop=True)
+    if traps and with_station:
+        wrong = pd.concat(deeper.readings, ignore_index=True)
+        wrong = wrong.sort_values(["plantation_id", "sensor_id", "time", "fault"], kind="stable")
+        files.write_parquet(directory / "truth/sensor_readings.parquet", wrong)
+    table = (
+        pd.DataFrame(log + deeper.windows, columns=columns).sort_values(columns, kind="stable").reset_index(drop=True)
+    )
     if truth:
         files.write_csv(directory / "truth/sensor_faults.csv", table)
         files.write_csv(directory / "truth/sensors_monthly.csv", pd.concat(truth, ignore_index=True))

@@ -157,6 +157,12 @@ def over_estate(field: xr.Dataset, estate: Estate) -> Weather:
     return {v: np.einsum("tij,ij->t", field[v].values.astype(np.float64), weights) for v in VARIABLES}
 
 
+def monthly_light(days: pd.DatetimeIndex, ssrd: NDArray[np.float64]) -> pd.Series:
+    """Mean radiation of each month over that of its calendar month in all years, indexed by ``YYYY-MM``."""
+    monthly = pd.Series(ssrd).groupby(np.asarray(days.strftime("%Y-%m")), sort=True).mean()
+    return monthly / monthly.groupby(monthly.index.str[5:]).transform("mean")
+
+
 def monthly_rain(days: pd.DatetimeIndex, rain: NDArray[np.float64]) -> pd.DataFrame:
     """Sum [mm] and days of at least 1 mm per month, indexed by ``YYYY-MM``."""
     months = days.strftime("%Y-%m")

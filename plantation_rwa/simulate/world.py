@@ -6,7 +6,7 @@ both compares two readings of one specification.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,26 @@ MATURE_AGE_MONTHS = 36
 
 
 @dataclass(frozen=True)
+class Channels:
+    """Further channels of the yield (domain/yield.md 1.5); a world without them has no terms for them.
+
+    Parameters
+    ----------
+    haze
+        Log-loss per unit of missing radiation, once for the mean of lags 0 to 3 (bunch weight) and once for that of
+        lags 8 to 12.
+    flood_recovered
+        Part of a month's flood loss that the next month harvests.
+    flood_pollination
+        Log-loss five months after a flood.
+    """
+
+    haze: float = 0.3
+    flood_recovered: float = 0.7
+    flood_pollination: float = 0.02
+
+
+@dataclass(frozen=True)
 class Effects:
     """Sizes of the effects in the simulated world; written to ``truth/truth.json``."""
 
@@ -44,6 +64,24 @@ class Effects:
     sd_plantation: float = 0.08
     sd_block: float = 0.10
     noise: float = 1.0
+    channels: Channels | None = None
+
+    def scaled(self, coupling: float, drought: float) -> Effects:
+        """Effects with the links of vegetation and of drought to the harvest multiplied.
+
+        Parameters
+        ----------
+        coupling
+            0: what scenes show says nothing of the harvest: no nutrition in it, no deficit in NDMI. 1: as given.
+        drought
+            0: deficits cost no harvest. 1: as given.
+        """
+        return replace(
+            self,
+            nutrition_yield=coupling * self.nutrition_yield,
+            ndmi_deficit=coupling * self.ndmi_deficit,
+            beta=drought * self.beta,
+        )
 
 
 def irho(
@@ -112,7 +150,8 @@ def grow(seed: int, estate: Estate, rain: pd.DataFrame, effects: Effects) -> tup
     Parameters
     ----------
     rain
-        ``p_sum_mm`` and ``rain_days`` per month of the estate, from well before the first harvest.
+        ``p_sum_mm`` and ``rain_days`` per month of the estate, from well before the first harvest; with channels also
+        ``light``, radiation as a fraction of its calendar month's mean.
     effects
         Sizes of the effects.
 
@@ -148,6 +187,7 @@ def grow(seed: int, estate: Estate, rain: pd.DataFrame, effects: Effects) -> tup
     season_factor = (season / season.mean())[[m.number - 1 for m in months]]
     drought_factor = np.exp(-effects.beta * state["W"].to_numpy())
     flood_factor = np.where((p > 450.0) | (n > 27), np.exp(-effects.flood), 1.0)
+    further = _further(effects, flood_factor, rain)
     z = np.concatenate([np.full(effects.nutrition_lag, nutrition[0]), nutrition])[:count]
     frames = []
     for block in estate.blocks:
@@ -158,6 +198,9 @@ def grow(seed: int, estate: Estate, rain: pd.DataFrame, effects: Effects) -> tup
         attainable = potential(age_months / 12.0, block.soil_class) / 12.0
         mu = estate.management_factor * attainable * season_factor * drought_factor * flood_factor
         mu = mu * np.exp(alpha + alpha_block + effects.nutrition_yield * z)
+        for factor in further.values():
+            mu = mu * factor
+        named = {"management_factor": estate.management_factor, **further} if further else {}
         frames.append(
             pd.DataFrame(
                 {
@@ -170,6 +213,7 @@ def grow(seed: int, estate: Estate, rain: pd.DataFrame, effects: Effects) -> tup
                     "drought_factor": drought_factor,
                     "flood_factor": flood_factor,
                     "nutrition_factor": np.exp(effects.nutrition_yield * z),
+                    **named,
                     "alpha_plantation": alpha,
                     "alpha_block": alpha_block,
                     "mu_t_ha": mu,
@@ -180,3 +224,19 @@ def grow(seed: int, estate: Estate, rain: pd.DataFrame, effects: Effects) -> tup
             )
         )
     return state, pd.concat(frames, ignore_index=True)
+
+
+def _further(effects: Effects, flood_factor: NDArray[np.float64], rain: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
+    """Factors of the further channels per month: haze, and what a flood does later; none without channels."""
+    if effects.channels is None:
+        return {}
+    dim = np.concatenate([np.zeros(12), np.maximum(0.0, 1.0 - rain["light"].to_numpy(float))])
+    count = flood_factor.size
+    at = np.arange(count) + 12
+    near = np.mean([dim[at - lag] for lag in range(4)], axis=0)
+    far = np.mean([dim[at - lag] for lag in range(8, 13)], axis=0)
+    lost = np.concatenate([np.zeros(5), -np.log(flood_factor)])
+    flooded = lost > 0
+    at = np.arange(count) + 5
+    later = effects.channels.flood_recovered * lost[at - 1] - effects.channels.flood_pollination * flooded[at - 5]
+    return {"haze_factor": np.exp(-effects.channels.haze * (near + far)), "flood_later_factor": np.exp(later)}

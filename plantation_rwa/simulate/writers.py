@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -61,8 +61,11 @@ def write_climate(
     published_from: dt.date,
     span: tuple[Month, Month],
     style: str,
+    silent: int = 0,
 ) -> tuple[Daily, bool]:
     """``climate/``: a grid over the first estate's region if ``style`` is ``mixed``, a table elsewhere, the index.
+
+    The last ``silent`` estates are in no table; a grid over their region still covers them.
 
     Returns
     -------
@@ -93,6 +96,8 @@ def write_climate(
         days, values = regional[estate.climate]
         local = weather.vary(seed, estate.plantation_id, values)
         daily[estate.plantation_id] = (days, local)
+        if estate in estates[len(estates) - silent :]:
+            continue
         keep = days >= pd.Timestamp(published_from)
         dates = days[keep].to_numpy().astype("datetime64[D]")
         tables.append(
@@ -145,6 +150,7 @@ def write_truth(
     blocks: pd.DataFrame,
     items: pd.DataFrame,
     switch: Month,
+    options: Mapping[str, Any],
 ) -> None:
     """``truth/``: tables, and the sizes of all effects as ``truth.json``."""
     files.write_parquet(directory / "truth/monthly.parquet", monthly)
@@ -153,7 +159,8 @@ def write_truth(
     notes: dict[str, Any] = {
         "simulated": True,
         "seed": seed,
-        "effects": asdict(effects),
+        # a world without further channels says nothing of them
+        "effects": {k: v for k, v in asdict(effects).items() if v is not None},
         "kernel": [round(float(w), 6) for w in world.kernel()],
         "baseline_switch": str(switch),
         "curve": {"kappa": market.KAPPA, "daily_sd": market.DAILY_SD},
@@ -161,4 +168,6 @@ def write_truth(
         "ndmi_rule": "NDMI falls by ndmi_deficit x canopy_deficit (deficit of four months in 100 mm, at most 3)",
         "cire_rule": "CIre rises by cire_nutrition x nutrition; log yield by nutrition_yield x nutrition, lagged",
     }
+    if options:
+        notes["options"] = dict(options)
     files.write_json(directory / "truth/truth.json", notes)
