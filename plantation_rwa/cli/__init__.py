@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import cyclopts
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 
 from plantation_rwa import __version__
 from plantation_rwa.errors import PlantationError
@@ -25,7 +25,20 @@ app = cyclopts.App(
 )
 
 ConfigPath = Annotated[Path, Parameter(help="Configuration file, YAML.")]
-AsOf = Annotated[dt.date | None, Parameter(help="Valuation date, YYYY-MM-DD; default: as_of of the configuration.")]
+
+
+def _date(kind: object, tokens: Sequence[Token]) -> dt.date:
+    text = tokens[0].value
+    try:
+        return dt.datetime.strptime(text, "%Y-%m-%d").date()
+    except ValueError:
+        raise ValueError(f"'{text}' is not a date; write YYYY-MM-DD, for example 2026-05-31") from None
+
+
+AsOf = Annotated[
+    dt.date | None,
+    Parameter(help="Valuation date, YYYY-MM-DD; default: as_of of the configuration.", converter=_date),
+]
 Many = Parameter(consume_multiple=True, negative=())
 
 
@@ -97,14 +110,19 @@ def plan(
 
 
 @app.command
-def check(config: ConfigPath, /) -> int:
+def check(
+    config: ConfigPath,
+    /,
+    *,
+    json: Annotated[Path | None, Parameter(help="Also write what was found as JSON.")] = None,
+) -> int:
     """Check the configuration and every input's header, schema, CRS and dates; all problems at once.
 
     Example: plantation-rwa check configs/sample.yaml
     """
     from plantation_rwa.cli import checking as command
 
-    return command.check(config)
+    return command.check(config, json)
 
 
 @app.command
@@ -136,15 +154,45 @@ def simulate(
     *,
     seed: Annotated[int, Parameter(help="Seed; the same seed gives the same bytes.")] = 1,
     plantations: Annotated[int, Parameter(help="Number of plantations.")] = 12,
-    months: Annotated[int, Parameter(help="Months of scenes, sensors and prices.")] = 36,
-    imagery_plantations: Annotated[int, Parameter(help="Plantations that get scenes.")] = 2,
+    months: Annotated[int, Parameter(help="Months of scenes, the last of them 2026-05.")] = 36,
+    imagery_plantations: Annotated[int, Parameter(help="Plantations that get scenes, the first ones.")] = 2,
+    coupling: Annotated[
+        float, Parameter(help="Link from vegetation to harvest: 0 none at all, 1 as in yield studies.")
+    ] = 1.0,
+    drought: Annotated[float, Parameter(help="Loss by water deficit: 0 none, 1 = 10 % per 100 mm a year.")] = 1.0,
+    traps: Annotated[bool, Parameter(help="Lay traps in scenes and station logs, listed in truth/.")] = False,
+    atlas: Annotated[
+        bool,
+        Parameter(help="Estates on the equator, on a zone edge and in two tiles; 200 to 3,000 ha, 10 to 40 blocks."),
+    ] = False,
+    land: Annotated[
+        bool, Parameter(help="Give the first four plantations land histories: forest, clearing, replanting.")
+    ] = False,
+    without_harvest: Annotated[int, Parameter(help="Plantations without harvests, the last ones.")] = 0,
+    without_sensors: Annotated[int, Parameter(help="Plantations without stations, the last ones.")] = 0,
+    without_climate: Annotated[int, Parameter(help="Plantations without daily climate, the last ones.")] = 0,
 ) -> int:
     """Write a synthetic portfolio with known truth and a ready config.yaml, in the input formats.
 
-    Example: plantation-rwa simulate /tmp/world --seed 7 --plantations 6 --months 24
+    truth/truth.json repeats every option; truth/ holds every factor of every yield, the noise-free indices, and each
+    fault and trap with what should become of it.
+
+    Example: plantation-rwa simulate /tmp/world --seed 7 --plantations 6 --months 24 --coupling 0
     """
     from plantation_rwa.cli import simulating as command
 
     return command.simulate(
-        directory, seed=seed, plantations=plantations, months=months, imagery_plantations=imagery_plantations
+        directory,
+        seed=seed,
+        plantations=plantations,
+        months=months,
+        imagery_plantations=imagery_plantations,
+        coupling=coupling,
+        drought=drought,
+        traps=traps,
+        atlas=atlas,
+        land=land,
+        without_harvest=without_harvest,
+        without_sensors=without_sensors,
+        without_climate=without_climate,
     )

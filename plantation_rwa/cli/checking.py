@@ -2,112 +2,144 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime as dt
+import json
 from pathlib import Path
 
 import pandas as pd
 
 from plantation_rwa.cli.console import error, say, table
 from plantation_rwa.config import Config, load_config
-from plantation_rwa.errors import Problem
+from plantation_rwa.errors import ConfigError, Problem
+from plantation_rwa.periods import last_month_end
+from plantation_rwa.publish.files import write_text_atomically
 from plantation_rwa.publish.report.grouping import grouped
-from plantation_rwa.run import load_inputs
-from plantation_rwa.sources.base import Inputs
+from plantation_rwa.run import resolve_as_of
+from plantation_rwa.run.session import output_folder
+from plantation_rwa.run.survey import Survey, survey
+from plantation_rwa.run.survey.findings import counted
+from plantation_rwa.run.survey.lines import actions, files_text
 
 _SHOWN = 40
 
 
-def check(config_path: Path) -> int:
+def check(config_path: Path, json_path: Path | None = None) -> int:
     """Open everything a run would open and say what is wrong; see ``plantation-rwa check --help``."""
     config = load_config(config_path)
-    inputs = load_inputs(config)
-    table(
-        "inputs",
-        ["input", "rows", "plantations", "first", "last"],
-        _overview(inputs),
-        right=["rows", "plantations"],
-    )
-    bad = inputs.quarantine.frame()
-    if len(bad):
-        kinds = grouped(bad)
-        rows = [
-            [r.input, r.file, r.column, r.action, str(r.records), _row(r.row), r.value, r.reason]
-            for r in kinds.head(_SHOWN).itertuples(index=False)
-        ]
-        table(
-            "\nrecords that a run would set aside; row, value and reason are those of the first of its kind",
-            ["input", "file", "column", "action", "records", "row", "value", "reason"],
-            rows,
-            right=["records", "row"],
-        )
-        if len(kinds) > _SHOWN:
-            say(f"and {len(kinds) - _SHOWN} more kinds, {kinds['records'].iloc[_SHOWN:].sum()} records")
-    problems = _cross_checks(config, inputs)
+    as_of, problems = _settings(config)
+    found = survey(config, as_of)
+    problems += found.problems
+    problems += [f.problem() for f in found.findings if f.severity == "error"]
+    _inputs(found, as_of)
+    _records(found.quarantine)
+    _findings(found)
+    if json_path is not None:
+        write_text_atomically(json_path, _document(found, as_of, problems))
     for problem in problems:
         error(str(problem))
-    if problems:
-        return 2
-    said = f"{len(bad)} record{'s' * (len(bad) != 1)} set aside" if len(bad) else "no records set aside"
-    say(f"{config_path.name}: usable; {said}")
-    return 0
+    say(_verdict(config_path.name, found, len(problems)))
+    return 2 if problems else 0
 
 
-def _overview(inputs: Inputs) -> list[list[str]]:
-    rows = []
-    dates = {
-        "harvest": "month",
-        "climate_daily": "date",
-        "climate_index": "month",
-        "sensors": "time",
-        "futures": "settle_date",
-        "prices": "date",
-        "fx": "date",
-        "rates": "date",
-        "fiscal": "effective_from",
-    }
-    for name in ("register", "blocks", "rights", "sponsors", "mills", *dates):
-        frame: pd.DataFrame = getattr(inputs, name)
-        column = dates.get(name)
-        first, last = (_day(frame[column].min()), _day(frame[column].max())) if column and len(frame) else ("", "")
-        ids = str(frame["plantation_id"].nunique()) if "plantation_id" in frame else ""
-        rows.append([name, str(len(frame)), ids, first, last])
-    if inputs.climate_grid is not None:
-        time = inputs.climate_grid["time"]
-        rows.append(
+def _settings(config: Config) -> tuple[dt.date, list[Problem]]:
+    """The valuation date, and settings that a run would refuse."""
+    problems: list[Problem] = []
+    today = dt.datetime.now(dt.UTC).date()
+    as_of = last_month_end(today)
+    try:
+        as_of = resolve_as_of(config, None, today)
+    except ConfigError as refused:
+        problems += refused.problems
+    try:
+        output_folder(config)
+    except ConfigError as refused:
+        problems += refused.problems
+    return as_of, problems
+
+
+def _inputs(found: Survey, as_of: dt.date) -> None:
+    columns = ["input", "files", "format", "rows", "plantations", "first", "last", "units", "crs", "known_at", "state"]
+    rows = [list(dataclasses.astuple(line)) for line in found.lines]
+    table(f"inputs, as of {as_of}", columns, rows, right=["rows", "plantations"])
+    if found.imagery:
+        columns = ["collection", "tile", "scenes", "plantations", "each", "first", "last", "a month"]
+        columns += ["baseline: offset, DN (scenes)", "headers of the newest scene"]
+        rows = [list(dataclasses.astuple(line)) for line in found.imagery]
+        table("\nimagery", columns, rows, right=["scenes", "plantations"])
+    if found.grids:
+        columns = ["files", "variable", "read as", "unit", "dimensions", "calendar", "first", "last", "step"]
+        rows = [
             [
-                "climate grid",
-                f"{time.size} days",
-                "",
-                _day(pd.Timestamp(time.values[0])),
-                _day(pd.Timestamp(time.values[-1])),
+                *(
+                    files_text(g.files),
+                    g.variable,
+                    g.read_as or "not read",
+                    g.unit or "none",
+                    g.dims,
+                    g.calendar or "none",
+                ),
+                *(_day(g.first), _day(g.last), "" if pd.isna(g.step_hours) else f"{g.step_hours:g} h"),
             ]
-        )
-    rows.append(["imagery", "configured" if inputs.imagery is not None else "none", "", "", ""])
-    return rows
+            for g in found.grids
+        ]
+        table("\nclimate grids", columns, rows)
 
 
-def _cross_checks(config: Config, inputs: Inputs) -> list[Problem]:
-    """Faults that leave nothing to value."""
-    problems = []
-    if inputs.register.empty:
-        problems.append(Problem("portfolio.register", "holds no usable plantation", "", "See the records set aside."))
-    if inputs.futures.empty and inputs.prices.empty:
-        problems.append(
-            Problem("market", "has neither futures nor prices", "", "Give market.futures or market.prices.")
-        )
-    if (
-        config.climate is not None
-        and inputs.climate_grid is None
-        and inputs.climate_daily.empty
-        and inputs.climate_index.empty
-    ):
-        problems.append(
-            Problem("climate", "is configured and holds nothing usable", "", "Give climate.grid or climate.table.")
-        )
-    return problems
+def _records(bad: pd.DataFrame) -> None:
+    if bad.empty:
+        return
+    kinds = grouped(bad)
+    rows = [
+        [r.input, r.file, r.column, r.action, str(r.records), _row(r.row), r.value, r.reason]
+        for r in kinds.head(_SHOWN).itertuples(index=False)
+    ]
+    table(
+        "\nrecords that a run would set right or leave out; row, value and reason are those of the first of its kind",
+        ["input", "file", "column", "action", "records", "row", "value", "reason"],
+        rows,
+        right=["records", "row"],
+    )
+    if len(kinds) > _SHOWN:
+        say(f"and {len(kinds) - _SHOWN} more kinds, {kinds['records'].iloc[_SHOWN:].sum()} records")
+
+
+def _findings(found: Survey) -> None:
+    if not found.findings:
+        return
+    rows = [[f.severity, f.input, f.file, f.key, f.what, f.value, f.remedy] for f in found.findings]
+    table("\ncross-checks", ["", "input", "file", "key", "finding", "value", "remedy"], rows)
+
+
+def _verdict(name: str, found: Survey, errors: int) -> str:
+    warnings = sum(f.severity == "warning" for f in found.findings)
+    said = [counted(errors, "error")] if errors else []
+    said += [counted(warnings, "warning")] if warnings else []
+    bad = ", ".join(f"{n} {action}" for action, n in actions(found.quarantine).items())
+    said += [f"records: {bad}" if bad else "no records set aside"]
+    return f"{name}: {'not usable' if errors else 'usable'}; {'; '.join(said)}"
+
+
+def _document(found: Survey, as_of: dt.date, problems: list[Problem]) -> str:
+    """The same as the tables, for programs."""
+    content = {
+        "as_of": as_of.isoformat(),
+        "inputs": [dataclasses.asdict(line) for line in found.lines],
+        "imagery": [dataclasses.asdict(line) for line in found.imagery],
+        "climate_grids": [dataclasses.asdict(g) for g in found.grids],
+        "findings": [dataclasses.asdict(f) for f in found.findings],
+        "errors": [dataclasses.asdict(p) for p in problems],
+        "records": json.loads(grouped(found.quarantine).to_json(orient="records")),
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False, default=_plain) + "\n"
+
+
+def _plain(value: object) -> object:
+    return _day(value)
 
 
 def _day(value: object) -> str:
-    return "" if value is None or value is pd.NaT else str(value)[:10]
+    return "" if pd.isna(value) else str(value)[:10]
 
 
 def _row(value: object) -> str:

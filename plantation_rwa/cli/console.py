@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -13,8 +14,9 @@ from rich.text import Text
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
-#: columns of a page that has no edge
+#: columns of a page that has no edge, and those that a wrapped cell needs to be read
 _UNBOUNDED = 100_000
+_WRAPPED = 24
 
 
 def error(text: str) -> None:
@@ -30,7 +32,8 @@ def say(text: str, style: str | None = None) -> None:
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:
     """Print a table: as wide as its cells, one line per row, when the output is not a terminal.
 
-    On a terminal the last column is wrapped, so that nothing of it is cut off.
+    On a terminal the last column is wrapped, so that nothing of it is cut off; each row of a table that is too wide
+    even so is a paragraph.
     """
     if title:
         say(title, "bold")
@@ -41,7 +44,12 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], rig
     for row in rows:
         grid.add_row(*(_plain(cell) for cell in row))
     if out.is_terminal:
-        Console(highlight=False, no_color=out.no_color).print(grid)
+        screen = Console(highlight=False, no_color=out.no_color)
+        if _least_width(columns, rows) <= screen.width:
+            screen.print(grid)
+            return
+        for row in rows:
+            screen.print(_paragraph(columns, row), overflow="fold")
         return
     plain = Console(file=io.StringIO(), highlight=False, width=_UNBOUNDED, color_system=None)
     plain.print(grid)
@@ -82,6 +90,21 @@ class StageProgress:
             self._bar.stop()
             self._bar, self._task = None, None
         say(f"{stage:<10} {text}  {seconds:.1f} s")
+
+
+def _least_width(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Columns of the screen that a table needs if its last column is wrapped to a few words."""
+    widths = [max(cell_len(_plain(line[i]).plain) for line in (columns, *rows)) for i in range(len(columns))]
+    return sum(widths[:-1]) + 2 * (len(widths) - 1) + min(widths[-1], _WRAPPED)
+
+
+def _paragraph(columns: Sequence[str], row: Sequence[str]) -> Text:
+    """A row with the name of its column before each cell that holds something; the first cell is the heading."""
+    text = Text.assemble((_plain(row[0]).plain, "bold"))
+    for name, cell in zip(columns[1:], row[1:], strict=True):
+        if cell:
+            text.append(" | ").append(f"{name} ", "dim").append(_plain(cell))
+    return text
 
 
 def _plain(text: str) -> Text:

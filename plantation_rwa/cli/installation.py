@@ -32,6 +32,7 @@ _PACKAGES = (
 _CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "private or requester-pays S3 buckets, Copernicus Data Space among them",
     "AWS_S3_ENDPOINT": "S3 stores other than Amazon's, Copernicus Data Space among them",
+    "PC_SDK_SUBSCRIPTION_KEY": "a higher rate of Planetary Computer tokens",
 }
 _FREE_GB = 2.0
 

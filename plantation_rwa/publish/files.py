@@ -65,7 +65,7 @@ def write_atomically(path: str | Path, write: Callable[[Path], int | None]) -> O
     """
     target = Path(path)
     # a leading dot and no .parquet ending: neither folder readers nor globs take it for a result
-    temporary = target.with_name(f".{target.name}.{_host()}.{os.getpid()}.{uuid.uuid4().hex}.tmp")
+    temporary = target.with_name(f".{target.name}.{host_mark()}.{os.getpid()}.{uuid.uuid4().hex}.tmp")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         rows = write(temporary)
@@ -194,7 +194,7 @@ def remove_stale(root: str | Path) -> list[Path]:
 
 
 def _is_stale(path: Path, host: str, process: int) -> bool:
-    if host == _host() and not _is_alive(process):
+    if host == host_mark() and not is_alive(process):
         return True
     try:
         return time.time() - path.stat().st_mtime > _STALE_SECONDS
@@ -202,7 +202,8 @@ def _is_stale(path: Path, host: str, process: int) -> bool:
         return False
 
 
-def _is_alive(process: int) -> bool:
+def is_alive(process: int) -> bool:
+    """Whether a process of this machine runs."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -212,7 +213,7 @@ def _is_alive(process: int) -> bool:
     return True
 
 
-def _host() -> str:
+def host_mark() -> str:
     """This machine in eight letters, so that a shared folder tells the writers' process ids apart."""
     return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 

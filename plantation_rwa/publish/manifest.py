@@ -98,22 +98,33 @@ def load_all(root: Path) -> list[Manifest]:
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
+    """SHA-256 of a file; one that cannot be read raises :class:`PublishError`."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise _closed(path, error) from error
 
 
 def damaged(root: Path, outputs: Iterable[Output]) -> list[str]:
-    """What is wrong with published files: missing or changed ones, each named."""
+    """What is wrong with published files: missing or changed ones, each named.
+
+    Raises
+    ------
+    PublishError
+        If a file is there and may not be read: it is not known to be damaged, and must not be made again in silence.
+    """
     found = []
     for output in outputs:
         path = root / output.path
-        if not path.exists():
+        try:
+            size = path.stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
             found.append(f"{output.path}: missing")
-        elif path.stat().st_size != output.bytes or sha256_of(path) != output.sha256:
+            continue
+        except OSError as error:
+            raise _closed(path, error) from error
+        if size != output.bytes or sha256_of(path) != output.sha256:
             found.append(f"{output.path}: differs from its manifest")
     return found
 
@@ -123,18 +134,27 @@ def code_version(fingerprint: str) -> dict[str, str]:
     return {"version": __version__, "sha256": fingerprint}
 
 
+def _closed(path: Path, error: OSError) -> PublishError:
+    return PublishError(f"{path}: cannot be read ({error.strerror or error}). Check rights.")
+
+
 def _read(path: Path) -> Manifest:
     try:
         raw = json.loads(path.read_text("utf-8"))
-        if raw["contract_version"] != CONTRACT_VERSION:
+        version = raw["contract_version"]
+        if not isinstance(version, str):
             raise PublishError(
-                f"{path.name}: written for contract version {raw['contract_version']}, "
-                f"this program knows {CONTRACT_VERSION}. "
-                "Use the newer program, or another output folder."
+                f"{path.name}: contract_version must be text (got {version!r}). "
+                f'Write "{CONTRACT_VERSION}" if that is meant, or remove the file and run again.'
+            )
+        if version != CONTRACT_VERSION:
+            raise PublishError(
+                f"{path.name}: written for contract version {version!r}, this program knows '{CONTRACT_VERSION}'. "
+                "Use the program that wrote it, or another output folder."
             )
         outputs = tuple(Output(**{**o, "problems": tuple(tuple(p) for p in o["problems"])}) for o in raw.pop("outputs"))
         return Manifest(**raw, outputs=outputs)
     except OSError as error:
-        raise PublishError(f"{path}: cannot be read ({error.strerror or error}). Check rights.") from error
+        raise _closed(path, error) from error
     except (ValueError, KeyError, TypeError) as error:
         raise PublishError(f"{path.name}: is not a readable manifest ({error}). Remove it and run again.") from error

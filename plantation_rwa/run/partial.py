@@ -4,28 +4,49 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from plantation_rwa.errors import ConfigError, Problem, StageError
-from plantation_rwa.publish.files import SharedFolder
+from plantation_rwa.publish.files import SharedFolder, host_mark, is_alive
 from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.publish.manifest import load, manifest_path, save
+from plantation_rwa.run.imagery import Work
 from plantation_rwa.run.outcome import RunReport
 from plantation_rwa.run.partitions import Published
 from plantation_rwa.run.progress import Progress
 from plantation_rwa.run.publishing import Target, publish_part, remove_tree, remove_unnamed
 from plantation_rwa.run.session import Session, identity
-from plantation_rwa.run.walk import Work, run_date
+from plantation_rwa.run.walk import run_date
 from plantation_rwa.schema.tables import table
 
 FOLDER = "partial"
+#: the machine is missing in names that version 1.0 gave
+_WORKING = re.compile(r"^\.work-(?:(?P<host>[0-9a-f]{8})-)?(?P<process>\d+)$")
 
 
 def working_folder(out: Path) -> Path:
     """Where the whole portfolio is computed before the chosen plantations are copied out."""
-    return out / FOLDER / f".work-{os.getpid()}"
+    return out / FOLDER / f".work-{host_mark()}-{os.getpid()}"
+
+
+def remove_abandoned(out: Path) -> list[Path]:
+    """Delete working folders of runs on this machine that were killed; those of living processes stay.
+
+    Returns
+    -------
+    list of pathlib.Path
+        What was deleted, sorted.
+    """
+    removed = []
+    for folder in sorted((out / FOLDER).glob(".work-*")):
+        match = _WORKING.match(folder.name)
+        if match and match["host"] in {None, host_mark()} and not is_alive(int(match["process"])):
+            remove_tree(folder)
+            removed.append(folder)
+    return removed
 
 
 def check_ids(session_ids: Sequence[str], chosen: Sequence[str]) -> None:
@@ -54,6 +75,7 @@ def run_only(
     Stages left out are read from what ``out`` has published for the date, as without ``--only``.
     """
     check_ids(list(session.known.register["plantation_id"]), chosen)
+    remove_abandoned(out)
     whole = [s for s in stages if s != "report"]
     try:
         with SharedFolder(out):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -27,9 +28,13 @@ MISSING = ("", "na", "n/a", "nan", "nat", "null", "none", "<na>")
 
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _DATE = re.compile(r"^(\d{4})-(\d{2})-(\d{2})(?:[T ]00:00(?::00(?:\.0+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?$")
+#: what GDAL makes of a time in a Shapefile, which has none: its text at midnight, so that no day is in doubt
+_GDAL_DATE = re.compile(r"^(\d{4})/(\d{2})/(\d{2}) 00:00:00(?:\.0+)?(?:[+-]\d{2})?$")
 _MONTH = re.compile(r"^(\d{4}-\d{2})(?:-01(?:[T ]00:00(?::00(?:\.0+)?)?Z?)?)?$")
 _INSTANT = re.compile(r"^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?$")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+#: format (zero width, direction), private and half characters, spaces other than the plain one
+_HIDDEN = {"Cf", "Co", "Cs", "Zs", "Zl", "Zp"}
 _TRUE, _FALSE = {"true", "t", "yes", "y", "1"}, {"false", "f", "no", "n", "0"}
 _YEARS = (1900, 2200)
 
@@ -222,6 +227,9 @@ def _id(text: str, spec: ColumnSpec) -> tuple[Any, str | None]:
         return "", "must not hold path separators"
     if _CONTROL.search(text):
         return "", "must not hold control characters"
+    hidden = next((c for c in text if c != " " and unicodedata.category(c) in _HIDDEN), None)
+    if hidden is not None:
+        return "", f"must not hold characters that are not seen (U+{ord(hidden):04X}); type the id anew"
     if len(text) > 200:
         return "", "is longer than 200 characters"
     return text, None
@@ -251,7 +259,7 @@ def _bool(text: str, spec: ColumnSpec) -> tuple[Any, str | None]:
 
 
 def _date(text: str, spec: ColumnSpec) -> tuple[Any, str | None]:
-    match = _DATE.match(text)
+    match = _DATE.match(text) or _GDAL_DATE.match(text)
     if match is None:
         return None, "is not a date; write YYYY-MM-DD"
     try:

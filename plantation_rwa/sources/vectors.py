@@ -85,6 +85,21 @@ def read_vectors(
     return sheet, [o for v in vectors for o in _outlines(v)]
 
 
+def declared_crs(path: str, input: str, columns: Mapping[str, ColumnSpec]) -> str:
+    """Coordinate system a vector file declares, as authority text or name; empty if none that can be used.
+
+    Raises
+    ------
+    SourceError
+        If the file cannot be read.
+    """
+    vector = _load(path, input, columns, Quarantine())
+    if vector.crs is None or not vector.has_geometry:
+        return ""
+    authority = vector.crs.to_authority()
+    return ":".join(authority) if authority else str(vector.crs.name)
+
+
 def _outlines(vector: _Vector) -> list[Outline]:
     transformer = to_wgs84(vector.crs) if vector.crs is not None else None
     return [outline(g, transformer) for g in vector.geometries]

@@ -81,7 +81,7 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
         (["run"], 'Command "run" parameter CONFIG requires an argument.'),
         (
             ["run", "x.yaml", "--as-of", "2026-13-31"],
-            'Invalid value for --as-of: unable to convert "2026-13-31" into date.',
+            "Invalid value for --as-of: '2026-13-31' is not a date; write YYYY-MM-DD, for example 2026-05-31",
         ),
         (["simulate", "x", "--plantations", "many"], 'unable to convert "many" into int'),
         (["describe", "valuation"], "describe: no table 'valuation'. Did you mean 'valuations'?"),
@@ -89,6 +89,11 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
         (["check", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
         (["plan", "nowhere.yaml"], "Give the path of a YAML file."),
         (["run", "nowhere.yaml", "--stage", "feature"], "--stage: unknown stage 'feature'. Choose from features, "),
+        (
+            ["run", "nowhere.yaml", "--stage", "attest"],
+            "--stage: attest is not available in this version. Choose from features, forecast, valuation, report.",
+        ),
+        (["run", "x.yaml", "--as-of", "31/05/2026"], "'31/05/2026' is not a date; write YYYY-MM-DD, for example"),
     ],
 )
 def test_a_usage_error_ends_with_2_and_says_what_was_meant(

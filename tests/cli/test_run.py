@@ -14,6 +14,7 @@ import yaml
 from rasterio.crs import CRS
 
 from plantation_rwa.cli import run_command
+from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.publish.manifest import damaged, load
 from plantation_rwa.testing import edit_config
 from tests.conftest import tree
@@ -30,7 +31,7 @@ def command(*argv: str, **variables: str) -> subprocess.CompletedProcess[str]:
 
 
 def on_the_site_grid(scene: Path) -> None:
-    """Rewrite a scene in a grid that has no relation to the Earth: no file is unreadable, no step expects it."""
+    """Rewrite a scene in a grid that has no relation to the Earth."""
     for path in scene.glob("*.tif"):
         with rasterio.open(path) as source:
             profile, pixels = source.profile, source.read()
@@ -38,6 +39,26 @@ def on_the_site_grid(scene: Path) -> None:
         profile["crs"] = CRS.from_wkt('LOCAL_CS["site grid",UNIT["metre",1]]')
         with rasterio.open(path, "w", **profile) as sink:
             sink.write(pixels)
+
+
+def in_micrometres(scene: Path) -> None:
+    """Rewrite a scene's bands with pixels of a thousandth of a millimetre: all open, no computer can hold them."""
+    count = 2**31 - 1
+    for path in scene.glob("*.tif"):
+        with rasterio.open(path) as source:
+            epsg, left, top = source.crs.to_epsg(), source.transform.c, source.transform.f
+        path.write_text(
+            f'<VRTDataset rasterXSize="{count}" rasterYSize="{count}"><SRS>EPSG:{epsg}</SRS>'
+            f"<GeoTransform>{left}, 1e-6, 0, {top}, 0, -1e-6</GeoTransform>"
+            '<VRTRasterBand dataType="UInt16" band="1"/></VRTDataset>'
+        )
+
+
+def last_scene(world: Path) -> tuple[Path, str]:
+    """Folder of the newest scene of the plantation with imagery that is known by the end of May, and its month."""
+    folders = [p for p in (world / "scenes" / "SIM-001").iterdir() if p.is_dir()]
+    day, scene = max((p.name.split("_")[2][:8], p) for p in folders if p.name.split("_")[2][:8] <= "20260528")
+    return scene, f"{day[:4]}-{day[4:6]}"
 
 
 def test_an_unchanged_run_says_that_there_is_nothing_to_do(
@@ -64,9 +85,8 @@ def test_an_unchanged_run_says_that_there_is_nothing_to_do(
 def test_a_failed_partition_ends_with_1_and_the_others_are_published(
     world_copy: Path, run_copy: Path, small_run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    scene = sorted(p for p in (world_copy / "scenes" / "SIM-001").iterdir() if p.is_dir())[0]
-    month = f"{scene.name.split('_')[2][:4]}-{scene.name.split('_')[2][4:6]}"
-    on_the_site_grid(scene)
+    scene, month = last_scene(world_copy)
+    in_micrometres(scene)
     assert run_command(["run", str(world_copy / "config.yaml"), "--out", str(run_copy)]) == 1
     captured = capsys.readouterr()
     assert f"error: features month={month} SIM-001: " in captured.err
@@ -79,6 +99,23 @@ def test_a_failed_partition_ends_with_1_and_the_others_are_published(
     rows = {o.partition: o.rows for o in now.tables("features")}
     assert rows.pop(f"month={month}") == 3
     assert set(rows.values()) == {4}
+
+
+def test_a_scene_that_lies_nowhere_is_left_out_alone(
+    world_copy: Path, run_copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene, month = last_scene(world_copy)
+    on_the_site_grid(scene)
+    assert run_command(["run", str(world_copy / "config.yaml"), "--out", str(run_copy)]) == 0
+    now = load(run_copy, AS_OF)
+    assert now is not None
+    (part,) = (o for o in now.tables("features") if o.partition == f"month={month}" if o.rows == 4)
+    ((_, name, _, message, plantation),) = part.problems
+    assert (name, plantation) == (scene.name, "SIM-001")
+    assert message.startswith("its coordinates cannot be related to longitude and latitude")
+    row = read_part(run_copy / part.path).set_index("plantation_id").loc["SIM-001"]
+    assert "scene_unreadable" in row["quality_flag"]
+    assert row["scenes"] > 0
 
 
 def test_missing_artefacts_of_an_earlier_stage_end_with_2(

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 LISTS = sorted(Path(__file__).parent.glob("*.yaml"))
 MUTATIONS = [
     pytest.param(
-        entry, id=f"{path.stem}-{entry['rule']}", marks=[] if entry.get("representative") else pytest.mark.slow
+        entry, id=f"{path.stem}-{entry['rule']}", marks=[] if entry.get("representative") else pytest.mark.long
     )
     for path in LISTS
     for entry in yaml.safe_load(path.read_text("utf-8"))

@@ -1,0 +1,182 @@
+"""What ``check`` says of scenes and their headers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import shapely
+from affine import Affine
+
+from plantation_rwa.errors import ReadError
+from plantation_rwa.grid import GridSpec
+from plantation_rwa.run.survey import imagery
+from plantation_rwa.sources.base import Asset, Scene
+from plantation_rwa.sources.scenes import RasterHeader, RasterReader
+
+HEADER = RasterHeader(
+    driver="GTiff",
+    grid=GridSpec("EPSG:32749", Affine(10, 0, 0, 0, -10, 0), 100, 100),
+    dtype="uint16",
+    nodata=0.0,
+    overviews=(2, 4),
+    block=(512, 512),
+)
+
+
+class Headers:
+    """A reader with one answer for each band; a text is what a file that cannot be read says."""
+
+    def __init__(self, **bands: RasterHeader | str) -> None:
+        self._bands = bands
+
+    def header(self, asset: Asset) -> RasterHeader:
+        found = self._bands.get(asset.href.split("/")[-1].removesuffix(".tif"), HEADER)
+        if isinstance(found, str):
+            raise ReadError(f"{asset.href.split('/')[-1]}: {found}")
+        return found
+
+
+def scene(day: str, **changes: Any) -> Scene:
+    acquired = pd.Timestamp(day, tz="UTC")
+    base = Scene(
+        id=f"S2_{day}",
+        collection="sentinel-2-l2a",
+        platform="sentinel-2a",
+        datatake=f"S2A_{day}",
+        tile="49MSM",
+        baseline=5.11,
+        acquired=acquired,
+        created=None,
+        known_at=acquired + pd.Timedelta(days=3),
+        cloud_cover=10.0,
+        footprint=shapely.box(110, -1, 111, 0),
+        assets={b: Asset(f"https://x.org/{b}.tif") for b in ("B04", "B8A", "SCL")},
+        offset=-1000.0,
+        offset_reason="baseline 05.11 is 04.00 or later",
+    )
+    return replace(base, **changes)
+
+
+def months(*scenes: Scene) -> dict[str, list[Scene]]:
+    found: dict[str, list[Scene]] = {}
+    for s in scenes:
+        found.setdefault(s.acquired.strftime("%Y-%m"), []).append(s)
+    return found
+
+
+SCL = replace(HEADER, dtype="uint8", grid=replace(HEADER.grid, transform=Affine(20, 0, 0, 0, -20, 0)))
+
+
+def told(findings: list[imagery.Finding]) -> list[str]:
+    return [f"{f.severity}: {f.problem()}" for f in findings]
+
+
+def test_a_line_for_each_collection_and_tile() -> None:
+    first = scene("2026-01-05", baseline=3.01, offset=0.0, offset_reason="baseline 03.01 is before 04.00")
+    flagged = "provider states that the offset is already removed from the pixels"
+    stated = scene("2026-03-05", offset=0.0, offset_reason=flagged)
+    other = scene("2026-03-06", tile="49MSN", baseline=None)
+    scenes = {"A": months(first, scene("2026-01-15"), stated, other), "B": months(stated)}
+    lines, faults = imagery.imagery_lines(scenes, Headers(SCL=SCL))
+    assert faults == []
+    assert [line.tile for line in lines] == ["49MSM", "49MSN"]
+    assert lines[0].offsets == "03.01: 0 (1), 05.11: -1000 (1), 05.11: 0 as stated (1)"
+    assert lines[1].offsets == "unknown: -1000 (1)"
+    assert (lines[0].scenes, lines[0].plantations, lines[0].each, lines[0].monthly) == ("3", "2", "1 to 3", "0 to 2")
+    assert (lines[0].first, lines[0].last) == ("2026-01-05", "2026-03-05")
+    assert lines[0].headers == (
+        "EPSG:32749; B04 GTiff 10 m uint16 nodata 0 overviews 2/4 blocks 512x512; "
+        "B8A GTiff 10 m uint16 nodata 0 overviews 2/4 blocks 512x512; "
+        "SCL GTiff 20 m uint8 nodata 0 overviews 2/4 blocks 512x512"
+    )
+
+
+def test_headers_that_contradict_their_item() -> None:
+    strange = replace(
+        HEADER, grid=replace(HEADER.grid, crs="EPSG:32649"), dtype="float32", nodata=-9999.0, overviews=()
+    )
+    readers = Headers(B04=strange, B8A="cannot be read: HTTP response code: 404", SCL=SCL)
+    lines, faults = imagery.imagery_lines({"A": months(scene("2026-01-05"))}, readers)
+    assert lines[0].headers.startswith("EPSG:32749; B04 GTiff 10 m float32 nodata -9999 no overviews")
+    assert "B8A unreachable" in lines[0].headers
+    assert told(faults) == [
+        "warning: imagery.source: S2_2026-01-05 B04: the file's CRS is not that of its tile 49MSM, EPSG:32749 "
+        "(got EPSG:32649). Check that href and item belong together.",
+        "warning: imagery.source: S2_2026-01-05 B04: the file's pixels are no uint16 (got float32). "
+        "Give the provider's digital numbers, not reflectances or a picture.",
+        "warning: imagery.source: S2_2026-01-05 B04: the file's nodata is not the 0 that the item states (got -9999). "
+        "Mend the item; the item's value is used.",
+        "warning: imagery.source: S2_2026-01-05 B8A: an asset cannot be opened (got cannot be read: HTTP response "
+        "code: 404). Check the file or the network; a run goes on without the scene.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tile", "crs"), [("49MSM", "EPSG:32749"), ("01NAA", "EPSG:32601"), ("EPSG:32749", ""), ("", "")]
+)
+def test_the_crs_of_a_tile(tile: str, crs: str) -> None:
+    assert imagery._zone(tile) == crs
+
+
+def test_plantations_that_no_scene_shows_or_only_in_part() -> None:
+    outlines = [shapely.box(110.1, -0.2, 110.2, -0.1), shapely.box(110.95, -0.2, 111.05, -0.1), shapely.box(0, 0, 1, 1)]
+    register = pd.DataFrame({"plantation_id": ["A", "B", "C"], "geometry": pd.Series(outlines, dtype="object")})
+    seen = months(scene("2026-01-05"))
+    assert told(imagery.coverage({"A": seen, "B": seen}, register)) == [
+        "warning: imagery.source: geometry: 1 plantation without scenes (got C). "
+        "Add scenes of their tiles; without them the forecast has no imagery features.",
+        "warning: imagery.source: geometry: 1 plantation of which a part lies outside all scenes (got B 50%). "
+        "Add scenes of the neighbouring tile.",
+    ]
+    both = {**months(scene("2026-01-05")), "2026-02": [scene("2026-02-05", footprint=shapely.box(111, -1, 112, 0))]}
+    assert imagery.coverage({"A": seen, "B": both}, register.iloc[:2]) == []
+
+
+def test_no_scene_anywhere_is_an_error() -> None:
+    register = pd.DataFrame({"plantation_id": ["A"], "geometry": pd.Series([shapely.box(0, 0, 1, 1)], dtype="object")})
+    assert told(imagery.coverage({}, register)) == [
+        "error: imagery.source: the source holds no scene of any plantation in the period (got 1 of 1). "
+        "Check imagery.collections, imagery.start, max_cloud_cover and the place of the outlines."
+    ]
+
+
+def test_items_whose_stated_offset_is_not_their_baselines() -> None:
+    reason = "baseline 05.11 is 04.00 or later; raster:bands states 0 DN, the baseline decides"
+    unknown = scene("2026-02-05", baseline=None, offset_reason="baseline unknown; raster:bands states the offset")
+    scenes = {"A": months(scene("2026-01-05", offset_reason=reason), unknown)}
+    assert told(imagery.contradictions(scenes)) == [
+        "warning: imagery.source: raster:bands: the offset that 1 item state is not that of their processing baseline "
+        f"(got S2_2026-01-05: {reason}). Mend the items; the baseline is used."
+    ]
+
+
+def test_local_files_that_are_not_there_are_named(tmp_path: Path) -> None:
+    (tmp_path / "B04.tif").write_bytes(b"")
+    local = {b: Asset(str(tmp_path / f"{b}.tif")) for b in ("B04", "SCL")}
+    scenes = {"A": months(scene("2026-01-05", assets=local), scene("2026-01-06"))}
+    assert told(imagery.missing_assets(scenes)) == [
+        "warning: imagery.source: assets: 1 asset whose file is not there (got S2_2026-01-05 SCL). "
+        "Fetch the files again, or mend the hrefs."
+    ]
+
+
+def test_the_header_is_that_of_the_file(tmp_path: Path) -> None:
+    import numpy as np
+    import rasterio
+
+    path = tmp_path / "B04.tif"
+    options = {"tiled": True, "blockxsize": 128, "blockysize": 256, "nodata": 0, "crs": "EPSG:32749"}
+    transform = rasterio.Affine(10, 0, 500_000, 0, -10, 9_800_000)
+    with rasterio.open(path, "w", "GTiff", 512, 512, 1, dtype="uint16", transform=transform, **options) as file:
+        file.write(np.ones((1, 512, 512), dtype="uint16"))
+        file.build_overviews([2, 4])
+    header = RasterReader().header(Asset(str(path)))
+    assert (header.driver, header.dtype, header.nodata) == ("GTiff", "uint16", 0.0)
+    assert (header.overviews, header.block) == ((2, 4), (256, 128))
+    assert header.grid == GridSpec("EPSG:32749", transform, 512, 512)
+    with pytest.raises(ReadError, match=r"^none\.tif: cannot be read"):
+        RasterReader().header(Asset(str(tmp_path / "none.tif")))
