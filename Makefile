@@ -23,7 +23,7 @@ demo: $(VENV)/.runtime  ## value data/sample and say where the results are
 	  echo "run took $$(( $$(date +%s) - start )) s"
 
 test: $(VENV)/.dev  ## the suite that needs only Python
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not server"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not server and not long"
 
 test-full: $(VENV)/.dev  ## adds slow and server suites
 	$(BIN)/python -m pytest -q

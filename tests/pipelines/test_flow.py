@@ -22,7 +22,7 @@ from pipelines.tasks import mapped
 from pipelines.valuation import value_portfolio
 from plantation_rwa.executor import Runner
 from plantation_rwa.publish.manifest import damaged, load
-from tests.cli.test_run import on_the_site_grid
+from tests.cli.test_run import in_micrometres, last_scene
 from tests.conftest import AS_OF, tree
 from tests.run.test_partial import assert_partial
 from tests.workers import inverse, process_id
@@ -91,7 +91,7 @@ def test_an_unchanged_run_completes_and_leaves_its_report(small_world: Path, run
     found = artifacts_of(dated_run(state).id)
     rows = found["run-summary"].data
     text = rows if isinstance(rows, str) else str(rows)
-    for stage, unchanged in (("features", 59), ("forecast", 1), ("valuation", 1), ("report", 1)):
+    for stage, unchanged in (("features", 65), ("forecast", 1), ("valuation", 1), ("report", 1)):
         assert f'"stage": "{stage}", "computed": 0, "unchanged": {unchanged}' in text
     assert found["run-summary"].description == "Valuation date 2026-05-31"
     notes = str(found["run-notes"].data)
@@ -101,9 +101,8 @@ def test_an_unchanged_run_completes_and_leaves_its_report(small_world: Path, run
 
 
 def test_a_failed_unit_fails_the_flow_and_the_others_are_published(world_copy: Path, run_copy: Path) -> None:
-    scene = sorted(p for p in (world_copy / "scenes" / "SIM-001").iterdir() if p.is_dir())[0]
-    on_the_site_grid(scene)
-    month = f"{scene.name.split('_')[2][:4]}-{scene.name.split('_')[2][4:6]}"
+    scene, month = last_scene(world_copy)
+    in_micrometres(scene)
     state = value(world_copy / "config.yaml", run_copy)
     assert state.is_failed()
     assert str(state.message).endswith(" partitions failed, the others are published")
