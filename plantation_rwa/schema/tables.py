@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from plantation_rwa.schema.backtest_fields import METRIC_FIELDS, PREDICTION_FIELDS
 from plantation_rwa.schema.fields import FIELDS, Field
 
 
@@ -27,6 +28,8 @@ class Table:
         Hive keys of the path, outermost first; not in the files.
     required
         Columns that are never null.
+    own
+        Fields that mean something else here than in the registry; a table without partition keys is one file.
     """
 
     name: str
@@ -35,11 +38,13 @@ class Table:
     key: tuple[str, ...]
     partitions: tuple[str, ...] = ("as_of",)
     required: tuple[str, ...] = ()
+    own: tuple[Field, ...] = ()
 
     @property
     def fields(self) -> tuple[Field, ...]:
         """The registry entries of the columns."""
-        return tuple(FIELDS[c] for c in self.columns)
+        own = {f.name: f for f in self.own}
+        return tuple(own[c] if c in own else FIELDS[c] for c in self.columns)
 
     @property
     def has_geometry(self) -> bool:
@@ -149,6 +154,24 @@ TABLES: dict[str, Table] = {
                 es975 var95 hhi effective_n nav_total_int decimals quality_flag"""),
             ("pool_id", "tranche"),
             required=_words("pool_id tranche currency n_rights npv_fair nav_total_int decimals quality_flag"),
+        ),
+        Table(
+            "predictions",
+            "What model and baselines said at each origin of a backtest, and what was harvested.",
+            tuple(f.name for f in PREDICTION_FIELDS),
+            _words("protocol plantation_id origin target_month horizon model"),
+            (),
+            _words("protocol plantation_id origin target_month horizon model observed mean"),
+            PREDICTION_FIELDS,
+        ),
+        Table(
+            "metrics",
+            "Scores of a backtest by protocol, horizon, region and model, with 90 % block-bootstrap intervals.",
+            tuple(f.name for f in METRIC_FIELDS),
+            _words("protocol horizon region metric model"),
+            (),
+            _words("protocol horizon region metric model value n"),
+            METRIC_FIELDS,
         ),
         Table(
             "quarantine",
