@@ -126,6 +126,24 @@ def check(
 
 
 @app.command
+def backtest(
+    config: ConfigPath,
+    /,
+    *,
+    out: Annotated[Path | None, Parameter(help="Folder for the tables; default: backtest under publish.out.")] = None,
+    value: Annotated[bool, Parameter(negative=(), help="Score the valuation too.")] = False,
+    runner: Annotated[str, Parameter(help="threads, processes, dask or dask=ADDRESS; changes no result.")] = "threads",
+) -> int:
+    """Evaluate the forecast on the past: at every month end, as known then, against what was harvested.
+
+    Example: plantation-rwa backtest configs/sample.yaml --out backtest
+    """
+    from plantation_rwa.cli import backtesting as command
+
+    return command.backtest(config, out, runner, value=value)
+
+
+@app.command
 def describe(table: Annotated[str | None, Parameter(help="Table name; all tables without it.")] = None, /) -> int:
     """Print the data dictionary: column, type, unit, meaning.
 

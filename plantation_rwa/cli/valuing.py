@@ -12,9 +12,9 @@ from plantation_rwa.cli.console import StageProgress, error, say, table
 from plantation_rwa.config import Config, load_config
 from plantation_rwa.errors import ConfigError, Problem
 from plantation_rwa.executor import Runner
+from plantation_rwa.forecast.outlook import outlook
 from plantation_rwa.run import RunReport, load_inputs, open_session, resolve_as_of, run_date
 from plantation_rwa.run.outcome import SHOWN
-from plantation_rwa.run.outlook import outlook
 from plantation_rwa.run.partial import run_only, working_folder
 from plantation_rwa.run.session import output_folder
 from plantation_rwa.run.walk import require_stages

@@ -27,7 +27,7 @@ from plantation_rwa.schema.fields import FIELDS
 
 STACK_ID, PRIOR_ID = "stack-1", "prior-1"
 _QUANTILE_COLUMNS = tuple(f"yield_q{round(100 * p):02d}_t_ha" for p in PROBABILITIES)
-_IMAGERY = ("ndvi", "evi", "ndmi", "cire", "ndre", "nirv", "kndvi", "nbr")
+IMAGERY = ("ndvi", "evi", "ndmi", "cire", "ndre", "nirv", "kndvi", "nbr")
 _SENSORS = ("soil_moisture_m3m3", "water_table_cm")
 
 
@@ -118,7 +118,7 @@ def _quantiles(
     extra = np.where(past.stacked, 0.0, unknown_level)
     for missing, name in (
         (~_any(cube, (DEFICIT, "p_sum_mm")), "interval.no_climate_sd"),
-        (~_any(cube, _IMAGERY), "interval.no_imagery_sd"),
+        (~_any(cube, IMAGERY), "interval.no_imagery_sd"),
         (~cube.dated, "interval.no_age_sd"),
     ):
         extra = extra + np.where(missing, assumptions.number(name) ** 2, 0.0)
@@ -185,7 +185,7 @@ def _flags(
         "no_harvest": n == 0,
         "short_harvest": (n > 0) & (n < assumptions.number("boosting.min_plantation_months")),
         "no_climate": ~_any(cube, (DEFICIT, "p_sum_mm")),
-        "no_imagery": ~_any(cube, _IMAGERY),
+        "no_imagery": ~_any(cube, IMAGERY),
         "no_sensors": ~_any(cube, _SENSORS),
         "no_age": ~cube.dated,
     }

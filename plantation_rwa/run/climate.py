@@ -22,8 +22,11 @@ def with_climate_per_plantation(inputs: Inputs, config: Config) -> Inputs:
     """Daily, monthly and seasonal climate per plantation from the grids, in place of them.
 
     A supplied table wins over the grids, variable by variable and day by day, because a table that starts later must
-    not change what was known of the days before; of grids the finest wins, finals over preliminaries.
+    not change what was known of the days before; of grids the finest wins, finals over preliminaries. Inputs that went
+    through here come back as they are, so that many dates may share the work.
     """
+    if isinstance(inputs.climate_monthly, pd.DataFrame):
+        return inputs
     settings, bad = config.climate or ClimateConfig(), inputs.quarantine
     parts = [inputs.climate_daily]
     for layer, grid in enumerate(inputs.climate_grid.parts if inputs.climate_grid is not None else (), start=1):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import geopandas as gpd
 import pandas as pd
 
+from plantation_rwa.forecast.outlook import outlook
 from plantation_rwa.publish.manifest import Manifest
 from plantation_rwa.publish.report.summary import SummaryData
 from plantation_rwa.run.forecast import panel_of
-from plantation_rwa.run.outlook import outlook
 from plantation_rwa.run.session import Session, code_hash, short
 
 

@@ -32,7 +32,8 @@ def dictionary_markdown() -> str:
     """The dictionary as the page ``docs/data-dictionary.md``."""
     lines = ["# Data dictionary", "", "Generated from the field registry by `make docs`; do not edit.", ""]
     for spec in TABLES.values():
-        path = "/".join([spec.name, *(f"{p}=..." for p in spec.partitions), "part-*.parquet"])
+        parts = [spec.name, *(f"{p}=..." for p in spec.partitions), "part-*.parquet"]
+        path = "/".join(parts) if spec.partitions else f"{spec.name}.parquet"
         lines += [
             f"## {spec.name}",
             "",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from plantation_rwa.schema.backtest_fields import METRIC_FIELDS, PREDICTION_FIELDS
 from plantation_rwa.schema.fields import FIELDS, Field
 
 
@@ -27,6 +28,8 @@ class Table:
         Hive keys of the path, outermost first; not in the files.
     required
         Columns that are never null.
+    own
+        Fields that mean something else here than in the registry; a table without partition keys is one file.
     """
 
     name: str
@@ -35,11 +38,13 @@ class Table:
     key: tuple[str, ...]
     partitions: tuple[str, ...] = ("as_of",)
     required: tuple[str, ...] = ()
+    own: tuple[Field, ...] = ()
 
     @property
     def fields(self) -> tuple[Field, ...]:
         """The registry entries of the columns."""
-        return tuple(FIELDS[c] for c in self.columns)
+        own = {f.name: f for f in self.own}
+        return tuple(own[c] if c in own else FIELDS[c] for c in self.columns)
 
     @property
     def has_geometry(self) -> bool:
@@ -177,6 +182,24 @@ TABLES: dict[str, Table] = {
             required=_words(
                 "plantation_id station_id sensor_id variable first_reading last_reading readings unit qc_flag counts"
             ),
+        ),
+        Table(
+            "predictions",
+            "What model and baselines said at each origin of a backtest, and what was harvested.",
+            tuple(f.name for f in PREDICTION_FIELDS),
+            _words("protocol plantation_id origin target_month horizon model"),
+            (),
+            _words("protocol plantation_id origin target_month horizon model observed mean"),
+            PREDICTION_FIELDS,
+        ),
+        Table(
+            "metrics",
+            "Scores of a backtest by protocol, horizon, region and model, with 90 % block-bootstrap intervals.",
+            tuple(f.name for f in METRIC_FIELDS),
+            _words("protocol horizon region metric model"),
+            (),
+            _words("protocol horizon region metric model value n"),
+            METRIC_FIELDS,
         ),
         Table(
             "quarantine",

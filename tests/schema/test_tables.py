@@ -35,7 +35,8 @@ def test_core_columns_stand_in_the_contracts_order(name: str) -> None:
 @pytest.mark.parametrize("spec", TABLES.values(), ids=lambda t: t.name)
 def test_a_table_is_consistent(spec: Table) -> None:
     assert len(set(spec.columns)) == len(spec.columns)
-    assert set(spec.columns) <= set(FIELDS)
+    assert set(spec.columns) <= set(FIELDS) | {f.name for f in spec.own}
+    assert {f.name for f in spec.own} <= set(spec.columns)
     assert set(spec.key) <= set(spec.columns)
     assert set(spec.required) <= set(spec.columns)
     assert set(spec.partitions) <= set(PARTITION_FIELDS)

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
-from plantation_rwa.distributions import extended_knots
+from plantation_rwa.distributions import PROBABILITIES, extended_knots
 from plantation_rwa.streams import stream
 
 PATHS = 4000
-_QUANTILES = [f"yield_q{q:02d}_t_ha" for q in (5, 10, 25, 50, 75, 90, 95)]
+_NAMES = [f"q{round(100 * p):02d}" for p in PROBABILITIES]
 
 
 def outlook(seed: int, forecasts: pd.DataFrame, model: pd.DataFrame) -> pd.DataFrame:
@@ -22,7 +22,8 @@ def outlook(seed: int, forecasts: pd.DataFrame, model: pd.DataFrame) -> pd.DataF
     Returns
     -------
     pandas.DataFrame
-        ``plantation_id, yield12_mean, yield12_q05, yield12_q95`` in t per ha of mature area per 12 months.
+        ``plantation_id, yield12_mean, yield12_q05 .. yield12_q95`` (the seven published levels) in t per ha of mature
+        area per 12 months.
     """
     rows = []
     months = forecasts[forecasts["horizon_months"] <= 12].sort_values(["plantation_id", "horizon_months"])
@@ -34,13 +35,13 @@ def outlook(seed: int, forecasts: pd.DataFrame, model: pd.DataFrame) -> pd.DataF
             + m["loading_region"] * _factor(seed, "region", str(m["region"]), m["ar1_region"])
             + m["loading_own"] * _factor(seed, "own", str(plantation), m["ar1_own"])
         )
-        knots, values = extended_knots(group[_QUANTILES].to_numpy(dtype=np.float64))
+        columns = [f"yield_{name}_t_ha" for name in _NAMES]
+        knots, values = extended_knots(group[columns].to_numpy(dtype=np.float64))
         u = ndtr(scores)
         total = np.sum([np.interp(u[:, k], knots, values[k]) for k in range(len(group))], axis=0)
-        low, high = np.quantile(total, [0.05, 0.95], method="inverted_cdf")
-        mean = float(group["yield_mean_t_ha"].sum())
-        rows.append((str(plantation), mean, float(low), float(high)))
-    return pd.DataFrame(rows, columns=["plantation_id", "yield12_mean", "yield12_q05", "yield12_q95"])
+        spread = np.quantile(total, PROBABILITIES, method="inverted_cdf")
+        rows.append((str(plantation), float(group["yield_mean_t_ha"].sum()), *spread.tolist()))
+    return pd.DataFrame(rows, columns=["plantation_id", "yield12_mean", *(f"yield12_{name}" for name in _NAMES)])
 
 
 def _factor(seed: int, name: str, key: str, ar1: float) -> np.ndarray:
