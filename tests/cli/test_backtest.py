@@ -34,7 +34,7 @@ def test_harvest_climate_and_register_are_enough(
         predictions.columns
     )
     assert set(predictions["model"]) >= {"model", "climatology", "last_year", "prior"}
-    assert set(metrics["horizon"]) == {"1", "2", "3"}
+    assert set(metrics["horizon"]) == {"1", "2"}  # April is the last harvest known at the end of May
     climatology = metrics[(metrics["metric"] == "skill") & (metrics["model"] == "climatology")]
     assert (climatology["value"] == 0).all()
     assert pq.read_schema(out / "metrics.parquet").metadata[b"plantation_rwa.simulated"] == b"true"
