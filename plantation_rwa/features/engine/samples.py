@@ -1,0 +1,127 @@
+"""Pixels of polygons over one month to the figures that the features table publishes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: quantiles that are published of NDVI; of the other indices the first
+LEVELS = (0.5, 0.1, 0.9)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Pixels that one tile supplies to a polygon.
+
+    Parameters
+    ----------
+    values
+        Medians, float32, shape (indices, pixels).
+    seen
+        Clear observations of each pixel.
+    weights
+        Covered fractions.
+    pixel_m2
+        Area of a pixel.
+    """
+
+    values: NDArray[np.float32]
+    seen: NDArray[np.uint16]
+    weights: NDArray[np.float32]
+    pixel_m2: float
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the pixels of a polygon say.
+
+    Parameters
+    ----------
+    pixels
+        Sum of covered fractions.
+    clear_pixels
+        The same of pixels that were seen clearly at least once.
+    valid_fraction, n_clear
+        Covered area seen clearly, and the mean count of clear observations; NaN without any ground.
+    effective
+        By index, the covered fractions of the pixels that have a value.
+    mean, median, p10, p90
+        By index; NaN without any value, the last two only of NDVI.
+    """
+
+    pixels: float
+    clear_pixels: float
+    valid_fraction: float
+    n_clear: float
+    effective: Mapping[str, float]
+    mean: Mapping[str, float]
+    median: Mapping[str, float]
+    p10: float
+    p90: float
+
+
+def figures_of(groups: Sequence[Sequence[Piece]], unseen_m2: Sequence[float], names: Sequence[str]) -> list[Figures]:
+    """Figures of polygons from the pixels of all their tiles.
+
+    Parameters
+    ----------
+    groups
+        Pieces of each polygon, one per tile, each piece of ground once.
+    unseen_m2
+        Ground of each polygon that no tile reaches: it counts as not seen.
+    names
+        Index of each row of the values.
+    """
+    from plantation_rwa.features.engine import selection
+
+    units = [min((p.pixel_m2 for p in pieces), default=1.0) for pieces in groups]
+    # covered area in the finest pixel of each polygon's tiles, and the plain fractions where they differ
+    areas = [
+        p.weights if p.pixel_m2 == unit else p.weights * np.float32(p.pixel_m2 / unit)
+        for pieces, unit in zip(groups, units, strict=True)
+        for p in pieces
+    ]
+    pieces = [p for group in groups for p in group]
+    values = np.concatenate([np.empty((len(names), 0), np.float32), *(p.values for p in pieces)], axis=1)
+    seen = np.concatenate([np.empty(0, np.uint16), *(p.seen for p in pieces)])
+    weights = np.concatenate([np.empty(0, np.float32), *areas])
+    starts = np.cumsum([0, *(sum(p.weights.size for p in group) for group in groups)]).astype(np.int64)
+    levels = np.full((len(names), len(LEVELS)), np.nan)
+    levels[:, 0] = LEVELS[0]
+    levels[[n == "ndvi" for n in names]] = LEVELS
+    out, sums = np.empty((len(groups), len(names), 2 + len(LEVELS))), np.empty((len(groups), 3))
+    selection.summarise_all(values, seen, weights, starts, levels, out, sums)
+    found = []
+    for n, (group, unit) in enumerate(zip(groups, units, strict=True)):
+        plain, effective = sums[n], out[n, :, 0]
+        if any(p.pixel_m2 != unit for p in group):
+            plain, effective = _plain(group)
+        total = float(sums[n, 0]) + unseen_m2[n] / unit
+        ndvi = out[n, names.index("ndvi")] if "ndvi" in names else np.full(5, np.nan)
+        found.append(
+            Figures(
+                float(plain[0]),
+                float(plain[1]),
+                float(sums[n, 1]) / total if total > 0 else float("nan"),
+                float(sums[n, 2]) / total if total > 0 else float("nan"),
+                dict(zip(names, effective.tolist(), strict=True)),
+                dict(zip(names, out[n, :, 1].tolist(), strict=True)),
+                dict(zip(names, out[n, :, 2].tolist(), strict=True)),
+                float(ndvi[3]),
+                float(ndvi[4]),
+            )
+        )
+    return found
+
+
+def _plain(pieces: Sequence[Piece]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Covered fractions in all, seen clearly, and with a value of each index, whatever the size of the pixels."""
+    sums, effective = np.zeros(2), np.zeros(len(pieces[0].values))
+    for piece in pieces:
+        wide = piece.weights.astype(np.float64)
+        sums += wide.sum(), wide[piece.seen > 0].sum()
+        effective += np.where(np.isfinite(piece.values), wide, 0.0).sum(axis=1)
+    return sums, effective

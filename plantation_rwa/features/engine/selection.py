@@ -1,0 +1,171 @@
+"""Compiled weighted statistics of many pixels: sums, mean, and quantiles by selection instead of sorting.
+
+Importing this module imports numba: import it where it is used, not at the top of a module. Sums run in the order of
+the pixels on one thread.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plantation_rwa.features.engine.compiled import compiled
+
+#: histogram bins of a quantile: eight bytes each, half of a first-level cache
+BINS = 2048
+#: values that are sorted rather than binned again
+FEW = 4096
+
+
+@compiled
+def _first_reaching(
+    values: NDArray[np.float32], weights: NDArray[np.float32], before: float, target: float, slack: float
+) -> tuple[np.float32, float]:
+    """First of the few values whose cumulative weight reaches the target, and that weight; ties merged."""
+    order = np.argsort(values)
+    total = before
+    k = 0
+    value = values[order[0]]
+    while k < order.shape[0]:
+        value = values[order[k]]
+        while k < order.shape[0] and values[order[k]] == value:
+            total += np.float64(weights[order[k]])
+            k += 1
+        if total >= target - slack:
+            break
+    return value, total
+
+
+@compiled
+def _quantile(
+    values: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    low: np.float32,
+    high: np.float32,
+    total: float,
+    q: float,
+) -> np.float64:
+    """Weighted quantile of finite values with positive weights by repeated histograms.
+
+    The definition is that of :func:`plantation_rwa.features.zonal.weighted_quantile`.
+    """
+    target, slack = q * total, 1e-9 * total
+    before = 0.0
+    held = values
+    held_weights = weights
+    sums = np.empty(BINS, np.float64)
+    while held.shape[0] > FEW and high > low:
+        factor = np.float64(BINS) / (np.float64(high) - np.float64(low))
+        sums[:] = 0.0
+        for i in range(held.shape[0]):
+            b = min(int((np.float64(held[i]) - np.float64(low)) * factor), BINS - 1)
+            sums[b] += np.float64(held_weights[i])
+        chosen, reached = -1, before
+        for b in range(BINS):
+            if sums[b] > 0.0:
+                chosen = b
+                if reached + sums[b] >= target - slack:
+                    break
+                reached += sums[b]
+        n = 0
+        for i in range(held.shape[0]):
+            n += 1 if min(int((np.float64(held[i]) - np.float64(low)) * factor), BINS - 1) == chosen else 0
+        inside, inside_weights = np.empty(n, np.float32), np.empty(n, np.float32)
+        n = 0
+        new_low, new_high = high, low
+        for i in range(held.shape[0]):
+            if min(int((np.float64(held[i]) - np.float64(low)) * factor), BINS - 1) == chosen:
+                inside[n], inside_weights[n] = held[i], held_weights[i]
+                new_low, new_high = min(new_low, held[i]), max(new_high, held[i])
+                n += 1
+        # the last filled bin is taken even where rounding leaves the sum short of the target
+        if chosen >= 0 and reached + sums[chosen] < target - slack:
+            reached -= sums[chosen]
+        before, held, held_weights, low, high = reached, inside, inside_weights, new_low, new_high
+    value, reached = _first_reaching(held, held_weights, before, target, slack)
+    if abs(reached - target) <= slack:
+        after = np.float32(np.inf)
+        for i in range(values.shape[0]):
+            if values[i] > value and values[i] < after:
+                after = values[i]
+        if after < np.inf:
+            return (np.float64(value) + np.float64(after)) / 2.0
+    return np.float64(value)
+
+
+@compiled
+def summarise(
+    values: NDArray[np.float32], weights: NDArray[np.float32], levels: NDArray[np.float64], out: NDArray[np.float64]
+) -> None:
+    """Sum of the weights, weighted mean and weighted quantiles of the finite values, in the order of the pixels.
+
+    Parameters
+    ----------
+    values, weights
+        Equal lengths; pixels with NaN or no weight are left out.
+    levels
+        Quantile levels in [0, 1].
+    out
+        Length 2 + len(levels), written; NaN but for the sum where there is no value.
+    """
+    n = 0
+    total = product = 0.0
+    low, high = np.float32(np.inf), np.float32(-np.inf)
+    held, held_weights = np.empty(values.shape[0], np.float32), np.empty(values.shape[0], np.float32)
+    for i in range(values.shape[0]):
+        if np.isfinite(values[i]) and weights[i] > 0:
+            held[n], held_weights[n] = values[i], weights[i]
+            total += np.float64(weights[i])
+            product += np.float64(weights[i]) * np.float64(values[i])
+            low, high = min(low, values[i]), max(high, values[i])
+            n += 1
+    out[0] = total
+    out[1] = product / total if n > 0 else np.nan
+    for k in range(levels.shape[0]):
+        out[2 + k] = _quantile(held[:n], held_weights[:n], low, high, total, levels[k]) if n > 0 else np.nan
+
+
+@compiled
+def totals(seen: NDArray[np.uint16], weights: NDArray[np.float32], out: NDArray[np.float64]) -> None:
+    """Sum of the weights, of those seen at least once, and of weight times observations, in the order of the pixels."""
+    whole = clear = counted = 0.0
+    for i in range(weights.shape[0]):
+        w = np.float64(weights[i])
+        whole += w
+        clear += w if seen[i] > 0 else 0.0
+        counted += w * seen[i]
+    out[0], out[1], out[2] = whole, clear, counted
+
+
+@compiled
+def summarise_all(
+    values: NDArray[np.float32],
+    seen: NDArray[np.uint16],
+    weights: NDArray[np.float32],
+    starts: NDArray[np.int64],
+    levels: NDArray[np.float64],
+    out: NDArray[np.float64],
+    sums: NDArray[np.float64],
+) -> None:
+    """:func:`summarise` and :func:`totals` of many polygons whose pixels follow one another.
+
+    Parameters
+    ----------
+    values
+        Shape (indices, pixels).
+    starts
+        First pixel of each polygon, and the end.
+    levels
+        Quantile levels of each index, NaN for none at the end of a row; shape (indices, levels).
+    out, sums
+        Shapes (polygons, indices, 2 + levels) and (polygons, 3), written.
+    """
+    for p in range(starts.shape[0] - 1):
+        a, b = starts[p], starts[p + 1]
+        totals(seen[a:b], weights[a:b], sums[p])
+        for k in range(values.shape[0]):
+            n = 0
+            while n < levels.shape[1] and levels[k, n] == levels[k, n]:
+                n += 1
+            out[p, k, 2 + n :] = np.nan
+            summarise(values[k, a:b], weights[a:b], levels[k, :n], out[p, k, : 2 + n])

@@ -1,0 +1,211 @@
+"""Which tiles supply which ground of many outlines, and the covered pixels, computed once per outline and grid."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
+
+from plantation_rwa.errors import ReadError
+from plantation_rwa.features.engine.weights import Coverage, coverages
+from plantation_rwa.features.observations import Reader, SceneLike, UnreadableSceneError
+from plantation_rwa.features.tiles import Tile, tiles_of
+from plantation_rwa.grid import GridSpec, Window, reproject, split_at
+
+
+@dataclass(frozen=True)
+class Share:
+    """Pixels of one outline.
+
+    Parameters
+    ----------
+    tiles
+        Tiles that supply ground, in order of preference.
+    coverages
+        Covered pixels on each tile's grid; a piece of ground belongs to one of them.
+    unseen
+        Ground that no tile reaches, m2.
+    used
+        All tiles that reach the outline, also those whose ground other tiles supply.
+    """
+
+    tiles: tuple[Tile, ...]
+    coverages: tuple[Coverage, ...]
+    unseen: float
+    used: tuple[Tile, ...]
+
+
+class KnownGrids:
+    """A reader that asks each file for its grid once; failures are remembered too."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._grids: dict[Any, GridSpec | ReadError] = {}
+
+    def grid(self, asset: Any) -> GridSpec:
+        """Grid of an asset."""
+        if asset not in self._grids:
+            try:
+                self._grids[asset] = self._reader.grid(asset)
+            except ReadError as error:
+                self._grids[asset] = error
+        found = self._grids[asset]
+        if isinstance(found, ReadError):
+            raise found
+        return found
+
+    def read(self, asset: Any, window: Window) -> NDArray[np.generic]:
+        """Raw pixels of a window."""
+        return self._reader.read(asset, window)
+
+
+class Outlined(Protocol):
+    """What is used of a target here."""
+
+    @property
+    def outline(self) -> BaseGeometry: ...
+    @property
+    def scenes(self) -> tuple[SceneLike, ...]: ...
+    @property
+    def edge_m(self) -> float: ...
+
+
+Key = tuple[bytes, float, tuple[GridSpec, ...]]
+
+
+@dataclass
+class Shares:
+    """Shares of outlines, each computed once per outline, edge and grids.
+
+    Parameters
+    ----------
+    kept
+        Where computed ones are kept: covered pixels of each tile, and the ground unseen.
+    """
+
+    kept: MutableMapping[Key, tuple[tuple[Coverage, ...], float]] = field(default_factory=dict)
+
+    def of(
+        self, targets: Sequence[Outlined], bands: Sequence[str], reader: Reader
+    ) -> list[Share | UnreadableSceneError]:
+        """Share of each target, or the scene that made its tiles unknowable."""
+        found: list[Share | UnreadableSceneError | None] = [None] * len(targets)
+        groups: dict[tuple[str, ...], list[int]] = {}
+        for n, target in enumerate(targets):
+            groups.setdefault(tuple(sorted(s.id for s in target.scenes)), []).append(n)
+        wanted: dict[int, tuple[tuple[Tile, ...], Key]] = {}
+        for members in groups.values():
+            tiles = _tiles([targets[n] for n in members], bands, reader)
+            for n, of_one in zip(members, tiles, strict=True):
+                if isinstance(of_one, UnreadableSceneError):
+                    found[n] = of_one
+                else:
+                    key = targets[n].outline.wkb, targets[n].edge_m, tuple(t.grid for t in of_one)
+                    wanted[n] = of_one, key
+        self._fill(targets, wanted)
+        for n, (of_one, key) in wanted.items():
+            covers, unseen = self.kept[key]
+            pairs = [(t, c) for t, c in zip(of_one, covers, strict=True) if c.pixels]
+            found[n] = Share(tuple(t for t, _ in pairs), tuple(c for _, c in pairs), unseen, of_one)
+        return [share for share in found if share is not None]
+
+    def _fill(self, targets: Sequence[Outlined], wanted: dict[int, tuple[tuple[Tile, ...], Key]]) -> None:
+        """Compute what is not kept yet, all polygons of one grid together."""
+        missing: dict[Key, tuple[int, tuple[Tile, ...]]] = {}
+        for n, (tiles, key) in wanted.items():
+            if key not in self.kept and key not in missing:
+                missing[key] = n, tiles
+        first: dict[GridSpec, list[Key]] = {}
+        for key, (_, tiles) in missing.items():
+            if tiles:
+                first.setdefault(tiles[0].grid, []).append(key)
+            else:
+                self.kept[key] = (), 0.0
+        pieces: dict[GridSpec, list[tuple[Key, int, BaseGeometry]]] = {}
+        unseen: dict[Key, float] = {}
+        for grid, keys in first.items():
+            chosen = [targets[missing[k][0]] for k in keys]
+            rest = _projected([t.outline for t in chosen], grid.crs)
+            rest = shapely.buffer(rest, -np.array([t.edge_m for t in chosen]), quad_segs=16)
+            inside = shapely.contains(shapely.box(*grid.bounds), rest)
+            for key, geometry, whole in zip(keys, rest, inside, strict=True):
+                if whole:
+                    pieces.setdefault(grid, []).append((key, 0, geometry))
+                    unseen[key] = 0.0
+                else:
+                    unseen[key] = _cut(geometry, missing[key][1], key, pieces)
+        parts: dict[Key, dict[int, Coverage]] = {key: {} for key in unseen}
+        for grid, listed in pieces.items():
+            for (key, n, _), cover in zip(listed, coverages([g for *_, g in listed], grid), strict=True):
+                parts[key][n] = cover
+        empty = Coverage(np.empty((0, 3), np.int64), np.empty(0, np.float32))
+        for key, found in parts.items():
+            covers = tuple(found.get(n, empty) for n in range(len(missing[key][1])))
+            self.kept[key] = covers, unseen[key] if any(c.pixels for c in covers) else 0.0
+
+
+def _cut(
+    rest: BaseGeometry, tiles: Sequence[Tile], key: Key, pieces: dict[GridSpec, list[tuple[Key, int, BaseGeometry]]]
+) -> float:
+    """Share the ground between tiles, each piece once; returns what is left over, m2."""
+    crs = tiles[0].grid.crs
+    for n, tile in enumerate(tiles):
+        rest, crs = reproject(rest, crs, tile.grid.crs) if crs != tile.grid.crs else rest, tile.grid.crs
+        own, rest = split_at(rest, tile.grid.bounds)
+        if not own.is_empty:
+            pieces.setdefault(tile.grid, []).append((key, n, own))
+        if rest.is_empty:
+            break
+    return float(rest.area)
+
+
+def _projected(outlines: Sequence[BaseGeometry], crs: str) -> NDArray[Any]:
+    """Outlines on WGS84 in another CRS, all at once: making a transformation costs more than many points."""
+    whole = reproject(shapely.GeometryCollection(list(outlines)), "EPSG:4326", crs)
+    parts: NDArray[Any] = shapely.get_parts(np.array([whole]))
+    return parts
+
+
+def _tiles(
+    targets: Sequence[Outlined], bands: Sequence[str], reader: Reader
+) -> list[tuple[Tile, ...] | UnreadableSceneError]:
+    """Tiles of targets that use the same scenes.
+
+    The usual case, one tile whose files all have one grid, is decided for all outlines together.
+    """
+    scenes = targets[0].scenes
+    if not scenes:
+        return [() for _ in targets]
+    if len({s.tile for s in scenes}) > 1 or any(t.scenes != scenes for t in targets):
+        return [_tiles_of_one(t, bands, reader) for t in targets]
+    try:
+        around = shapely.box(*shapely.total_bounds(np.array([t.outline for t in targets])))
+        whole = tiles_of(around, scenes, bands, reader)
+    except UnreadableSceneError:
+        return [_tiles_of_one(t, bands, reader) for t in targets]
+    if len(whole) != 1 or len(whole[0].scenes) != len(scenes) or not _same_grid(scenes, bands, reader, whole[0].grid):
+        return [_tiles_of_one(t, bands, reader) for t in targets]
+    meets = shapely.intersects(
+        _projected([t.outline for t in targets], whole[0].grid.crs), shapely.box(*whole[0].grid.bounds)
+    )
+    return [(whole[0],) if hit else () for hit in meets.tolist()]
+
+
+def _tiles_of_one(target: Outlined, bands: Sequence[str], reader: Reader) -> tuple[Tile, ...] | UnreadableSceneError:
+    try:
+        return tuple(tiles_of(target.outline, target.scenes, bands, reader))
+    except UnreadableSceneError as error:
+        return error
+
+
+def _same_grid(scenes: Sequence[SceneLike], bands: Sequence[str], reader: Reader, grid: GridSpec) -> bool:
+    """Whether the finest band of every scene lies on the grid."""
+    finest = [
+        min((reader.grid(s.assets[b]) for b in bands if b in s.assets), key=lambda g: g.pixel_size) for s in scenes
+    ]
+    return all(g == grid for g in finest)
