@@ -37,6 +37,7 @@ CONVERSIONS: Mapping[str, Mapping[str, tuple[float, float]]] = {
         "in": (25.4, 0),
         "inch": (25.4, 0),
         "count": (0.2, 0),
+        "counts": (0.2, 0),
         "tips": (0.2, 0),
     },
     "%": {"%": (1, 0), "fraction": (100, 0), "1": (100, 0)},

@@ -152,7 +152,7 @@ def _flags(found: _Look, lost: bool) -> set[str]:
         "scene_unreadable": lost,
         "scl_lenient": found.profile == "lenient",
         "no_scl": any("SCL" not in s.assets for s in found.touching),
-        "haze_left_out": any(not v.used for v in found.verdicts),
+        "haze_left_out": any(v.air in {"haze", "ndvi_drop"} for v in found.verdicts),
         "offset_inferred": any(v.inferred and v.used for v in found.verdicts),
     }
     return {name for name, raised in checks.items() if raised}

@@ -101,7 +101,8 @@ class Verdict:
         ``plausible``, ``already_removed`` and ``missing`` (both corrected), or why the claim was believed untested:
         ``few_pixels``, ``no_classification``, ``no_history``, ``unknown_offset``.
     air
-        ``clear``, ``haze`` or ``ndvi_drop`` (both left out), or ``not_tested``.
+        ``clear``, ``haze`` or ``ndvi_drop`` (both left out), ``unclassified`` (left out: a scene without classification
+        beside others that have one), or ``not_tested``.
     """
 
     offset: float
@@ -116,7 +117,7 @@ class Verdict:
     @property
     def used(self) -> bool:
         """Whether the observation enters the month."""
-        return self.air not in {"haze", "ndvi_drop"}
+        return self.air not in {"haze", "ndvi_drop", "unclassified"}
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def judge(month: Sequence[SceneRecord], history: Sequence[SceneRecord], rules: R
     Returns
     -------
     list of Verdict
-        In the order of ``month``; the scenes of one datatake share ``air``.
+        In the order of ``month``; the classified scenes of one datatake share ``air``.
     """
     timeline: list[_Seen] = []
     offsets: dict[int, Verdict] = {}
@@ -168,9 +169,14 @@ def judge(month: Sequence[SceneRecord], history: Sequence[SceneRecord], rules: R
         if pixels.sum() >= rules.min_pixels and not np.isnan(means["ndvi"]):
             timeline.append(_Seen(group[0].datatake, group[0].acquired, **means))
     air = _air(timeline, {r.datatake for r in month}, rules)
-    return [
-        Verdict(offsets[id(r)].offset, offsets[id(r)].offset_check, air.get(r.datatake, "not_tested")) for r in month
-    ]
+    # cloud would count as ground where one scene lacks what the source otherwise has
+    classified = any(r.classified for r in [*history, *month])
+    found = []
+    for record in month:
+        verdict = offsets[id(record)]
+        state = air.get(record.datatake, "not_tested") if record.classified or not classified else "unclassified"
+        found.append(Verdict(verdict.offset, verdict.offset_check, state))
+    return found
 
 
 def _datatakes(records: Sequence[SceneRecord]) -> list[list[SceneRecord]]:

@@ -160,7 +160,8 @@ def feature_rows(
             if (key, month) in failed:
                 continue
             if plan.table == "features_scenes":
-                rows.setdefault(plan.table, []).extend(_trail(key[0], month, imagery[(key, month)]))
+                found = imagery[(key, month)]
+                rows.setdefault(plan.table, []).extend(_trail(key[0], month, found, work.scenes[(key, month)]))
             else:
                 vegetation, oni = imagery.get((key, month)), index.get(month)
                 row = _row(session, outlines[key], month, vegetation, climate, sensors, oni)
@@ -178,9 +179,13 @@ def _split(name: str, rows: Sequence[dict[str, Any]]) -> Iterator[tuple[str, pd.
         yield str(month), part.drop(columns="month").reset_index(drop=True)
 
 
-def _trail(plantation: str, month: str, imagery: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Rows of ``features_scenes``: known when the last scene that judged them was."""
-    shared = {"month": month, "plantation_id": plantation, "known_at": imagery["known_at"].date()}
+def _trail(plantation: str, month: str, imagery: Mapping[str, Any], scenes: Sequence[Scene]) -> list[dict[str, Any]]:
+    """Rows of ``features_scenes``: known when the last scene that judged them was.
+
+    Where no scene reaches the outline, as items without a footprint may turn out, when the last of them was.
+    """
+    known = imagery["known_at"] if imagery["known_at"] is not None else max(s.known_at for s in scenes)
+    shared = {"month": month, "plantation_id": plantation, "known_at": known.date()}
     return [{**shared, **row} for row in imagery["trail"]]
 
 

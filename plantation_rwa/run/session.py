@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from plantation_rwa.assumptions import Assumptions
 from plantation_rwa.config import Config, fingerprint
@@ -145,12 +146,19 @@ def code_hash(stage: str) -> str:
 
 
 def table_hash(frame: pd.DataFrame) -> str:
-    """SHA-256 of a table's content: column names and values in row order; bookkeeping columns (``_...``) left out."""
+    """SHA-256 of a table's content: column names and the set of rows, in whatever order and files they stood.
+
+    Bookkeeping columns (``_...``), which say where a row stood, are left out. Rows are brought into the order of their
+    values; a repeated row counts as often as it occurs.
+    """
     columns = {str(name): _arrow(frame[name]) for name in sorted(frame.columns) if not str(name).startswith("_")}
-    table = pa.table(columns)
+    table = pa.table(columns).combine_chunks()
+    if len(columns) and len(frame) > 1:
+        order = pc.sort_indices(table, sort_keys=[(name, "ascending") for name in columns])
+        table = table.take(order).combine_chunks()
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table.combine_chunks())
+        writer.write_table(table)
     return hashlib.sha256(sink.getbuffer()).hexdigest()
 
 

@@ -9,7 +9,7 @@ FLAGS: dict[str, str] = {
     "no_imagery": "no satellite scene covers the outline",
     "few_pixels": "fewer than 12 effective pixels: indices withheld",
     "scl_lenient": "strict cloud mask left too little; lenient classes were used",
-    "no_scl": "the source has no scene classification; only nodata is masked",
+    "no_scl": "a scene has no classification: left out beside scenes that have one, else masked by nodata alone",
     "point": "the register gives a point: no pixel statistics, declared area only",
     "haze_left_out": "an observation of the month was left out: haze by the plantation's own past",
     "offset_inferred": "the pixels of a scene contradict its metadata: its radiometric offset was corrected",

@@ -35,13 +35,14 @@ SCENE_FIELDS = (
     ),
     text(
         "air_check",
-        "Whether the air was clear by the plantation's own past: haze (B02) and ndvi_drop are left out.",
-        ("clear", "haze", "ndvi_drop", "not_tested"),
+        "Whether the air was clear by the plantation's own past: haze (B02) and ndvi_drop are left out, and a scene "
+        "without classification (unclassified) beside others that have one.",
+        ("clear", "haze", "ndvi_drop", "unclassified", "not_tested"),
     ),
     text(
         "outcome",
         "What was made of the scene; no_pixels: another scene of the datatake shows the ground, or nodata.",
-        ("used", "cloudy", "no_pixels", "haze", "ndvi_drop", "unreadable"),
+        ("used", "cloudy", "no_pixels", "haze", "ndvi_drop", "unclassified", "unreadable"),
     ),
     text("scl_profile", "Classes of the scene classification that the month used.", ("strict", "lenient")),
     fraction("covered_share", "Share of the sampled ground that this scene supplies."),

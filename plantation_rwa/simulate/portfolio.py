@@ -83,6 +83,7 @@ def simulate(
     hectares: tuple[float, float] = (80.0, 2500.0),
     register_format: Literal["geojson", "parquet"] = "geojson",
     climate_style: Literal["table", "mixed"] = "table",
+    grid_error: weather.GridError | None = None,
     provider_styles: Sequence[scenes.Style] = ("earth-search", "planetary-computer", "earth-search-c1"),
     baseline_switch: str | None = None,
     faults: bool = True,
@@ -120,6 +121,8 @@ def simulate(
     register_format, climate_style, provider_styles
         File styles: ``mixed`` climate is a grid over the first plantation's region and a table elsewhere;
         provider styles are taken in turn.
+    grid_error
+        How the grid differs from the weather that the plantations grow in; None: not at all.
     baseline_switch
         First month of processing baseline 05.11, which adds 1000 to every pixel; the months before are 03.01.
         None: the middle of the series. In this world it is no property of the date.
@@ -171,7 +174,7 @@ def simulate(
     writers.write_register(directory, estates, register_format, inputs.rights)
     daily, grid_used = writers.write_climate(
         directory, seed, estates, oni, inputs.oni_text, climate_first, span, climate_style,
-        silent=(without or {}).get("climate", 0),
+        silent=(without or {}).get("climate", 0), grid_error=grid_error,
     )  # fmt: skip
     states, blocks = [], []
     for estate in estates:

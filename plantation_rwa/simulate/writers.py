@@ -62,10 +62,12 @@ def write_climate(
     span: tuple[Month, Month],
     style: str,
     silent: int = 0,
+    grid_error: weather.GridError | None = None,
 ) -> tuple[Daily, bool]:
     """``climate/``: a grid over the first estate's region if ``style`` is ``mixed``, a table elsewhere, the index.
 
-    The last ``silent`` estates are in no table; a grid over their region still covers them.
+    The last ``silent`` estates are in no table; a grid over their region still covers them. The
+    grid is the weather itself, or with ``grid_error`` what a product would have published of it.
 
     Returns
     -------
@@ -84,7 +86,10 @@ def write_climate(
         boxes = np.array([e.geometry.bounds for e in estates if e.climate == gridded])
         bounds = [*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0)]
         field = weather.grid(seed, gridded, days, values, bounds, GRID_STEP)
-        shown = field.sel(time=slice(published_from.isoformat(), None))
+        published = field
+        if grid_error is not None:
+            published = weather.product(seed, gridded, days, values, bounds, GRID_STEP, grid_error)
+        shown = published.sel(time=slice(published_from.isoformat(), None))
         for first in range(published_from.year, span[1].year + 1, 5):
             part = shown.sel(time=slice(f"{first}", f"{first + 4}"))
             files.write_grid(directory / f"climate/grid_{first}.nc", part)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import dask
@@ -15,7 +15,7 @@ import xarray as xr
 
 from plantation_rwa.errors import Problem, SourceError
 from plantation_rwa.sources.base import Quarantine
-from plantation_rwa.sources.climate_accumulation import declared_rule, hourly_rule
+from plantation_rwa.sources.climate_accumulation import declared_rule, hourly_rule, rule_of_several
 from plantation_rwa.sources.climate_axes import Step, lattice, on_axes, step_of
 from plantation_rwa.sources.climate_units import (
     HOURLY,
@@ -62,9 +62,10 @@ class ClimateGrids:
 
 @dataclass(frozen=True)
 class _Part:
-    """One variable of one file."""
+    """One variable of one file; ``own`` is its name there."""
 
     file: str
+    own: str
     array: xr.DataArray
     step: Step
     preliminary: bool
@@ -124,10 +125,26 @@ def open_grid(
             "Add a variable 'precipitation' in mm.",
         )
     groups: dict[tuple[Any, ...], list[_Part]] = {}
-    for part in parts:
+    for part in _settled(parts, quarantine):
         groups.setdefault(part.group, []).append(part)
     made = [_dataset(members, quarantine) for members in groups.values()]
     return ClimateGrids(tuple(sorted(made, key=_order)))
+
+
+def _settled(parts: list[_Part], quarantine: Quarantine) -> list[_Part]:
+    """The parts with a rule for the hourly totals of files that alone show too little to tell theirs."""
+    alike: dict[tuple[Any, ...], list[_Part]] = {}
+    for part in parts:
+        if part.step == "hour" and part.array.name in TOTALS:
+            alike.setdefault((part.array.name, *part.group[:3]), []).append(part)
+    rules: dict[int, str] = {}
+    for members in alike.values():
+        open_ = [p for p in members if not p.rule]
+        if open_:
+            others, where = {p.rule for p in members if p.rule}, [f"{p.file}: {p.own}" for p in open_]
+            rule = rule_of_several([p.array for p in open_], others, where, quarantine)
+            rules |= {id(p): rule for p in open_}
+    return [replace(p, rule=rules.get(id(p), p.rule)) for p in parts]
 
 
 def _order(dataset: xr.Dataset) -> tuple[Any, ...]:
@@ -158,7 +175,7 @@ def _file(path: str, quarantine: Quarantine, accumulation: str) -> list[_Part]:
             rule = "era5" if rate else hourly_rule(array, declared[own], f"{name}: {own}", quarantine)
         elif variable in TOTALS and declared[own] == "era5-land":
             array = _day_before(array, name, own, quarantine)
-        parts.append(_Part(name, array, step, preliminary, rule))
+        parts.append(_Part(name, own, array, step, preliminary, rule))
     return parts
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from plantation_rwa.assumptions import Assumptions
 from plantation_rwa.errors import Problem, SourceError
 from plantation_rwa.sources.climate_units import VARIABLES, normalised_unit
 from plantation_rwa.sources.tables import Sheet
+
+Floats = NDArray[np.float64]
+Longs = NDArray[np.int64]
 
 _TEMPERATURES = ("t2m_min", "t2m_max")
 
@@ -55,9 +60,10 @@ def convert_declared(sheet: Sheet, units: Mapping[str, str]) -> None:
 def infer(sheet: Sheet, declared: Mapping[str, str], assumptions: Assumptions) -> None:
     """Convert months whose temperatures can only be Fahrenheit or Kelvin, and the rain that comes with Fahrenheit.
 
-    A month counts by itself, per file and plantation, so that no later month changes an earlier one. Rain beside
-    Fahrenheit is in inches where its mean so far is too little for palms as mm and is not as inches; where neither can
-    be told it is left out. The first row of each is noted.
+    A plantation's month counts by itself, over all files, as far as it was known when the row was: neither a later
+    month nor a later revision changes what was read before, nor does the file a row stands in. A value that the unit
+    does not explain stays as it is. Rain beside Fahrenheit is in inches where its mean so far is too little for palms
+    as mm and is not as inches; where neither can be told it is left out. The first row of each file is noted.
 
     Parameters
     ----------
@@ -71,13 +77,16 @@ def infer(sheet: Sheet, declared: Mapping[str, str], assumptions: Assumptions) -
     if not any((frame[v] > _TOLD["degf"][1]).any() for v in free):
         return
     series = [frame["_file"], frame["plantation_id"]]
-    keys = [*series, frame["date"].dt.strftime("%Y-%m")]
+    # the days since 1970 that the months begin on
+    months = frame["date"].to_numpy("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    instants = frame["known_at"].to_numpy("datetime64[us]").astype(np.int64)
+    owners = frame["plantation_id"].to_numpy()
     imperial = np.zeros(len(frame), dtype=bool)
     for name in free:
         values = frame[name].where(frame[name] > _FILL_BELOW)
-        median = values.groupby(keys, dropna=False).transform("median")
+        median = _by_then(values.to_numpy(), owners, months, instants, np.median, whole_past=False)
         for unit, (word, low, high) in _TOLD.items():
-            mask = ((median > low) & (median <= high)).to_numpy() & values.notna().to_numpy()
+            mask = (median > low) & (median <= high) & (values > low).to_numpy()
             factor, offset = VARIABLES[name].units[unit]
             told = f"unit inferred: {name} of this series is in {word} (median {{:g}} in the month); converted to degC"
             first = _first(mask, series, frame["date"])
@@ -86,21 +95,39 @@ def infer(sheet: Sheet, declared: Mapping[str, str], assumptions: Assumptions) -
             frame.loc[mask, name] = values[mask] * factor + offset
             imperial |= mask if unit == "degf" else False
     if "precipitation" not in declared and imperial.any():
-        _rain(sheet, imperial, keys, assumptions)
+        rain = frame["precipitation"].where((frame["precipitation"] >= 0.0) & imperial)
+        mean = _by_then(rain.to_numpy(), owners, months, instants, np.mean, whole_past=True)
+        _rain(sheet, rain, mean, series, assumptions)
 
 
-def _rain(sheet: Sheet, imperial: np.ndarray, keys: list[pd.Series], assumptions: Assumptions) -> None:
+def _by_then(
+    values: Floats, owners: np.ndarray, months: Longs, instants: Longs, of: Callable[[Floats], Any], *, whole_past: bool
+) -> Floats:
+    """Median or mean of the values of each row's plantation and month that were known when the row was.
+
+    ``whole_past`` takes the months before as well. NaN where there are none.
+    """
+    out = np.full(len(values), np.nan)
+    for owner in sorted(set(owners)):
+        place = np.flatnonzero(owners == owner)
+        month, instant, own = months[place], instants[place], values[place]
+        for then, known in sorted(set(zip(month.tolist(), instant.tolist(), strict=True))):
+            of_months = month <= then if whole_past else month == then
+            seen = own[of_months & (instant <= known) & ~np.isnan(own)]
+            # in order of size: a sum of floats must not depend on the order of rows
+            value = of(np.sort(seen)) if len(seen) else np.nan
+            out[place[(month == then) & (instant == known)]] = value
+    return out
+
+
+def _rain(sheet: Sheet, own: pd.Series, mean: Floats, series: list[pd.Series], assumptions: Assumptions) -> None:
     frame = sheet.frame
     least = assumptions.number("plausibility.rain_mean_min_mm_d")
     most = assumptions.number("plausibility.rain_mean_max_mm_d") / 25.4
-    own = frame["precipitation"].where((frame["precipitation"] >= 0.0) & imperial)
-    monthly = own.groupby(keys, dropna=False).agg(["sum", "count"]).sort_index()
-    so_far = monthly.groupby(level=[0, 1]).cumsum()
-    mean = (so_far["sum"] / so_far["count"]).reindex(pd.MultiIndex.from_arrays(keys)).to_numpy()
     given = own.notna().to_numpy()
     inches, unclear = given & (mean < most) & (mean < least), given & (mean >= most) & (mean < least)
     told = "unit inferred: precipitation of this series is in inches (Fahrenheit beside it, {:.2g} a day); now mm"
-    first = _first(inches, keys[:2], frame["date"])
+    first = _first(inches, series, frame["date"])
     sheet.fault(first, "precipitation", [told.format(m) for m in mean[first]], "repaired")
     frame.loc[inches, "precipitation"] = own[inches] * 25.4
     reason = "rain beside Fahrenheit may be inches or mm; declare climate.units"

@@ -18,6 +18,19 @@ KEYS = ("plantation_id", "station_id", "sensor_id", "variable", "depth_m")
 HOURS_BEFORE = 24
 #: A damaged id has at most this many readings, and its intact neighbour this many times more.
 STRAY_READINGS, STRAY_SHARE = 12, 20
+#: more than ever falls in an hour, mm; the range test of hourly rain has the same limit
+RAIN_MM_H = 150.0
+#: a running total below this share of the one before was set back; less of a fall is a disturbed reading
+RESET_SHARE = 0.5
+#: a fall within this many mm is rounding, as when a logger goes from millimetres to inches
+ROUNDING_MM = 0.1
+_TOTALS = {
+    "first": "first reading of a counter: the rain since the one before is not known",
+    "reset": "the counter was set back; counted from zero",
+    "negative": "a running total cannot be negative; reading left out",
+    "fall": "the running total falls a little: it was not set back; left out, the next counts from the one before",
+    "leap": "the running total rises by more than can fall in the time; reading left out",
+}
 
 
 def refuse_unknown(sheet: Sheet, known: Sequence[str]) -> None:
@@ -116,22 +129,51 @@ def difference_totals(sheet: Sheet, totals: Bools) -> None:
 
     Notes
     -----
-    A total that falls was reset: what it shows has fallen since. The first reading of a series has nothing before it
-    and is rejected.
+    Each reading is held against the last one believed. A total that falls below half of it was reset: what it shows has
+    fallen since. One that falls by less, is negative, or rises faster than :data:`RAIN_MM_H` is no total and rejected;
+    the next is then counted from the last one believed. The first reading of a series has nothing before it and is
+    rejected.
     """
     frame = sheet.frame
     rows = frame[totals & sheet.accepted].sort_values([*KEYS, "time"], kind="stable")
-    if rows.empty:
-        return
-    step = rows.groupby(list(KEYS), dropna=False, sort=False)["value"].diff()
-    first, reset = step.isna().to_numpy(), (step < 0).to_numpy()
-    mask = np.zeros(len(frame), dtype=bool)
-    mask[rows.index[reset]] = True
-    sheet.fault(mask, "value", "the counter was set back; counted from zero", "repaired")
-    mask = np.zeros(len(frame), dtype=bool)
-    mask[rows.index[first]] = True
-    sheet.reject(mask, "value", "first reading of a counter: the rain since the one before is not known")
-    frame.loc[rows.index, "value"] = np.where(reset, rows["value"], step)
+    found: dict[str, list[int]] = {name: [] for name in _TOTALS}
+    for _, series in rows.groupby(list(KEYS), dropna=False, sort=False):
+        rain, kinds = _rain_of(series["value"].to_numpy("float64"), series["time"].to_numpy("datetime64[s]"))
+        for name in _TOTALS:
+            found[name] += series.index[kinds == name].tolist()
+        frame.loc[series.index, "value"] = rain
+    for name, told in _TOTALS.items():
+        mask = np.zeros(len(frame), dtype=bool)
+        mask[found[name]] = True
+        if name == "reset":
+            sheet.fault(mask, "value", told, "repaired")
+        else:
+            sheet.reject(mask, "value", told)
+
+
+def _rain_of(
+    totals: NDArray[np.float64], times: NDArray[np.datetime64]
+) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
+    """Rain since the last total believed, and what is to be said of each reading (keys of ``_TOTALS``, or nothing)."""
+    rain, kinds = totals.copy(), np.full(len(totals), "", dtype="<U8")
+    believed, since = np.nan, times[0]
+    for n, total in enumerate(totals.tolist()):
+        most = RAIN_MM_H * max(float((times[n] - since) / np.timedelta64(1, "h")), 1.0)
+        if total < 0:
+            kinds[n] = "negative"
+        elif np.isnan(believed):
+            kinds[n] = "first"
+        elif total < believed * RESET_SHARE and total <= most:
+            kinds[n] = "reset"
+        elif total < believed - ROUNDING_MM:
+            kinds[n] = "fall"
+        elif total - believed > most:
+            kinds[n] = "leap"
+        if kinds[n] in {"", "reset"}:
+            rain[n] = total if kinds[n] else max(total - believed, 0.0)
+        if kinds[n] in {"reset", "first"} or (total >= believed and not kinds[n]):
+            believed, since = total, times[n]
+    return rain, kinds
 
 
 def _number(frame: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:

@@ -206,7 +206,7 @@ def _fingerprint(item: Mapping[str, Any], assets: Mapping[str, Asset]) -> str:
 
 
 def distinct(scenes: Sequence[Scene], config: ImageryConfig) -> list[Scene]:
-    """Each product once: newest baseline, then the first configured collection, then the latest created.
+    """Each product once: one whose local files are there, newest baseline, first configured collection, latest created.
 
     A twin is dropped only if the one that replaces it is known no later, so that a run at an earlier date
     still finds the version of that date. Two datastrips, or two cuts, of one tile and datatake that cover
@@ -217,7 +217,7 @@ def distinct(scenes: Sequence[Scene], config: ImageryConfig) -> list[Scene]:
     def order(scene: Scene) -> tuple[Any, ...]:
         created = scene.created.timestamp() if scene.created is not None else 0.0
         collection = rank.get(scene.collection, len(rank))
-        return (-(scene.baseline or 0.0), collection, -created, scene.id, scene.fingerprint)
+        return (_absent(scene), -(scene.baseline or 0.0), collection, -created, scene.id, scene.fingerprint)
 
     kept: dict[tuple[str, str], list[Scene]] = {}
     for scene in sorted(scenes, key=order):
@@ -226,6 +226,11 @@ def distinct(scenes: Sequence[Scene], config: ImageryConfig) -> list[Scene]:
             twins.append(scene)
     left = [scene for group in kept.values() for scene in group]
     return sorted(left, key=lambda s: (s.acquired, s.id, s.collection, s.fingerprint))
+
+
+def _absent(scene: Scene) -> int:
+    """Local files of a scene that are not there; remote ones are found out when they are read."""
+    return sum(not is_url(a.href) and not os.path.exists(a.href) for a in scene.assets.values())
 
 
 def _same_product(a: Scene, b: Scene) -> bool:

@@ -13,6 +13,7 @@ from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.simulate import atlas
 from plantation_rwa.simulate.portfolio import Inputs, Simulated, simulate
 from plantation_rwa.simulate.scene_traps import TRAPS
+from plantation_rwa.simulate.weather import GridError
 from tests.conftest import run_world
 
 #: nothing was tuned on them; the first stands for all in the quick suite
@@ -55,6 +56,7 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         settlement_days=5,
         sensor_months=1,
         climate_style="mixed",
+        grid_error=GridError(),
         provider_styles=("planetary-computer", "earth-search"),
         baseline_switch=SWITCH,
         traps=tuple(TRAPS),

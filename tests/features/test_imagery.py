@@ -145,6 +145,20 @@ def test_source_without_classification_is_flagged() -> None:
     assert row["ndvi"] == pytest.approx(0.8436, abs=5e-5)
 
 
+def test_a_scene_without_classification_is_left_out_beside_one_that_has_it() -> None:
+    """Under the lost classification lies a cloud: it must not count as ground."""
+    reader = MemoryReader()
+    cloud = reader.scene("a", palm(SCL=None, B04=6600, B08=7000))
+    good = reader.scene("b", palm())
+    row = _month(_SQUARE, [cloud, good], reader)
+    assert row["flags"] == ["no_scl"]
+    assert (row["ndvi"], row["n_clear"]) == (pytest.approx(0.8436, abs=5e-5), 1.0)
+    outcomes = {t["scene_id"]: t["outcome"] for t in row["trail"]}
+    assert outcomes == {"a": "unclassified", "b": "used"}
+    later = _month(_SQUARE, [cloud], reader, checks=Checks(RULES, history=row["records"][1:]))
+    assert later["valid_fraction"] == 0.0
+
+
 def test_unreadable_scene_is_dropped_and_reported() -> None:
     """The rest is exactly as without the scene, but its knowledge date counts: the flag came with it."""
     reader = MemoryReader()

@@ -176,6 +176,20 @@ def test_what_is_said_of_a_month_does_not_change_with_the_next() -> None:
         assert same["bits"].tolist() == early["bits"].tolist()
 
 
+def test_a_standstill_over_a_months_end_is_judged_in_each_by_itself() -> None:
+    """It begins ten hours before the end of June and lasts for days: June shows ten hours of it, July all of them."""
+    value = noisy(27.0, 900)
+    value[710:800] = value[710]
+    got = hours(flagged(readings(value, "air_temperature")), "stuck")
+    assert got == list(range(720, 800))
+
+
+def test_a_spike_at_a_months_end_waits_for_no_later_reading() -> None:
+    value = noisy(27.0, 900)
+    value[[718, 719, 730]] = 40.0, 27.0, 40.0
+    assert hours(flagged(readings(value, "air_temperature")), "spike") == [730]
+
+
 def test_intervals_hold_raw_values_and_every_flag_has_a_meaning() -> None:
     value = noisy(0.3)
     value[300], value[400:403] = 0.45, 0.7

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -203,3 +204,16 @@ def test_every_section_of_the_features_assumptions_belongs_to_their_identity() -
     sections = {s for name in ("features", "imagery") for s in yaml.safe_load((folder / f"{name}.yaml").read_text())}
     assert sections <= set(ASSUMPTIONS)
     assert Rules.of(packaged()) == RULES
+
+
+def test_a_plantation_that_no_scene_without_a_footprint_reaches_stops_nothing(plain: Path, tmp_path: Path) -> None:
+    for item in (plain.parent / "scenes" / "SIM-001").glob("*/*.json"):
+        item.write_bytes(json.dumps({**json.loads(item.read_text("utf-8")), "geometry": None}).encode())
+    run_world(plain, tmp_path / "out", DATES[-1], stages=("features",))
+    found = newest(tmp_path / "out", DATES[-1])
+    scenes, rows = found["features_scenes"], found["features"]
+    beside = scenes[scenes["plantation_id"] != "SIM-001"]
+    assert set(beside["outcome"]) == {"no_pixels"}
+    assert (beside["known_at"] <= DATES[-1]).all()
+    assert rows.loc[rows["plantation_id"] != "SIM-001", "quality_flag"].str.contains("no_imagery").all()
+    assert rows.loc[rows["plantation_id"] == "SIM-001", "ndvi"].notna().any()

@@ -87,6 +87,39 @@ def test_grid_mean_over_an_estate_weights_by_overlap(calm):
     np.testing.assert_allclose(mean, 0.75 * cells[:, 0] + 0.25 * cells[:, 1], atol=1e-6)
 
 
+def test_a_product_of_rain_errs_as_told(calm):
+    days, values = weather.region_weather(2, "sabah", calm, dt.date(2005, 1, 1), dt.date(2024, 12, 31))
+    bounds, error = (117.0, 5.0, 117.2, 5.1), weather.GridError()
+    got = weather.product(2, "sabah", days, values, bounds, 0.1, error)
+    assert np.allclose(np.diff(got.longitude), 0.3)
+    assert np.allclose(np.diff(got.latitude), -0.3)
+    assert (got.longitude[0] - 0.15 <= 117.0) & (got.longitude[-1] + 0.15 >= 117.2)
+    west, south = float(got.longitude[1]) - 0.15, float(got.latitude[1]) - 0.15
+    inner = (west + 0.15, south + 0.15, west + 0.16, south + 0.16)
+    fine = weather.grid(2, "sabah", days, values, inner, 0.1)
+    true = fine.precipitation.mean(("latitude", "longitude")).to_numpy().astype(float)
+    rain = got.precipitation[:, 1, 1].to_numpy().astype(float)
+    wet = true > 0
+    assert np.std(np.log(rain[wet & (true > 3)] / true[wet & (true > 3)])) == pytest.approx(0.3, abs=0.03)
+    monthly = [rain[wet & (days.month == m)].sum() / true[wet & (days.month == m)].sum() - 1 for m in range(1, 13)]
+    # three standard errors of a calendar month: 0.3 x 1.8 (heavy days weigh more) on about 200 wet days
+    assert np.abs(monthly).max() < error.monthly_bias + 3 * 0.3 * 1.8 / np.sqrt(200)
+    assert (rain[~wet] > 0).mean() == pytest.approx(0.14, abs=0.03)
+
+
+def test_a_product_without_errors_is_the_mean_of_its_cells(calm):
+    days, values = weather.region_weather(2, "sabah", calm, dt.date(2024, 1, 1), dt.date(2024, 3, 1))
+    got = weather.product(
+        2, "sabah", days, values, (117.0, 5.0, 117.2, 5.1), 0.1, weather.GridError(3, 0.0, 0.0, 0.0, 0.0)
+    )
+    lon, lat = float(got.longitude[1]), float(got.latitude[1])
+    fine = weather.grid(2, "sabah", days, values, (lon - 0.01, lat - 0.01, lon + 0.01, lat + 0.01), 0.1)
+    near = fine.sel(longitude=slice(lon - 0.14, lon + 0.14), latitude=slice(lat + 0.14, lat - 0.14))
+    assert near.precipitation.shape[1:] == (3, 3)
+    mean = near.precipitation.mean(("latitude", "longitude"))
+    np.testing.assert_allclose(got.precipitation[:, 1, 1], mean, atol=0.051)
+
+
 def test_a_cell_does_not_depend_on_the_extent(calm):
     days, values = weather.region_weather(2, "sabah", calm, dt.date(2024, 1, 1), dt.date(2024, 3, 1))
     small = weather.grid(2, "sabah", days, values, (117.0, 5.0, 117.1, 5.1), 0.1)

@@ -90,6 +90,33 @@ def test_too_little_rain_to_tell_asks_for_the_rule_and_none_at_all_needs_none(tm
         opened(tmp_path, dataset(dry), "one.nc")
 
 
+@pytest.mark.parametrize("cut", ["days", "dry month"])
+def test_files_that_tell_nothing_alone_accumulate_as_the_others_or_all_of_them_together(
+    tmp_path: Path, cut: str
+) -> None:
+    rain = hourly_rain()
+    rain[:120] *= cut == "days"
+    whole = dataset(since_midnight(rain) / 1e3)
+    if cut == "days":  # 00 to 23 UTC, as downloads by day come: none holds a day from 01 to 24
+        parts = [p for _, p in whole.groupby(whole["valid_time"].dt.floor("D"))][:-1]
+    else:
+        parts = [whole.isel(valid_time=slice(0, 100)), whole.isel(valid_time=slice(100, 240))]
+    paths = [tmp_path / f"{n}.nc" for n in range(len(parts))]
+    for path, part in zip(paths, parts, strict=True):
+        part.to_netcdf(path)
+    found = open_grid([str(p) for p in reversed(paths)], Quarantine())
+    assert found is not None
+    assert [p.attrs["accumulation"] for p in found.parts] == ["era5-land"]
+    (joined,) = found.parts
+    np.testing.assert_allclose(joined["precipitation"].to_numpy(), since_midnight(rain)[: joined.sizes["time"]])
+
+
+def test_a_single_wet_day_of_hours_from_midnight_is_not_taken_for_zeros(tmp_path: Path) -> None:
+    day = dataset(since_midnight(hourly_rain()) / 1e3).isel(valid_time=slice(23, 47))  # 00 to 23 UTC
+    with pytest.raises(SourceError, match=r"cannot be told from its values \(got 0 of 0 days"):
+        opened(tmp_path, day)
+
+
 def test_later_hours_change_nothing_of_the_rule_and_a_dry_month_is_passed_over(tmp_path: Path) -> None:
     hours = pd.date_range("2024-01-01T01:00", periods=24 * 80, freq="h")
     rain = np.zeros((len(hours), 2, 2))

@@ -91,6 +91,18 @@ def test_a_month_is_judged_by_itself_and_by_what_came_before(tmp_path: Path) -> 
     pd.testing.assert_frame_equal(whole.iloc[: len(part)], part)
 
 
+def test_a_later_revision_in_another_unit_changes_nothing_before(tmp_path: Path) -> None:
+    metric = weather().drop(columns="precipitation")
+    imperial = american(weather()).drop(columns="precipitation")
+    for one, other in ((metric, imperial), (imperial, metric)):
+        before, _ = read(tmp_path, one)
+        revisions = [other.assign(known_at=f"2024-{month}-01") for month in ("06", "07")]
+        both, _ = read(tmp_path, pd.concat([one, *revisions]))
+        first = both[both["known_at"] < "2024-05-30"].reset_index(drop=True)
+        pd.testing.assert_frame_equal(first, before, check_exact=True)
+        assert both[["t2m_min", "t2m_max"]].notna().all(axis=None)
+
+
 def test_declared_units_are_used_without_a_word_and_wrong_ones_named(tmp_path: Path) -> None:
     units = {"precipitation": "inches", "t2m_min": "degF", "t2m_max": "°F"}
     got, told = read(tmp_path, american(weather()), units=units)

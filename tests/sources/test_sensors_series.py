@@ -49,6 +49,28 @@ def test_a_running_total_gives_the_rain_between_readings_and_survives_resets(tmp
     assert got["value"].to_numpy() == pytest.approx([0.6, 0.0, 1.0, 0.2])
     assert bad[["row", "action"]].values.tolist() == [[1, "rejected"], [4, "repaired"]]
     assert bad["reason"].iloc[1] == "the counter was set back; counted from zero"
+    as_simulated, _ = readings(tmp_path, *hourly([100, 103, 103, 5, 6], "total counts", "rain"))
+    assert as_simulated["value"].tolist() == got["value"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("totals", "rain", "reasons"),
+    [
+        ([100, 103, 98, 104], [3, 1], ["falls a little"]),
+        ([100, 103, -1, 104], [3, 1], ["cannot be negative"]),
+        ([100, 103, 9999, 104], [3, 1], ["rises by more than can fall"]),
+        ([100, 103, 102.95, 104], [3, 0, 1], []),
+    ],
+)
+def test_a_disturbed_running_total_adds_no_rain(
+    tmp_path: Path, totals: list[float], rain: list[float], reasons: list[str]
+) -> None:
+    """True rain is 4 mm each time; what a bad reading hides falls to the next good one."""
+    got, bad = readings(tmp_path, *hourly(totals, "total mm", "rain"))
+    assert got["value"].to_numpy() == pytest.approx(rain)
+    told = bad["reason"].tolist()[1:]  # the first reading of a counter is always left out
+    assert len(told) == len(reasons)
+    assert all(r in t for r, t in zip(reasons, told, strict=True))
 
 
 def test_a_counter_uploaded_twice_counts_once(tmp_path: Path) -> None:
@@ -141,6 +163,13 @@ HOSTILE = [
     *dated("13/04/2024", "03/04/2024", station="T"),
     "A,S,s2,rain,,2024-01-01T02:00:00Z,107,total tips",
 ]
+
+
+def test_a_wrong_unit_is_seen_over_all_files_of_a_sensor(tmp_path: Path) -> None:
+    """Sixteen readings in percent that are declared as fractions, eight in each file: alone too few to be sure."""
+    rows = hourly([25.0 + i / 10 for i in range(16)], "m3/m3")
+    got = split(tmp_path, [rows[:8], rows[8:]])
+    assert got["value"].to_numpy() == pytest.approx([0.25 + i / 1000 for i in range(16)])
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -189,6 +189,18 @@ def test_item_without_collection_counts_if_it_is_level_2a(tmp_path: Path) -> Non
     assert [s.id for s in scenes(write(tmp_path / "i.json", collection(item("a", collection=None))))] == ["a"]
 
 
+def test_of_twins_the_one_whose_files_are_there_stays(tmp_path: Path) -> None:
+    """The newer item names files that do not exist."""
+    for name in ("red.tif", "scl.tif"):
+        (tmp_path / name).write_bytes(b"")
+    old, new = item("a", keys="B04 SCL"), item("a", keys="B04 SCL", properties={"created": "2024-05-01T00:00:00Z"})
+    for asset, name in zip(old["assets"].values(), ("red.tif", "scl.tif"), strict=True):
+        asset["href"] = name
+    for order in ((old, new), (new, old)):
+        (scene,) = scenes(write(tmp_path / "i.json", collection(*order)))
+        assert scene.assets["B04"].href.endswith("red.tif")
+
+
 def test_source_without_classification(tmp_path: Path) -> None:
     (scene,) = scenes(write(tmp_path / "i.json", item(keys="B04 B08")))
     assert sorted(scene.assets) == ["B04", "B08"]
