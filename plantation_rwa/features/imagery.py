@@ -154,6 +154,7 @@ def _flags(found: _Look, lost: bool) -> set[str]:
         "no_scl": any("SCL" not in s.assets for s in found.touching),
         "haze_left_out": any(v.air in {"haze", "ndvi_drop"} for v in found.verdicts),
         "offset_inferred": any(v.inferred and v.used for v in found.verdicts),
+        "offset_untested": any(v.offset_check == "no_history" and v.used for v in found.verdicts),
     }
     return {name for name, raised in checks.items() if raised}
 

@@ -11,6 +11,7 @@ FLAGS: dict[str, str] = {
     "scl_lenient": "strict cloud mask left too little; lenient classes were used",
     "no_scl": "a scene has no classification: left out beside scenes that have one, else masked by nodata alone",
     "point": "the register gives a point: no pixel statistics, declared area only",
+    "offset_untested": "pixels look as if an offset were left in, but the plantation has no past yet to tell by",
     "haze_left_out": "an observation of the month was left out: haze by the plantation's own past",
     "offset_inferred": "the pixels of a scene contradict its metadata: its radiometric offset was corrected",
     "scene_unreadable": "a scene of the month could not be read",

@@ -159,6 +159,16 @@ def test_a_scene_without_classification_is_left_out_beside_one_that_has_it() -> 
     assert later["valid_fraction"] == 0.0
 
 
+def test_a_first_scene_that_looks_shifted_is_believed_and_flagged() -> None:
+    """+1000 in every band under a claim of 0: NDVI 0.54, and no past that could tell."""
+    reader = MemoryReader()
+    shifted = {b: v + 1000 for b, v in palm().items() if b != "SCL"}
+    row = _month(_SQUARE, [reader.scene("a", palm(**shifted))], reader)
+    assert row["flags"] == ["offset_untested"]
+    assert row["ndvi"] == pytest.approx(0.5412, abs=1e-4)
+    assert row["offset_inferred"] is False
+
+
 def test_unreadable_scene_is_dropped_and_reported() -> None:
     """The rest is exactly as without the scene, but its knowledge date counts: the flag came with it."""
     reader = MemoryReader()
