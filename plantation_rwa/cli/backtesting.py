@@ -45,7 +45,8 @@ def backtest(config_path: Path, out: Path | None, runner: str, *, value: bool) -
                 "n",
             ]
             table(protocol.replace("_", " "), columns, rows, right=columns[2:])
-    say("none: a baseline's spread needs 24 past errors; no_... and unseen: June and December origins only, fewer months")
+    say("none: a baseline's spread needs 24 past errors")
+    say("no_... and unseen: June and December origins only, so not the months of the other lines")
     for failure in found.failures:
         error(failure)
     say(f"origins: {found.origins[0]} to {found.origins[-1]}; all horizons, regions and metrics in the tables below")
