@@ -12,7 +12,7 @@ from plantation_rwa.run.forecast import with_flags, with_geometry, with_simulate
 from plantation_rwa.run.session import Session, code_hash, short
 from plantation_rwa.valuation.run import MarketTables, value
 
-TABLES = ("cash_flows", "valuations", "curves", "pools")
+TABLES = ("cash_flows", "valuations", "curves", "price_model", "pools")
 _MARKET = ("futures", "prices", "fx", "rates", "fiscal")
 
 
@@ -62,6 +62,7 @@ def valuation_tables(
         "valuations": with_geometry(session, with_flags(session, result.valuations)),
         "cash_flows": result.cash_flows,
         "curves": result.curves,
+        "price_model": result.price_model,
         "pools": with_simulated(session, result.pools),
     }
 

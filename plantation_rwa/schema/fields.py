@@ -193,6 +193,8 @@ _VALUATION_FIELDS = (
     _text("symbol", "Futures symbol."),
     _text("delivery_month", "Delivery month, YYYY-MM."),
     _price("forward", "Forward price per t at the 15th of the delivery month."),
+    _float("log_sd", "1", "Standard deviation of the log price in the delivery month, by the price model.", 6, 0.0),
+    Field("settle_date", "date", "", "Day of the settlements that make the curve, or of the price where it is flat."),
     _fraction("share", "Share of the base revenue that the right pays."),
     _int("tenor_months", "month", "Months of accrual.", 1),
     _money(

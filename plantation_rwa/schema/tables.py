@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from plantation_rwa.schema.backtest_fields import METRIC_FIELDS, PREDICTION_FIELDS
 from plantation_rwa.schema.fields import FIELDS, Field
+from plantation_rwa.schema.price_fields import PRICE_MODEL_FIELDS
 
 
 @dataclass(frozen=True)
@@ -147,9 +148,17 @@ TABLES: dict[str, Table] = {
         Table(
             "curves",
             "Forward curve by delivery month, at the 15th.",
-            _words("symbol delivery_month forward currency curve_source fv_level"),
+            _words("symbol delivery_month forward currency curve_source fv_level log_sd settle_date"),
             ("symbol", "delivery_month"),
             required=_words("symbol delivery_month forward currency curve_source fv_level"),
+        ),
+        Table(
+            "price_model",
+            "Parameters of the price paths: calibrated with standard errors, or assumed and why.",
+            tuple(f.name for f in PRICE_MODEL_FIELDS),
+            ("parameter",),
+            required=_words("parameter value method unit note"),
+            own=PRICE_MODEL_FIELDS,
         ),
         Table(
             "valuations",

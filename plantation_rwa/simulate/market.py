@@ -11,12 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
-from plantation_rwa.calendars import packaged_holidays, preceding_business_day
+from plantation_rwa.calendars import last_trading_day, listed_contracts, packaged_holidays
 from plantation_rwa.periods import Month, month_range
 from plantation_rwa.streams import stream
 
 #: two-factor term structure of the simulated curve (domain/valuation.md 2.3, prior)
-KAPPA, DAILY_SD, LISTED = 1.2, 0.012, 24
+KAPPA, DAILY_SD = 1.2, 0.012
 #: Malaysian zero curve in fractions at 1, 2, 3, 5, 10 years (domain/valuation.md 2.3, sample curve), and shifts
 TENORS, ZERO = (1.0, 2.0, 3.0, 5.0, 10.0), (0.0305, 0.0312, 0.0318, 0.0330, 0.0350)
 RATE_SHIFT = {"MYR": 0.0, "IDR": 0.0310, "USD": 0.0075}
@@ -101,21 +101,6 @@ def trading_days(last: dt.date, count: int) -> pd.DatetimeIndex:
     return days[[d.date() not in holidays for d in days]][-count:]
 
 
-def last_trading_day(month: Month) -> dt.date:
-    """The 15th, or the trading day before it (domain/valuation.md 2.1)."""
-    return preceding_business_day(dt.date(month.year, month.number, 15), packaged_holidays("MY"))
-
-
-def listed(day: dt.date) -> list[Month]:
-    """Contracts listed on a day: spot and the next 11 months, then odd months, 24 in all."""
-    spot = Month.of(day)
-    if last_trading_day(spot) < day:
-        spot = spot + 1
-    near = [spot + i for i in range(12)]
-    far = [m for m in (spot + i for i in range(12, 40)) if m.number % 2 == 1]
-    return near + far[: LISTED - 12]
-
-
 def futures(seed: int, monthly: pd.Series, last: dt.date, days: int) -> pd.DataFrame:
     """Daily settlements of FCPO about a monthly price.
 
@@ -132,7 +117,7 @@ def futures(seed: int, monthly: pd.Series, last: dt.date, days: int) -> pd.DataF
         Contract columns, sorted by day and contract; whole MYR. ``ln F(T) = exp(-kappa T) chi + xi + noise`` with xi
         the two-year mean of the log price and chi the rest.
     """
-    rng = stream(seed, "futures")
+    rng, closed = stream(seed, "futures"), packaged_holidays("MY")
     dates = trading_days(last, days)
     months = [Month.parse(str(m)) for m in monthly.index]
     middle = np.array([dt.date(m.year, m.number, 15).toordinal() for m in months], dtype=float)
@@ -145,8 +130,8 @@ def futures(seed: int, monthly: pd.Series, last: dt.date, days: int) -> pd.DataF
         at = min(float(day.toordinal()), middle[-1])
         xi = float(anchor(at))
         chi = float(path(at)) + wiggle - xi
-        for position, contract in enumerate(listed(day.date())):
-            years = max(0, (last_trading_day(contract) - day.date()).days) / 365.0
+        for position, contract in enumerate(listed_contracts(day.date(), closed)):
+            years = max(0, (last_trading_day(contract, closed) - day.date()).days) / 365.0
             settle = np.exp(np.exp(-KAPPA * years) * chi + xi) + rng.normal(0, 3.0)
             interest = 60000.0 * np.exp(-(((position - 2.0) / 4.0) ** 2)) * np.exp(rng.normal(0, 0.1)) + 900.0 * np.exp(
                 -position / 9.0

@@ -56,6 +56,11 @@ def register_columns(assumptions: Assumptions) -> dict[str, ColumnSpec]:
         ),
         "oer": fraction("oer"),
         "ker": fraction("ker"),
+        "realised_price_factor": ColumnSpec(
+            "float",
+            lower=assumptions.number("plausibility.realised_factor_min"),
+            upper=assumptions.number("plausibility.realised_factor_max"),
+        ),
         "scheme": ColumnSpec("choice", values=SCHEMES),
         "timezone": ColumnSpec("text"),
         "tenure_end": ColumnSpec("date"),

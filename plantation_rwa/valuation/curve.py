@@ -12,35 +12,13 @@ from typing import Literal
 import pandas as pd
 
 from plantation_rwa.assumptions import Assumptions
-from plantation_rwa.calendars import business_days, preceding_business_day
 from plantation_rwa.periods import Month
+from plantation_rwa.valuation.nodes import NodeRules, days_of, usable
 
 CurveSource = Literal["settlement", "interpolated", "extrapolated"]
 
 #: IFRS 13 level of a price input by where it comes from.
 FV_LEVEL: dict[str, int] = {"settlement": 1, "interpolated": 2, "extrapolated": 3}
-
-
-def last_trading_day(contract: Month, holidays: Set[dt.date]) -> dt.date:
-    """Last trading day of an FCPO contract: the 15th, or the business day before it.
-
-    Source: Bursa Malaysia Derivatives FCPO specification (domain/valuation.md 2.1).
-    """
-    return preceding_business_day(dt.date(contract.year, contract.number, 15), holidays)
-
-
-def listed_contracts(day: dt.date, holidays: Set[dt.date]) -> list[Month]:
-    """The 24 contracts listed on a day: spot and the next eleven months, then odd months (domain/valuation.md 2.1)."""
-    spot = Month.of(day)
-    if last_trading_day(spot, holidays) < day:
-        spot += 1
-    months = [spot + i for i in range(12)]
-    later = spot + 12
-    while len(months) < 24:
-        if later.number % 2 == 1:
-            months.append(later)
-        later += 1
-    return months
 
 
 @dataclass(frozen=True)
@@ -57,6 +35,8 @@ class ForwardCurve:
         Settlements at the nodes.
     contracts
         Delivery month of each node.
+    settled
+        Day of the settlements, or of the price.
     growth
         Continuous growth per year beyond the last node (ACT/365F).
     quoted
@@ -68,6 +48,7 @@ class ForwardCurve:
     days: tuple[int, ...]
     prices: tuple[float, ...]
     contracts: tuple[Month, ...]
+    settled: dt.date
     growth: float = 0.0
     quoted: bool = True
 
@@ -97,19 +78,24 @@ class ForwardCurve:
         return "settlement" if dt.date(month.year, month.number, 15).toordinal() in self.days else "interpolated"
 
 
-def flat_curve(symbol: str, currency: str, price: float, as_of: dt.date) -> ForwardCurve:
-    """The fallback without futures: today's physical price for all months, Level 3 throughout."""
-    return ForwardCurve(symbol, currency, (as_of.toordinal(),), (price,), (Month.of(as_of),), quoted=False)
+def flat_curve(symbol: str, currency: str, price: float, as_of: dt.date, day: dt.date | None = None) -> ForwardCurve:
+    """The fallback without futures: the last physical price, of ``day``, for all months, Level 3 throughout."""
+    days, contracts = (as_of.toordinal(),), (Month.of(as_of),)
+    return ForwardCurve(symbol, currency, days, (price,), contracts, settled=day or as_of, quoted=False)
 
 
 def build_curve(
-    futures: pd.DataFrame, as_of: dt.date, assumptions: Assumptions, holidays: Set[dt.date]
+    futures: pd.DataFrame,
+    as_of: dt.date,
+    assumptions: Assumptions,
+    holidays: Set[dt.date],
+    growth: float | None = None,
 ) -> ForwardCurve | None:
     """Forward curve from the newest day of settlements.
 
     Contracts already expired, a spot contract in its last trading days (delivery squeeze) and contracts
     beyond the last liquid one are left out; liquid means enough open interest or, where a day has none,
-    one of the first contracts.
+    one of the first contracts. A curve is of one day: a contract missing on it is not taken from a day before.
 
     Parameters
     ----------
@@ -121,53 +107,28 @@ def build_curve(
         Section ``curve``.
     holidays
         Closing days of the exchange.
+    growth
+        Continuous growth per year beyond the last node, of the calibrated price model; None for the assumed one.
+        Either is held within the assumed cap.
 
     Returns
     -------
     ForwardCurve or None
         None if no settlement can be used.
     """
-    rows = futures[(futures["symbol"] == assumptions.text("curve.symbol")) & (futures["settle"] > 0)]
-    rows = rows[rows["settle_date"] <= pd.Timestamp(as_of)]
-    for day in sorted(rows["settle_date"].unique(), reverse=True):
-        curve = _curve_of_day(rows[rows["settle_date"] == day], pd.Timestamp(day).date(), as_of, assumptions, holidays)
-        if curve is not None:
-            return curve
-    return None
-
-
-def _curve_of_day(
-    rows: pd.DataFrame, settled: dt.date, as_of: dt.date, assumptions: Assumptions, holidays: Set[dt.date]
-) -> ForwardCurve | None:
-    rows = rows.sort_values(["contract", "settle"], kind="stable").drop_duplicates("contract", keep="last")
-    nodes = []
-    cells = (rows[c].tolist() for c in ("contract", "settle", "open_interest", "currency"))
-    for name, settle, lots, currency in zip(*cells, strict=True):
-        contract = Month.parse(str(name))
-        expiry = last_trading_day(contract, holidays)
-        if expiry >= settled:
-            nodes.append((contract, expiry, float(settle), None if pd.isna(lots) else float(lots), str(currency)))
-    liquid = _liquid(nodes, assumptions)
-    nodes = nodes[: liquid + 1]
-    if len(nodes) > 1 and business_days(settled, nodes[0][1], holidays) <= assumptions.number("curve.squeeze_days"):
-        nodes = nodes[1:]
-    alive = [n for n in nodes if n[1] > as_of]
-    if not alive:
-        return None
-    nodes = alive
+    rules = NodeRules.of(assumptions, holidays)
     cap = assumptions.number("curve.growth_cap")
-    return ForwardCurve(
-        symbol=assumptions.text("curve.symbol"),
-        currency=nodes[0][4],
-        days=tuple(n[1].toordinal() for n in nodes),
-        prices=tuple(n[2] for n in nodes),
-        contracts=tuple(n[0] for n in nodes),
-        growth=min(max(assumptions.number("curve.growth"), -cap), cap),
-    )
-
-
-def _liquid(nodes: list[tuple[Month, dt.date, float, float | None, str]], assumptions: Assumptions) -> int:
-    """Index of the last liquid node."""
-    least = assumptions.number("curve.min_open_interest")
-    enough = [i for i, node in enumerate(nodes) if node[3] is not None and node[3] >= least]
-    return enough[-1] if enough else int(assumptions.number("curve.contracts_without_oi")) - 1
+    growth = assumptions.number("curve.growth") if growth is None else growth
+    for settled, nodes in days_of(usable(futures, rules, as_of), rules):
+        alive = [n for n in nodes if n.expiry > as_of]
+        if alive:
+            return ForwardCurve(
+                symbol=rules.symbol,
+                currency=alive[0].currency,
+                days=tuple(n.expiry.toordinal() for n in alive),
+                prices=tuple(n.settle for n in alive),
+                contracts=tuple(n.contract for n in alive),
+                settled=settled,
+                growth=min(max(growth, -cap), cap),
+            )
+    return None

@@ -1,4 +1,4 @@
-"""Joint random drivers of a run: price, kernel ratio, exchange rates, K index, yield factors.
+"""Joint random drivers of a run: price, ENSO, kernel ratio, exchange rates, K index, yield factors.
 
 Every driver has its own Philox stream and is drawn month by month, so the first months of a longer run
 equal those of a shorter one, and no right's numbers depend on which others are valued with it. The second
@@ -19,6 +19,7 @@ from plantation_rwa import distributions
 from plantation_rwa.assumptions import Assumptions
 from plantation_rwa.periods import Month, year_fraction
 from plantation_rwa.streams import stream
+from plantation_rwa.valuation.correlation import NAMES, Correlation
 from plantation_rwa.valuation.schwartz_smith import SchwartzSmith
 
 FloatArray = NDArray[np.float64]
@@ -61,14 +62,25 @@ class Drivers:
     paths
         Joint paths.
     assumptions
-        Sections ``price_model``, ``pk``, ``fx``, ``k_index``, ``yield``.
+        Sections ``drivers``, ``pk``, ``fx``, ``k_index``, ``yield``.
+    model
+        Price model; None for the prior of the section ``price_model``.
     """
 
-    def __init__(self, seed: int, as_of: dt.date, months: int, paths: int, assumptions: Assumptions) -> None:
+    def __init__(
+        self,
+        seed: int,
+        as_of: dt.date,
+        months: int,
+        paths: int,
+        assumptions: Assumptions,
+        model: SchwartzSmith | None = None,
+    ) -> None:
         self.seed, self.as_of, self.months, self.paths = seed, as_of, months, paths
         self.assumptions = assumptions
         self.times = month_times(as_of, months)
-        self.model = SchwartzSmith.prior(assumptions)
+        self.model = model or SchwartzSmith.prior(assumptions)
+        self.correlation = driver_correlation(assumptions)
         self._fx: dict[str, FloatArray] = {}
         self._region: tuple[str, FloatArray] | None = None
 
@@ -92,7 +104,7 @@ class Drivers:
     def kernel(self) -> FloatArray:
         """Kernel ratio over its expectation, ``(months, paths)``: exponential of a log-OU deviation from zero."""
         kappa, sigma = self.assumptions.number("pk.kappa"), self.assumptions.number("pk.sigma")
-        normals = self._draw("pk")[:, 0]
+        normals = self._shock("pk")
         out, deviation, before = np.empty_like(normals), np.zeros(self.paths), 0.0
         for i, t in enumerate(self.times.tolist()):
             step = sigma * math.sqrt(-math.expm1(-2 * kappa * (t - before)) / (2 * kappa))
@@ -117,21 +129,60 @@ class Drivers:
     def _k_normals(self) -> FloatArray:
         return np.ascontiguousarray(self._draw("k_index")[:, 0])
 
-    def fx(self, currency: str, reporting: str) -> FloatArray:
-        """Exchange rate over its forward, reporting per local currency: lognormal, expectation exactly 1."""
-        key = f"{currency}/{reporting}"
+    def fx(self, currency: str, reporting: str, priced: str = "") -> FloatArray:
+        """Exchange rate over its forward, reporting per local currency: lognormal, expectation exactly 1.
+
+        Parameters
+        ----------
+        priced
+            Currency of the futures curve: a rate into or out of it moves with the palm oil price.
+        """
+        key, side = f"{currency}/{reporting}", int(priced == reporting) - int(priced == currency)
         if key not in self._fx:
-            vol = self.assumptions.number("fx.vol")
-            normals = self._draw("fx", key)[:, 0]
+            vol, own = self.assumptions.number("fx.vol"), self._draw("fx", key)[:, 0]
+            normals = side * self._shock("fx", own) if side else own
             steps = np.sqrt(np.diff(self.times, prepend=0.0))
             walk = np.cumsum(vol * steps[:, None] * normals, axis=0)
             self._fx[key] = np.exp(walk - 0.5 * vol**2 * self.times[:, None])
         return self._fx[key]
 
+    def _shock(self, name: str, own: FloatArray | None = None) -> FloatArray:
+        """Standard normals of a shared driver, correlated with those drawn before it, ``(months, paths)``."""
+        weights = self.correlation.weights(name)
+        out: FloatArray = weights[-1] * (self._independent(name) if own is None else own)
+        for weight, other in zip(weights[:-1], NAMES, strict=False):
+            if weight != 0.0:
+                out += weight * self._independent(other)
+        return out
+
+    def _independent(self, name: str) -> FloatArray:
+        """The driver's own normals; of palm oil the standardised shock of its log price."""
+        if name == "cpo":
+            return self._price[1]
+        if name == "enso":
+            return self._enso[self._lag :]
+        return self._draw({"yield": "yield_common"}.get(name, name))[:, 0]
+
+    def realised(self, plantation_id: str) -> FloatArray:
+        """What a mill pays this plantation over the formula's price, expectation 1 and for all months, ``(paths,)``."""
+        sd = self.assumptions.number("farm_gate.realised_sd")
+        normals = antithetic(self.seed, "realised", plantation_id, 1, self.paths)[0, 0]
+        return np.asarray(np.exp(sd * normals - 0.5 * sd * sd))
+
+    @property
+    def _lag(self) -> int:
+        return int(self.assumptions.number("drivers.enso_lag_months"))
+
+    @cached_property
+    def _enso(self) -> FloatArray:
+        """Independent ENSO normals from the lag before the valuation date on, ``(lag + months, paths)``."""
+        return antithetic(self.seed, "enso", "", self._lag + self.months, self.paths)[:, 0]
+
     @cached_property
     def _common(self) -> FloatArray:
-        rho = self.assumptions.number("yield.price_correlation")
-        return rho * self._price[1] + math.sqrt(1 - rho * rho) * self._draw("yield_common")[:, 0]
+        """Innovations of the common yield factor: ENSO of some months before, and what it does not explain."""
+        link = self.assumptions.number("drivers.enso_link")
+        return link * self._enso[: self.months] + math.sqrt(1 - link * link) * self._shock("yield")
 
     def _regional(self, region: str) -> FloatArray:
         if self._region is None or self._region[0] != region:
@@ -154,6 +205,19 @@ class Drivers:
 
     def _draw(self, driver: str, key: str = "", factors: int = 1) -> FloatArray:
         return antithetic(self.seed, driver, key, self.months, self.paths, factors)
+
+
+def driver_correlation(assumptions: Assumptions) -> Correlation:
+    """Correlation of the month's shocks, made valid where the assumptions contradict each other.
+
+    The entry of palm oil and yield is that of the part of the common yield shock that ENSO does not explain: the
+    price is correlated with the whole of it as assumed.
+    """
+    link = assumptions.number("drivers.enso_link")
+    rest = math.sqrt(1 - link * link)
+    wanted = assumptions.number("yield.price_correlation") / rest
+    pairs = {str(k): float(v) for k, v in assumptions.table("drivers.correlation").items()}
+    return Correlation.of({**pairs, "cpo-yield": min(max(wanted, -1.0), 1.0)})
 
 
 def yields(scores: FloatArray, quantiles: FloatArray) -> FloatArray:

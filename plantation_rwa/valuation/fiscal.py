@@ -70,6 +70,14 @@ class FiscalTable:
             values |= {rule[0]: rule[3] for rule in current if not _BAND.match(rule[0]) or rule[1] == ladder}
         return values
 
+    def held_over(self, schedule: str, places: tuple[str, ...], day: dt.date) -> bool:
+        """Whether a schedule is kept in force on a day only because nothing follows it."""
+        for place in places:
+            begun = [rule for rule in self._rules.get((schedule, place), ()) if rule[1] <= day]
+            if begun and not any(rule[2] >= day for rule in begun):
+                return True
+        return False
+
     def value(self, schedule: str, key: str, places: tuple[str, ...], day: dt.date) -> float | None:
         """One value of a schedule on a day; None if no rule is known."""
         return self.schedule(schedule, places, day).get(key)
@@ -84,36 +92,30 @@ class FiscalTable:
         return self._series[asked]
 
 
-def band_value(bands: dict[str, float], amount: float) -> float | None:
-    """Value of the band an amount lies in: keys ``<=X`` (upper bound included) and one ``>X``.
+def band_values(bands: dict[str, float], amounts: FloatArray) -> FloatArray | None:
+    """Value of the band that each amount lies in: keys ``<=X`` (upper bound included) and one ``>X``.
 
-    The whole amount takes the value of its band; returns None without bands.
+    The whole amount takes the value of its band. None without bands; an amount above all bounds takes the last
+    band's value.
     """
-    parsed = sorted((float(m[2]), m[1], v) for k, v in bands.items() if (m := _BAND.match(k.strip())))
-    if not parsed or math.isnan(amount):
+    parsed = sorted((float(m[2]), m[1] == ">", v) for k, v in bands.items() if (m := _BAND.match(k.strip())))
+    if not parsed:
         return None
-    for bound, sign, value in parsed:
-        if sign == "<=" and amount <= bound:
-            return value
-    return parsed[-1][2]
+    bounds = [bound for bound, above, _ in parsed if not above]
+    values = [value for _, above, value in parsed if not above]
+    last = parsed[-1][2]
+    return np.asarray(np.array([*values, last])[np.searchsorted(bounds, amounts, side="left")])
+
+
+def band_value(bands: dict[str, float], amount: float) -> float | None:
+    """:func:`band_values` of one amount; None without bands or without an amount."""
+    found = None if math.isnan(amount) else band_values(bands, np.array([amount]))
+    return None if found is None else float(found[0])
 
 
 def export_duty_rate_my(fiscal: FiscalTable, customs_value: float, day: dt.date) -> float | None:
     """Malaysian export duty on CPO as fraction of the whole customs value (MYR per t); domain/valuation.md 1.2."""
     return band_value(fiscal.schedule("export_duty", ("MY",), day), customs_value)
-
-
-def export_duty_id(fiscal: FiscalTable, reference_price: float, day: dt.date) -> float | None:
-    """Indonesian export duty (bea keluar) on CPO, USD per t, by reference price; domain/valuation.md 1.4."""
-    return band_value(fiscal.schedule("export_duty", ("ID",), day), reference_price)
-
-
-def export_levy_id(fiscal: FiscalTable, reference_price: float, day: dt.date) -> float | None:
-    """Indonesian export levy (pungutan ekspor) on CPO, USD per t: share of the reference price or a fixed amount."""
-    rules = fiscal.schedule("export_levy", ("ID",), day)
-    if "share_of_hr" in rules:
-        return rules["share_of_hr"] * reference_price
-    return rules.get("usd_t")
 
 
 def windfall_levy_per_t(cpo: FloatArray | float, threshold: FloatArray | float, rate: float) -> FloatArray:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from plantation_rwa.assumptions import Assumptions
 from plantation_rwa.periods import Month, year_fraction
-from plantation_rwa.valuation import ffb_price, fiscal
+from plantation_rwa.valuation import ffb_price, fiscal, usd_netback
 from plantation_rwa.valuation.curve import FV_LEVEL, ForwardCurve, build_curve, flat_curve
 from plantation_rwa.valuation.drivers import Drivers
 from plantation_rwa.valuation.fiscal import FiscalTable
@@ -75,26 +75,43 @@ class Pricer:
         Joint paths of the run.
     reporting
         Portfolio currency.
+    growth
+        Growth of the forward beyond the last contract by the calibrated price model; None for the assumed one.
     """
 
-    def __init__(self, market: MarketTables, drivers: Drivers, reporting: str, assumptions: Assumptions) -> None:
+    def __init__(
+        self,
+        market: MarketTables,
+        drivers: Drivers,
+        reporting: str,
+        assumptions: Assumptions,
+        growth: float | None = None,
+    ) -> None:
         self._market, self._drivers, self._reporting, self._assumptions = market, drivers, reporting, assumptions
         self._as_of = drivers.as_of
         self._months = [Month.of(self._as_of) + (i + 1) for i in range(drivers.months)]
         self._prices = Prices(market.prices, self._as_of)
         self._fx = FxRates(market.fx, market.rates, self._as_of)
         self._fiscal = FiscalTable(market.fiscal)
-        self.futures_missing = False
+        self._growth = growth
         self.curve = self._run_curve()
         self._reference: dict[dt.date, float] = {}
 
     def _run_curve(self) -> ForwardCurve | None:
-        curve = build_curve(self._market.futures, self._as_of, self._assumptions, self._market.holidays)
-        if curve is not None:
-            return curve
-        self.futures_missing = True
+        curve = build_curve(self._market.futures, self._as_of, self._assumptions, self._market.holidays, self._growth)
         spot = self._prices.latest("cpo_my")
-        return None if spot is None else flat_curve("cpo_my", spot.currency or "MYR", spot.value, self._as_of)
+        if curve is not None or spot is None:
+            return curve
+        return flat_curve("cpo_my", spot.currency or "MYR", spot.value, self._as_of, spot.day)
+
+    def _curve_flags(self) -> set[str]:
+        """What there is to say about the curve: none, of an old day, or its price model not calibrated."""
+        if self.curve is None or not self.curve.quoted:
+            return {"curve_missing"}
+        flags = {"price_prior"} if self._growth is None else set[str]()
+        if (self._as_of - self.curve.settled).days > self._assumptions.number("curve.stale_days"):
+            flags.add("curve_stale")
+        return flags
 
     def plantation(self, row: Mapping[str, Any], age_years: float | None) -> PlantationPrices:
         """Prices of one plantation.
@@ -102,7 +119,8 @@ class Pricer:
         Parameters
         ----------
         row
-            Register row: ``country``, ``state``, ``region``, ``scheme``, ``oer``, ``ker``, ``planted_area_ha``.
+            Register row: ``plantation_id, country, state, region, scheme, oer, ker, realised_price_factor,
+            planted_area_ha``.
         age_years
             Mean age of the palms at the valuation date, None if unknown.
         """
@@ -118,14 +136,15 @@ class Pricer:
             flags.add("fx_missing")
         regions = [str(r) for r in (row.get("region"), row.get("state")) if not missing(r)]
         indonesian = str(scheme).startswith("id_")
-        if self.futures_missing:
-            flags.add("curve_missing")
+        flags |= self._curve_flags()
         series = "id" if indonesian else "my"
         spot_cpo = self._spot_cpo(series, local, regions)
         forward = self._forward_id(local, spot_cpo, regions, flags) if indonesian else self._forward_my(local, flags)
         if spot_cpo is None and forward is not None:
             spot_cpo = float(forward[0])
-        cpo = None if forward is None else self._cpo_paths(forward, local)
+        cpo = self._usd_paths(local, regions) if indonesian else None
+        if cpo is None and forward is not None:
+            cpo = self._cpo_paths(forward, local)
         if cpo is None:
             flags.add("no_price")
         ratio = self._kernel_ratio(series, local, spot_cpo, regions, flags)
@@ -133,9 +152,12 @@ class Pricer:
             mill_gate, spot_price = self._indeks_k(str(scheme), regions, age_years)
         else:
             mill_gate, spot_price = self._netback(row, country or "MY", flags)
+        level = row.get("realised_price_factor")
+        level = a.number("farm_gate.realised_factor") if missing(level) else float(level)  # type: ignore[arg-type]
+        paid = level * self._drivers.realised(str(row.get("plantation_id", "")))
         spot = None
         if spot_cpo is not None:
-            spot = spot_price(spot_cpo, ratio * spot_cpo) * (self._fx.spot(local, reporting) or 1.0)
+            spot = level * spot_price(spot_cpo, ratio * spot_cpo) * (self._fx.spot(local, reporting) or 1.0)
         sources = tuple(self.curve.source(m) if self.curve is not None else "extrapolated" for m in self._months)
         derived = indonesian or local != (self.curve.currency if self.curve is not None else local)
         levels = tuple(max(FV_LEVEL[s], 2 if derived else 1) for s in sources)
@@ -145,7 +167,7 @@ class Pricer:
             cpo=cpo,
             kernel_ratio=self._drivers.kernel * self._drivers.kernel_mean(ratio)[:, None],
             to_reporting=self._to(local, reporting),
-            mill_gate=mill_gate,
+            mill_gate=lambda oil, kernel, at: paid * mill_gate(oil, kernel, at),
             levy_per_t=self._windfall_levy(row, country, flags),
             spot=spot,
             sources=sources,
@@ -167,12 +189,32 @@ class Pricer:
         price, rate = self._prices.latest("hr_cpo_usd"), self._fx.spot("USD", local)
         if price is None or rate is None:
             return None
-        duty = fiscal.export_duty_id(self._fiscal, price.value, self._as_of)
-        levy = fiscal.export_levy_id(self._fiscal, price.value, self._as_of)
+        duty = usd_netback.export_duty_id(self._fiscal, price.value, self._as_of)
+        levy = usd_netback.export_levy_id(self._fiscal, price.value, self._as_of)
         if duty is None or levy is None:
             return None
         return ffb_price.domestic_from_usd(
             price.value, duty, levy, self._assumptions.number("indonesia.port_costs_usd_t"), rate
+        )
+
+    def _usd_paths(self, local: str, regions: list[str]) -> FloatArray | None:
+        """Domestic paths from the reference price where no domestic one is known: duty and levy follow the price."""
+        price, curve, a = self._prices.latest("hr_cpo_usd"), self.curve, self._assumptions
+        if price is None or curve is None or self._prices.latest("cpo_id", regions) is not None:
+            return None
+        pairs = ((curve.currency, "USD"), ("USD", local))
+        forwards = [[self._fx.forward(*pair, float(t)) for t in self._drivers.times] for pair in pairs]
+        if any(rate is None for line in forwards for rate in line):
+            return None
+        to_usd, to_local = (np.array(line, dtype=np.float64)[:, None] for line in forwards)
+        basis = price.value / self._futures_in("USD", curve.currency, price)
+        shape = np.array([curve.month(m) for m in self._months])[:, None] * to_usd * basis
+        dollar = self._shock("USD")
+        usd = self._drivers.price * shape * (self._shock(curve.currency) / dollar)
+        rates = to_local * (dollar / self._shock(local))
+        days = [dt.date(m.year, m.number, 15) for m in self._months]
+        return usd_netback.domestic_paths(
+            usd, rates, self._fiscal, days, price.value, a.number("indonesia.port_costs_usd_t")
         )
 
     def _curve_forwards(self) -> FloatArray | None:
@@ -242,7 +284,7 @@ class Pricer:
     def _shock(self, currency: str) -> FloatArray:
         if currency == self._reporting:
             return np.ones_like(self._drivers.price)
-        return self._drivers.fx(currency, self._reporting)
+        return self._drivers.fx(currency, self._reporting, self.curve.currency if self.curve is not None else "")
 
     def _to(self, local: str, reporting: str) -> FloatArray:
         if local == reporting:
@@ -311,6 +353,8 @@ class Pricer:
         values = self._fiscal.series(schedule, key, places, tuple(days))
         if any(v is None for v in values):
             flags.add("fiscal_missing")
+        if any(self._fiscal.held_over(schedule, places, day) for day in days):
+            flags.add("fiscal_ended")
         return np.array([v or 0.0 for v in values], dtype=np.float64)
 
     def _windfall_levy(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +11,9 @@ import pandas as pd
 
 from plantation_rwa.assumptions import Assumptions
 from plantation_rwa.periods import Month
+from plantation_rwa.valuation import price_model
 from plantation_rwa.valuation.curve import FV_LEVEL, ForwardCurve
-from plantation_rwa.valuation.drivers import Drivers
+from plantation_rwa.valuation.drivers import Drivers, month_times
 from plantation_rwa.valuation.market import MarketTables
 from plantation_rwa.valuation.pools import Pool, pool_name, pools_table
 from plantation_rwa.valuation.pricing import PlantationPrices, Pricer
@@ -23,11 +25,12 @@ __all__ = ["MarketTables", "ValuationResult", "value"]
 
 @dataclass(frozen=True)
 class ValuationResult:
-    """Tables of one valuation date, without geometry: ``cash_flows, valuations, curves, pools``."""
+    """Tables of one valuation date, without geometry: ``cash_flows, valuations, curves, price_model, pools``."""
 
     cash_flows: pd.DataFrame
     valuations: pd.DataFrame
     curves: pd.DataFrame
+    price_model: pd.DataFrame
     pools: pd.DataFrame
 
 
@@ -85,10 +88,11 @@ def value(
     terms.sort(key=lambda r: (r.plantation_id, r.right_id))
     first = Month.of(as_of) + 1
     horizon = max([12, *(r.last - first + 1 for r in terms)])
-    drivers = Drivers(seed, as_of, horizon, paths, assumptions)
+    prices = price_model.fit(market.futures, as_of, assumptions, market.holidays)
+    drivers = Drivers(seed, as_of, horizon, paths, assumptions, prices.model)
     run = Valuer(
         drivers=drivers,
-        pricer=Pricer(market, drivers, currency, assumptions),
+        pricer=Pricer(market, drivers, currency, assumptions, prices.growth),
         assumptions=assumptions,
         currency=currency,
         register=_by_key(register, "plantation_id"),
@@ -113,7 +117,8 @@ def value(
     return ValuationResult(
         cash_flows=pd.DataFrame(flows, columns=FLOW_COLUMNS),
         valuations=_valuations_frame(values),
-        curves=_curve_table(run.pricer.curve, as_of, assumptions),
+        curves=_curve_table(run.pricer.curve, drivers, assumptions),
+        price_model=price_model.price_model_table([*prices.rows, *price_model.driver_rows(drivers)]),
         pools=pools_table(pools, assumptions),
     )
 
@@ -147,15 +152,17 @@ def _valuations_frame(values: list[Row]) -> pd.DataFrame:
     return frame.astype({"nav_total_int": "Int64"})
 
 
-def _curve_table(curve: ForwardCurve | None, as_of: dt.date, assumptions: Assumptions) -> pd.DataFrame:
+def _curve_table(curve: ForwardCurve | None, drivers: Drivers, assumptions: Assumptions) -> pd.DataFrame:
     """Table ``curves``: a fixed number of months, whatever the rights need."""
-    columns = ["symbol", "delivery_month", "forward", "currency", "curve_source", "fv_level"]
+    columns = ["symbol", "delivery_month", "forward", "currency", "curve_source", "fv_level", "log_sd", "settle_date"]
     if curve is None:
         return pd.DataFrame(columns=columns)
-    months = [Month.of(as_of) + (i + 1) for i in range(int(assumptions.number("curve.months_published")))]
-    sources = [curve.source(m) for m in months]
-    rows = [
-        (curve.symbol, str(m), curve.month(m), curve.currency, source, FV_LEVEL[source])
-        for m, source in zip(months, sources, strict=True)
-    ]
+    count = int(assumptions.number("curve.months_published"))
+    rows = []
+    for i, t in enumerate(month_times(drivers.as_of, count).tolist()):
+        month = Month.of(drivers.as_of) + (i + 1)
+        source = curve.source(month)
+        spread = math.sqrt(drivers.model.log_variance(t))
+        known = (curve.symbol, str(month), curve.month(month), curve.currency, source, FV_LEVEL[source])
+        rows.append((*known, spread, curve.settled))
     return pd.DataFrame(rows, columns=columns)

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from plantation_rwa.assumptions import packaged
-from plantation_rwa.calendars import packaged_holidays
+from plantation_rwa.calendars import last_trading_day, listed_contracts, packaged_holidays
 from plantation_rwa.periods import Month
-from plantation_rwa.valuation.curve import ForwardCurve, build_curve, last_trading_day, listed_contracts
+from plantation_rwa.valuation.curve import ForwardCurve, build_curve
 
 LTD = {
     2025: "01-15 02-14 03-14 04-15 05-15 06-13 07-15 08-15 09-12 10-15 11-14 12-15",

@@ -9,13 +9,8 @@ from importlib import resources
 import pandas as pd
 import pytest
 
-from plantation_rwa.valuation.fiscal import (
-    FiscalTable,
-    export_duty_id,
-    export_duty_rate_my,
-    export_levy_id,
-    windfall_levy_per_t,
-)
+from plantation_rwa.valuation.fiscal import FiscalTable, export_duty_rate_my, windfall_levy_per_t
+from plantation_rwa.valuation.usd_netback import export_duty_id, export_levy_id
 
 
 @pytest.fixture(scope="module")

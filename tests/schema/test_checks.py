@@ -50,7 +50,7 @@ def test_columns_are_ordered_rows_sorted_values_rounded_nothing_mutated() -> Non
     assert list(out.columns) == list(TABLES["curves"].columns)
     assert out["delivery_month"].tolist() == ["2026-06", "2026-07"]
     assert out["forward"].tolist() == [4100.0, 4000.1235]
-    assert [str(t) for t in out.dtypes] == ["str", "str", "float64", "str", "str", "Int64"]
+    assert [str(t) for t in out.dtypes] == ["str", "str", "float64", "str", "str", "Int64", "float64", "object"]
     assert out.index.tolist() == [0, 1]
     pd.testing.assert_frame_equal(frame, before)
 

@@ -24,23 +24,6 @@ def curve(world):
     return market.futures(5, cpo, dt.date(2026, 5, 31), 300), cpo
 
 
-def test_listing_rule_known_answer():
-    # domain/valuation.md 2.1: as of 2026-01-20 twelve months from 2026-02, then odd months to 2029-01
-    months = [str(m) for m in market.listed(dt.date(2026, 1, 20))]
-    assert months[:12] == [str(Month(2026, 2) + i) for i in range(12)]
-    assert months[12:14] == ["2027-03", "2027-05"]
-    assert months[-1] == "2029-01"
-    assert len(months) == 24
-
-
-@pytest.mark.parametrize(
-    ("month", "day"),
-    [("2026-02", "2026-02-13"), ("2026-08", "2026-08-14"), ("2025-09", "2025-09-12"), ("2026-01", "2026-01-15")],
-)
-def test_last_trading_day_known_answers(month, day):
-    assert market.last_trading_day(Month.parse(month)).isoformat() == day
-
-
 def test_futures_layout(curve):
     table, _ = curve
     assert list(table.columns) == ["settle_date", "symbol", "contract", "settle", "currency", "open_interest", "volume"]

@@ -97,7 +97,8 @@ def test_a_flat_curve_is_extrapolated_everywhere() -> None:
 @given(st.lists(st.floats(1000, 9000), min_size=2, max_size=10), st.integers(0, 600))
 def test_the_curve_never_leaves_the_range_of_its_neighbours(prices: list[float], offset: int) -> None:
     days = tuple(DAY.toordinal() + 30 * i for i in range(len(prices)))
-    curve = ForwardCurve("FCPO", "MYR", days, tuple(prices), tuple(Month(2026, 1) + i for i in range(len(prices))))
+    months = tuple(Month(2026, 1) + i for i in range(len(prices)))
+    curve = ForwardCurve("FCPO", "MYR", days, tuple(prices), months, DAY)
     day = DAY + dt.timedelta(days=offset)
     left = min(max((day.toordinal() - days[0]) // 30, 0), len(prices) - 1)
     neighbours = prices[left : left + 2]

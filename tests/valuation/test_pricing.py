@@ -19,7 +19,8 @@ AS_OF = dt.date(2026, 1, 31)
 def prices_of(
     assumptions: Assumptions, market: MarketTables, row: dict[str, Any], age: float | None = 11.5, currency: str = "MYR"
 ) -> PlantationPrices:
-    return Pricer(market, Drivers(1, AS_OF, 24, 200, assumptions), currency, assumptions).plantation(row, age)
+    """Prices as a calibrated price model without growth beyond the curve would give them."""
+    return Pricer(market, Drivers(1, AS_OF, 24, 200, assumptions), currency, assumptions, 0.0).plantation(row, age)
 
 
 def johor(**changed: Any) -> dict[str, Any]:

@@ -20,7 +20,7 @@ Portfolio = Callable[..., ValuationResult]
 #: Nothing but revenue: no noise, no credit, no spreads, flat rates
 CALM = {
     "price_model.sigma_chi": 1e-9, "price_model.sigma_xi": 1e-9, "price_model.mu_xi_star": 0.0, "pk.sigma": 0.0,
-    "fx.vol": 0.0, "k_index.sd": 0.0, "discount.hazard": 0.0,
+    "fx.vol": 0.0, "k_index.sd": 0.0, "discount.hazard": 0.0, "farm_gate.realised_sd": 0.0,
     "discount.spread_production": 0.0, "discount.spread_liquidity": 0.0,
 }  # fmt: skip
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plantation_rwa.features.engine.compiled import compiled
+from plantation_rwa.compiled import compiled
 
 #: pixels that go through the composite together: the work space of ten scenes stays in the second-level cache
 STRIP = 512

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from plantation_rwa.features.engine.compiled import compiled
+from plantation_rwa.compiled import compiled
 
 #: histogram bins of a quantile: eight bytes each, half of a first-level cache
 BINS = 2048
