@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -28,8 +27,13 @@ class Rules:
     missing_history_ndvi: float
     missing_history_months: float
     missing_infrared_rise: float
+    missing_other_ndvi: float
+    missing_other_blue: float
+    missing_other_swir: float
     haze_blue: float
     haze_history_months: float
+    haze_clean_quantile: float
+    haze_soil_slope: float
     haze_ndvi_drop: float
     haze_recovery_share: float
     min_pixels: float
@@ -46,13 +50,14 @@ class Figures:
     """What vegetation pixels of one scene say under one offset.
 
     ``red_share`` is the covered share with B04 below ``removed_red``; the others are coverage-weighted medians of
-    B04, B02 and NDVI. NaN where a band or every pixel is missing.
+    B04, B02, NDVI and B12. NaN where a band or every pixel is missing.
     """
 
     red_share: float
     red: float
     blue: float
     ndvi: float
+    swir: float = float("nan")
 
     @property
     def infrared(self) -> float:
@@ -60,7 +65,7 @@ class Figures:
         return self.red * (1 + self.ndvi) / (1 - self.ndvi) if self.ndvi < 1 else float("nan")
 
 
-NO_FIGURES = Figures(*[float("nan")] * 4)
+NO_FIGURES = Figures(*[float("nan")] * 5)
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,7 @@ class _Seen:
 
     datatake: str
     time: pd.Timestamp
+    red: float
     blue: float
     ndvi: float
     infrared: float
@@ -134,13 +140,17 @@ class _Seen:
 def judge(month: Sequence[SceneRecord], history: Sequence[SceneRecord], rules: Rules) -> list[Verdict]:
     """Verdicts on the scenes of a month.
 
-    Offset (domain/yield.md 2.4): dark red under a claim of -1000 means that the offset was already removed; bright
-    red and low NDVI under a claim of 0, where the plantation's last twelve months were green, that it was not, if B08
-    has risen with it: an offset lifts every band by 0.1, a veil of haze leaves the bright infrared of palms as it is.
-    Air (2.3): the median of B02 lies above the plantation's own of the last 24 months, or NDVI drops and recovers at
-    the next observation. Everything looks back only, but for that next observation, which must lie in the same month:
-    so a month depends on its own and earlier scenes. Observations left out as haze stay in the history: a median
-    bears them, and a lasting change of the ground is believed after a while.
+    Offset (domain/yield.md 2.4): dark red under a claim of -1000 means that the offset was already removed. Bright
+    red and low NDVI under a claim of 0 mean that it was not, if the other offset leaves green vegetation that is
+    possible in every band: haze, whose B12 stays dark, and dry ground, whose B02 does, would have less than nothing.
+    Where that does not decide, the plantation's last twelve months do: they were green, and B08 has risen with the
+    red; an offset lifts every band by 0.1, a veil of haze leaves the bright infrared of palms as it is.
+    Air (2.3): B02 lies above the plantation's own clean level of the last 24 months by more than the ground can have
+    brightened: soil, cleared or replanted land lift B04 twice as much as B02, haze lifts B02 at least as much. Or NDVI
+    drops, and either such a veil explains it or the next observation takes it back. Everything looks back only, but
+    for that next observation, which must lie in the same month: so a month depends on its own and earlier scenes, and
+    a fall of NDVI that is neither explained nor taken back is land. Observations left out as haze stay in the history:
+    its clean level is a low quantile, which bears them.
 
     Parameters
     ----------
@@ -165,7 +175,7 @@ def judge(month: Sequence[SceneRecord], history: Sequence[SceneRecord], rules: R
         offsets |= {id(r): v for r, v in zip(group, verdicts, strict=True) if id(r) in own}
         figures = [r.other if v.inferred else r.claimed for r, v in zip(group, verdicts, strict=True)]
         pixels = np.array([r.pixels for r in group])
-        means = {n: _mean([getattr(f, n) for f in figures], pixels) for n in ("blue", "ndvi", "infrared")}
+        means = {n: _mean([getattr(f, n) for f in figures], pixels) for n in ("red", "blue", "ndvi", "infrared")}
         if pixels.sum() >= rules.min_pixels and not np.isnan(means["ndvi"]):
             timeline.append(_Seen(group[0].datatake, group[0].acquired, **means))
     air = _air(timeline, {r.datatake for r in month}, rules)
@@ -211,6 +221,8 @@ def _offset(record: SceneRecord, time: pd.Timestamp, timeline: Sequence[_Seen], 
         return Verdict(OTHER_OFFSET[claim], "already_removed") if dark else Verdict(claim, "plausible")
     if not (figures.red > rules.missing_red_median and figures.ndvi < rules.missing_ndvi):
         return Verdict(claim, "plausible")
+    if _is_vegetation(record.other, rules):
+        return Verdict(OTHER_OFFSET[claim], "missing")
     before = [s for s in _since(timeline, time, rules.missing_history_months) if not np.isnan(s.infrared)]
     if len(before) < rules.min_history:
         return Verdict(claim, "no_history")
@@ -220,27 +232,46 @@ def _offset(record: SceneRecord, time: pd.Timestamp, timeline: Sequence[_Seen], 
     return Verdict(OTHER_OFFSET[claim], "missing") if missing else Verdict(claim, "plausible")
 
 
+def _is_vegetation(figures: Figures, rules: Rules) -> bool:
+    """Whether figures are those of green vegetation that can be, in the visible and in the short-wave infrared."""
+    green = figures.ndvi > rules.missing_other_ndvi
+    return green and figures.blue > rules.missing_other_blue and figures.swir > rules.missing_other_swir
+
+
 def _air(timeline: Sequence[_Seen], wanted: set[str], rules: Rules) -> dict[str, str]:
     """State of the air of the wanted datatakes, which are the last of the timeline."""
-    found: dict[str, str] = {}
-    for seen in timeline:
-        if seen.datatake in wanted:
-            found[seen.datatake] = _blue(seen, timeline, rules)
+    veils = {s.datatake: _veil(s, timeline, rules) for s in timeline if s.datatake in wanted}
+    found = {d: "haze" if v > rules.haze_blue else "not_tested" if np.isnan(v) else "clear" for d, v in veils.items()}
     clear = [s for s in timeline if found.get(s.datatake) in {"clear", "not_tested"}]
-    last = next(
-        (s for s in reversed(timeline) if s.datatake not in wanted and _blue(s, timeline, rules) != "haze"), None
-    )
-    for this, after in pairwise(clear):
+    earlier = (s for s in reversed(timeline) if s.datatake not in wanted)
+    # a half-veiled look back would hide the fall
+    last = next((s for s in earlier if not _veil(s, timeline, rules) > rules.haze_blue / 2), None)
+    for n, this in enumerate(clear):
         drop = last.ndvi - this.ndvi if last is not None else 0.0
-        if drop > rules.haze_ndvi_drop and after.ndvi - this.ndvi >= rules.haze_recovery_share * drop:
+        back = max(_unveiled(this, veils[this.datatake]), *(s.ndvi for s in clear[n : n + 2]))
+        if drop > rules.haze_ndvi_drop and back - this.ndvi >= rules.haze_recovery_share * drop:
             found[this.datatake] = "ndvi_drop"
         else:
             last = this
     return found
 
 
-def _blue(seen: _Seen, timeline: Sequence[_Seen], rules: Rules) -> str:
-    before = [s.blue for s in _since(timeline, seen.time, rules.haze_history_months) if not np.isnan(s.blue)]
+def _veil(seen: _Seen, timeline: Sequence[_Seen], rules: Rules) -> float:
+    """Rise of B02 above the clean level of the past that no ground explains; NaN if there is too little past.
+
+    The ground moves along the soil line, dB02 = slope dB04; white haze lifts both alike. So of what a scene differs
+    from the clean past, haze is (dB02 - slope dB04) / (1 - slope), and never more than dB02.
+    """
+    before = [s for s in _since(timeline, seen.time, rules.haze_history_months) if not np.isnan(s.blue)]
     if len(before) < rules.min_history or np.isnan(seen.blue):
-        return "not_tested"
-    return "haze" if seen.blue > float(np.median(before)) + rules.haze_blue else "clear"
+        return float("nan")
+    slope, level = rules.haze_soil_slope, rules.haze_clean_quantile
+    rise = seen.blue - float(np.quantile([s.blue for s in before], level))
+    off_line = seen.blue - slope * seen.red - float(np.quantile([s.blue - slope * s.red for s in before], level))
+    return min(rise, off_line / (1 - slope))
+
+
+def _unveiled(seen: _Seen, veil: float) -> float:
+    """NDVI without a veil, which lifts B04 as it lifts B02 and leaves B08 as it is; as seen if no veil is known."""
+    red = seen.red - (veil if veil > 0 else 0.0)
+    return (seen.infrared - red) / (seen.infrared + red) if seen.infrared + red > 0 else seen.ndvi

@@ -20,7 +20,7 @@ from plantation_rwa.grid import GridSpec
 VEGETATION = 4
 #: decimals of published figures: a later month reads what was published
 DECIMALS = 7
-_BANDS = ("B04", "B08", "B02")
+_BANDS = ("B04", "B08", "B02", "B12")
 
 
 @dataclass
@@ -99,9 +99,9 @@ def _collect(
         pixels.clear += float(fractions[own & clear].sum()) * grid.pixel_size**2
         if classes is not None:
             green = own & clear & (classes == VEGETATION)
-            blue = bands.get("B02")
             missing = np.full(red.shape, np.nan)
-            pixels.numbers.append(np.stack([b[green] for b in (red, infrared, missing if blue is None else blue)]))
+            found_bands = (missing if (numbers := bands.get(b)) is None else numbers for b in _BANDS)
+            pixels.numbers.append(np.stack([numbers[green] for numbers in found_bands]))
             pixels.weights.append(fractions[green])
 
 
@@ -130,7 +130,7 @@ def _under(
     numbers: NDArray[np.float64], weights: NDArray[np.float64], scale: float, offset: float, rules: Rules
 ) -> Figures:
     """Figures under one offset; impossible reflectances count, they are what gives a wrong offset away."""
-    red, infrared, blue = (numbers + offset) * scale
+    red, infrared, blue, swir = (numbers + offset) * scale
     ndvi = index_values("ndvi", {"B04": red, "B08": infrared})
     assert ndvi is not None
     found = (
@@ -138,5 +138,6 @@ def _under(
         weighted_quantile(red, weights, 0.5),
         weighted_quantile(blue, weights, 0.5),
         weighted_quantile(ndvi, weights, 0.5),
+        weighted_quantile(swir, weights, 0.5),
     )
     return Figures(*(round(value, DECIMALS) + 0.0 for value in found))

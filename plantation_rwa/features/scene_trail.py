@@ -17,6 +17,7 @@ _COLUMNS = {
     "red": "red_median",
     "blue": "blue_median",
     "ndvi": "ndvi_median",
+    "swir": "swir_median",
 }
 
 

@@ -52,8 +52,10 @@ SCENE_FIELDS = (
     _reflectance("red_median", f"Median B04 reflectance {_VEGETATION}."),
     _reflectance("blue_median", f"Median B02 reflectance {_VEGETATION}."),
     _reflectance("ndvi_median", f"Median NDVI {_VEGETATION}."),
+    _reflectance("swir_median", f"Median B12 reflectance {_VEGETATION}."),
     fraction("red_dark_share_other", _OTHER),
     _reflectance("red_median_other", _OTHER),
     _reflectance("blue_median_other", _OTHER),
     _reflectance("ndvi_median_other", _OTHER),
+    _reflectance("swir_median_other", _OTHER),
 )

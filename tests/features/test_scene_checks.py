@@ -18,6 +18,7 @@ from plantation_rwa.features.scene_checks import Figures, Rules, SceneRecord, Ve
 from plantation_rwa.features.scene_trail import record_of, verdict_of
 from plantation_rwa.schema.checks import finalise
 from plantation_rwa.schema.tables import table
+from plantation_rwa.simulate.pixels import BANDS, CLASSES
 from tests.features.scene_factory import RULES, MemoryReader, grid, outline, palm
 
 #: mature palm, and the same pixels with +0.1 and -0.1 in every band
@@ -165,19 +166,94 @@ def test_haze_needs_a_past_of_two_years_and_looks_at_the_past_only() -> None:
     assert only([hazy], later).air == "not_tested"
 
 
-def test_a_lasting_change_of_the_ground_is_believed_after_a_while() -> None:
-    """Observations left out stay in the history: half of two years at the new level, and it is the plantation's own."""
+def ground(name: str, veil: float = 0.0, offset: float = 0.0) -> Figures:
+    """Class of the specification (7.2) under a veil, as seen with an offset left in the pixels (0.1) or taken twice."""
+    bands = dict(zip(BANDS, CLASSES[name], strict=True))
+    haze = {"B02": 0.35, "B04": 0.35, "B08": 0.33, "B12": 0.10}
+    blue, red, infrared, swir = ((1 - veil) * bands[b] + veil * h + offset for b, h in haze.items())
+    return Figures(0.0 if red > 0.002 else 1.0, red, blue, (infrared - red) / (infrared + red), swir)
+
+
+@pytest.mark.parametrize("name", ["bare", "bare_peat", "palm_0_2", "palm_3_5"])
+def test_cleared_and_replanted_land_is_no_haze_from_the_first_scene_on(name: str) -> None:
+    """Scenes that the classification still calls vegetation: B04 rises twice as much as B02, which no haze does."""
+    history = past(12, ground("palm_8_18"))
+    month = [record(f"2026-03-{day:02}", ground(name)) for day in (2, 7, 12)]
+    assert [v.air for v in judge(month, history, RULES)] == ["clear"] * 3
+    assert [v.air for v in judge(month[:1], history, RULES)] == ["clear"]  # nothing follows
+    later = [record("2026-04-02", ground(name))]
+    assert only(later, [*history, *month]).air == "clear"
+
+
+@pytest.mark.parametrize("name", ["palm_8_18", "palm_0_2", "bare"])
+@pytest.mark.parametrize(("veil", "air"), [(0.0, "clear"), (0.2, "haze"), (0.35, "haze")])
+def test_haze_is_haze_over_cleared_land_too(name: str, veil: float, air: str) -> None:
+    assert only([record("2026-03-02", ground(name, veil))], past(12, ground("palm_8_18"))).air == air
+
+
+@pytest.mark.parametrize("hazy", [7, 12, 18])
+def test_a_past_that_is_mostly_haze_is_not_the_clean_level(hazy: int) -> None:
+    """Up to three quarters of two years in smoke: haze is still seen, and what is clean is not called anything else."""
+    clean, smoke = ground("palm_8_18"), ground("palm_8_18", 0.25)
+    history = past(24, clean)
+    history = [replace(r, claimed=smoke) if n % 24 < hazy else r for n, r in enumerate(history)]
+    assert only([record("2026-03-02", smoke)], history).air == "haze"
+    assert only([record("2026-03-02", clean)], history).air == "clear"
+
+
+def test_a_veil_too_thin_to_be_haze_explains_a_fall_of_ndvi() -> None:
+    """Haze of 0.11 lifts B02 by .036 and takes .16 off NDVI: no later scene is needed to tell it from cleared land."""
+    history = past(12, ground("palm_8_18"))
+    thin = record("2026-03-28", ground("palm_8_18", 0.11))
+    assert only([thin], history).air == "ndvi_drop"
+    assert only([replace(thin, claimed=replace(ground("palm_8_18"), ndvi=0.66))], history).air == "clear"
+    # nor does a look through a veil lower the level that the next month falls from
+    following = record("2026-04-05", ground("palm_8_18", 0.11))
+    assert only([following], [*history, thin]).air == "ndvi_drop"
+
+
+def test_a_lasting_change_of_the_air_is_believed_when_the_clean_past_has_left_the_window() -> None:
+    """Observations left out stay in the history."""
     new = replace(RIGHT, blue=0.09)
-    history = [*past(12, last="2025-02-15"), *past(12, new)]
-    assert only([record("2026-03-02", new)], history[:-2]).air == "haze"
-    assert only([record("2026-03-02", new)], history).air == "clear"
+    old, rest = past(6, last="2024-08-15"), past(18, new)
+    assert only([record("2026-03-02", new)], [*old, *rest]).air == "haze"
+    assert only([record("2026-03-02", new)], [*old[:2], *rest]).air == "clear"
+
+
+@pytest.mark.parametrize("name", ["palm_8_18", "palm_22", "forest", "palm_3_5"])
+def test_an_offset_forgotten_from_the_first_scene_on_shows_in_the_scene_itself(name: str) -> None:
+    """Every band of green vegetation is left possible by -1000."""
+    verdict = only([record("2026-03-02", ground(name, offset=0.1), ground(name))], [])
+    assert (verdict.offset, verdict.offset_check) == (-1000.0, "missing")
+
+
+@pytest.mark.parametrize(
+    ("seen", "bright"),
+    [
+        (ground("palm_8_18", 0.25), True),
+        (ground("palm_8_18", 0.3), True),
+        (ground("palm_3_5", 0.3), True),
+        (ground("palm_0_2", 0.35), True),
+        (ground("bare"), True),
+        (Figures(0.0, 0.12, 0.0675, 0.54, 0.25), True),
+        (ground("palm_0_2"), False),
+    ],
+    ids=["haze", "thick haze", "haze over young", "haze over new", "bare", "dry grass", "new"],
+)
+def test_bright_ground_and_haze_are_no_forgotten_offset(seen: Figures, bright: bool) -> None:
+    """One tenth less would leave B12 under haze, or B02 of dry and bare ground, with less than nothing."""
+    red, blue, swir = seen.red - 0.1, seen.blue - 0.1, seen.swir - 0.1
+    infrared = seen.infrared - 0.1
+    other = Figures(1.0 if red < 0.002 else 0.0, red, blue, (infrared - red) / (infrared + red), swir)
+    check = only([record("2026-03-02", seen, other)], []).offset_check
+    assert check == ("no_history" if bright and seen.ndvi < 0.6 else "plausible")
 
 
 def test_a_datatake_counts_once_in_the_history() -> None:
-    """One hazy acquisition listed as five items does not become the plantation's own."""
+    """One hazy acquisition listed as twenty items does not become the plantation's own."""
     hazy = replace(RIGHT, blue=0.1)
-    five = [record("2026-02-20", hazy, datatake="D", scene_id=f"s{n}") for n in range(5)]
-    assert only([record("2026-03-02", hazy)], [*past(3), *five]).air == "haze"
+    twenty = [record("2026-02-20", hazy, datatake="D", scene_id=f"s{n}") for n in range(20)]
+    assert only([record("2026-03-02", hazy)], [*past(3), *twenty]).air == "haze"
 
 
 def test_scenes_of_one_datatake_share_the_air() -> None:
