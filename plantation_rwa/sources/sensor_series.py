@@ -1,9 +1,6 @@
-"""Readings that only make sense beside others: repeats and conflicts, running totals, ids damaged on the way."""
+"""Readings that only make sense beside others: repeats and conflicts, running totals."""
 
 from __future__ import annotations
-
-import difflib
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -16,8 +13,6 @@ KEYS = ("plantation_id", "station_id", "sensor_id", "variable", "depth_m")
 
 #: Hours before a conflict whose readings say which of its values is the likelier.
 HOURS_BEFORE = 24
-#: A damaged id has at most this many readings, and its intact neighbour this many times more.
-STRAY_READINGS, STRAY_SHARE = 12, 20
 #: more than ever falls in an hour, mm; the range test of hourly rain has the same limit
 RAIN_MM_H = 150.0
 #: a running total below this share of the one before was set back; less of a fall is a disturbed reading
@@ -31,40 +26,6 @@ _TOTALS = {
     "fall": "the running total falls a little: it was not set back; left out, the next counts from the one before",
     "leap": "the running total rises by more than can fall in the time; reading left out",
 }
-
-
-def refuse_unknown(sheet: Sheet, known: Sequence[str]) -> None:
-    """Reject rows of plantations that are not in the register, once per file and id, naming the nearest known id."""
-    ids = sheet.frame["plantation_id"]
-    for unknown in sorted(set(ids[(~ids.isin(list(known))).to_numpy(bool)]) - {""}):
-        close = difflib.get_close_matches(unknown, list(known), n=1, cutoff=0.6)
-        hint = f"; the nearest id there is '{close[0]}'" if close else ""
-        told = f"is not in the register; add it there or correct the id{hint}"
-        sheet.reject_unknown("plantation_id", [*(set(ids) - {unknown}), ""], told, once=True)
-
-
-def refuse_strays(sheet: Sheet) -> None:
-    """Reject the few readings under a station or sensor id that differs from a frequent one by one damaged character.
-
-    Notes
-    -----
-    Not by a digit for a digit, which is how neighbours are numbered. Whether they are few is judged for every UTC day
-    by the readings up to its end, so that later readings change no earlier decision.
-    """
-    for column, within in (("station_id", ["plantation_id"]), ("sensor_id", ["plantation_id", "variable"])):
-        frame = sheet.frame[sheet.accepted]
-        day = frame["time"].to_numpy("datetime64[D]")
-        for _, group in frame.assign(_day=day).groupby(within, sort=True):
-            ids = sorted(set(group[column]))
-            for stray, intact in ((s, i) for s in ids for i in ids if _damaged(s, i)):
-                count = {k: group.loc[group[column] == k, "_day"].sort_values() for k in (stray, intact)}
-                days = count[stray].to_numpy()
-                own = np.searchsorted(days, days, side="right")
-                other = np.searchsorted(count[intact].to_numpy(), days, side="right")
-                rows = count[stray].index[(own <= STRAY_READINGS) & (other >= STRAY_SHARE * own)]
-                mask = np.zeros(len(sheet.frame), dtype=bool)
-                mask[rows] = True
-                sheet.reject(mask, column, f"{column} is known by few readings; is it '{intact}', damaged on the way?")
 
 
 def settle_repeats(sheet: Sheet) -> Bools:
@@ -191,10 +152,3 @@ def _nearest(rows: pd.DataFrame, calm: pd.DataFrame | None, time: pd.Timestamp) 
             best = values[np.argmin(np.abs(values - np.median(near)))]  # rows are in order of value: a tie goes down
             return int(rows.index[values == best].min())
     return int(rows.index[values == values.min()].min())
-
-
-def _damaged(stray: str, intact: str) -> bool:
-    if len(stray) != len(intact):
-        return False
-    differ = [(s, i) for s, i in zip(stray, intact, strict=True) if s != i]
-    return len(differ) == 1 and not (differ[0][0].isdigit() and differ[0][1].isdigit())
