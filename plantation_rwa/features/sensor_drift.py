@@ -56,7 +56,8 @@ def drifted(frame: pd.DataFrame, daily: pd.DataFrame | None, assumptions: Assump
     numpy.ndarray
         Shape ``(n,)``. A third is bad where the median offset of its whole days differs from that of the first
         ``drift_known`` thirds by ``drift`` and by ``drift_noise`` times the usual change between neighbouring thirds,
-        and so does the third before, or it is the first of a longer stretch of the same month.
+        and so does the third before, or it is the first of a longer stretch of the same month. A third without
+        reference is as bad as the last one judged.
 
     Notes
     -----
@@ -72,17 +73,15 @@ def drifted(frame: pd.DataFrame, daily: pd.DataFrame | None, assumptions: Assump
     if rows.empty:
         return out
     keys = ["plantation_id", "variable", "sensor", "day"]
-    days = rows.groupby(keys, sort=True).agg(
-        value=("checked", "mean"), n=("hour", "nunique"), month=("month", "first")
-    )
+    days = rows.groupby(keys, sort=True).agg(value=("checked", "mean"), n=("hour", "nunique"), month=("month", "first"))
     days = days[days["n"] >= 18].reset_index()
     days["offset"] = days["value"] - _reference(days, daily)
-    days = days.dropna(subset=["offset"])
-    start = days["month"].to_numpy().astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
-    days["third"] = 3 * days["month"] + np.minimum((days["day"].to_numpy() - start) // 10, 2)
+    days["third"] = _thirds(days)
     wrong = []
     for (variable, sensor), own in days.groupby(["variable", "sensor"], sort=True):
         offset = own.groupby("third", sort=True)["offset"].median()
+        open_ = offset.index[offset.isna()]
+        offset = offset.dropna()
         if len(offset) <= known:
             continue
         first, usual = offset.iloc[:known].median(), offset.diff().abs().expanding(known).median()
@@ -93,10 +92,17 @@ def drifted(frame: pd.DataFrame, daily: pd.DataFrame | None, assumptions: Assump
         same_month = (bad.index.to_numpy()[1:] // 3 == bad.index.to_numpy()[:-1] // 3) & bad.to_numpy()[1:]
         lasting = bad & (bad.shift(1, fill_value=False) | np.r_[same_month, False])
         wrong += [(sensor, third) for third in offset.index[lasting]]
-    start = frame["month"].to_numpy().astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
-    third = 3 * frame["month"].to_numpy() + np.minimum((frame["day"].to_numpy() - start) // 10, 2)
+        # a sensor that has drifted is not right again because its reference is late
+        last = np.searchsorted(offset.index, open_) - 1
+        wrong += [(sensor, t) for t, i in zip(open_, last, strict=True) if i >= 0 and lasting.iloc[i]]
     found = pd.MultiIndex.from_tuples(wrong, names=["sensor", "third"]) if wrong else []
-    return np.asarray(pd.MultiIndex.from_arrays([frame["sensor"], third]).isin(found))
+    return np.asarray(pd.MultiIndex.from_arrays([frame["sensor"], _thirds(frame)]).isin(found))
+
+
+def _thirds(rows: pd.DataFrame) -> NDArray[np.int64]:
+    """Number of the third of its month each row's day lies in."""
+    start = rows["month"].to_numpy().astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    return np.asarray(3 * rows["month"].to_numpy() + np.minimum((rows["day"].to_numpy() - start) // 10, 2))
 
 
 def _reference(days: pd.DataFrame, daily: pd.DataFrame | None) -> Floats:

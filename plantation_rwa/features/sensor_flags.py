@@ -61,11 +61,15 @@ CODES: dict[str, Code] = {
     "night": Code(False, "radiation while the sun is below the horizon"),
     "clock_shift": Code(True, "the station's day runs six hours or more off the sun in this month"),
     "clock_back": Code(False, "hours the station has twice with different values: its clock was set back"),
-    "clock_doubt": Code(False, "after a clock was set back, until the gap that follows its correction, a month at most"),
+    "clock_doubt": Code(
+        False, "after a clock was set back, until the gap that follows its correction, a month at most"
+    ),
     "dup_conflict": Code(True, "the files hold another value for this sensor and time"),
     "unit_inferred": Code(True, "unit or sign inferred from the values, against the declaration"),
     "over_neighbours": Code(False, "gauge above three times its neighbours in ten days, and the grid not with it"),
-    "drift": Code(False, "the sensor's offset to its reference has moved slowly away from that of its first two months"),
+    "drift": Code(
+        False, "the sensor's offset to its reference has moved slowly away from that of its first two months"
+    ),
 }
 _BIT = {name: 1 << i for i, name in enumerate(CODES)}
 #: Bits of flags with which a reading does not count.

@@ -14,6 +14,8 @@ Floats = NDArray[np.float64]
 
 _HOUR, _EARTH_KM = 24, 6371.0
 _DAYS = ["sensor", "day"]
+#: days over which a gauge is held against its neighbours
+_WINDOW = 10
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def over_grid(gauges: pd.DataFrame, grid: pd.DataFrame, limits: GaugeLimits) -> 
 def over_neighbours(
     gauges: pd.DataFrame, grid: pd.DataFrame, lost: pd.DataFrame, places: pd.DataFrame, limits: GaugeLimits
 ) -> pd.DataFrame:
-    """Days on which a gauge has far more rain than the gauges around it, in thirds of months in which it adds up.
+    """Days on which a gauge has far more rain than the gauges around it, in ten days in which it adds up.
 
     Parameters
     ----------
@@ -164,13 +166,19 @@ def over_neighbours(
         near = whole[whole["sensor"].isin(around)].groupby("day", sort=True)["total"].median().rename("near")
         mine = whole[whole["sensor"] == sensor].merge(near.reset_index(), on="day", how="inner")
         mine = mine.merge(grid, on=["plantation_id", "day"], how="left")
-        start = mine["month"].to_numpy().astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
-        mine["third"] = np.minimum((mine["day"].to_numpy() - start) // 10, 2)
-        sums = mine.groupby(["month", "third"], sort=True)[["total", "near", "grid"]].transform("sum", min_count=1)
-        more = sums["total"] > limits.over_neighbours * sums["near"] + limits.over_neighbours_mm
-        more &= ~(limits.over_neighbours_grid * sums["grid"] > sums["total"])
-        found.append(mine.loc[more & (mine["total"] > limits.over_neighbours * mine["near"]), _DAYS])
+        sums = [mine[c].fillna(0.0).rolling(_WINDOW, min_periods=1).sum() for c in ("total", "near", "grid")]
+        more = sums[0] > limits.over_neighbours * sums[1] + limits.over_neighbours_mm
+        more &= ~(limits.over_neighbours_grid * sums[2] > sums[0])
+        # the last day of a window that adds up, for each day it holds, within the day's month
+        ends = pd.Series(np.where(more, mine["day"], np.nan))[::-1].ffill(limit=_WINDOW - 1)[::-1]
+        inside = ends.to_numpy() < _month_ends(mine["month"].to_numpy())
+        found.append(mine.loc[inside & (mine["total"] > limits.over_neighbours * mine["near"]).to_numpy(), _DAYS])
     return pd.concat(found) if found else pd.DataFrame({c: pd.Series(dtype="int64") for c in _DAYS})
+
+
+def _month_ends(month: NDArray[np.int64]) -> NDArray[np.int64]:
+    """First day after each month."""
+    return (month + 1).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
 
 
 def _neighbours(owner: pd.Series, places: pd.DataFrame, most_km: float) -> dict[int, list[int]]:
@@ -229,5 +237,3 @@ def rain_axis(frame: pd.DataFrame, gauges: pd.DataFrame, grid: pd.DataFrame, los
             fallen = np.where(covered, own.reindex(hours).fillna(0.0).to_numpy(), fallen)
         out[str(plantation)] = np.stack([hours.astype(np.float64), np.cumsum(fallen)])
     return out
-
-

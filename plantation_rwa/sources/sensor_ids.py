@@ -152,7 +152,9 @@ def one_apart(first: str, second: str) -> bool:
     """Whether two ids differ by one character changed, added, lost or by two neighbours exchanged."""
     if first == second or abs(len(first) - len(second)) > 1:
         return False
-    same = next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), min(len(first), len(second)))
+    same = next(
+        (i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), min(len(first), len(second))
+    )
     a, b = first[same:], second[same:]
     return a[1:] == b[1:] or a[1:] == b or a == b[1:] or (a[:2] == b[:2][::-1] and a[2:] == b[2:])
 

@@ -129,7 +129,9 @@ def _by_place(sheet: Sheet, rows: NDArray[np.int64], parts: pd.DataFrame, asked:
     days[0, rows], days[1, rows] = day_numbers(year, b, a), day_numbers(year, a, b)
     lone = days[:, rows].max(axis=0)
     days[:, rows] = np.where(days[:, rows].min(axis=0) < 0, lone, days[:, rows])  # one reading is no date: certain
-    days[:, plain] = pd.to_datetime(texts.iloc[plain].str[:10], errors="coerce").to_numpy("datetime64[D]").astype("int64")
+    days[:, plain] = (
+        pd.to_datetime(texts.iloc[plain].str[:10], errors="coerce").to_numpy("datetime64[D]").astype("int64")
+    )
     series = sheet.frame.iloc[at].groupby(["_file", *_STATION, "sensor_id", "variable"], sort=True).ngroup().to_numpy()
     placed = [np.zeros(len(texts), dtype=bool) for _ in range(2)]
     for mask, found in zip(placed, by_order(series, days[0, at], days[1, at]), strict=True):
