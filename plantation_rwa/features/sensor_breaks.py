@@ -28,13 +28,13 @@ def breaks(series: Series, limits: Limits) -> tuple[Bools, Bools]:
     -----
     D07 of Dorigo et al. 2013 (change above 10 % and 0.01 m3 m-3, sharp) asks for derivatives of a quiet probe; here
     medians of six hours before and after stand for the level, so that noise hides no break. The change must lie within
-    one step: the same medians over three hours show ``break_share`` of it, and it exceeds what the level does in the six
-    hours before and after by ``break_min``, so that soil that wets over a day has no break.
+    one step: the same medians over three hours show ``break_share`` of it, and it exceeds by ``break_min`` what the
+    level does in the six hours before and after, so that soil that wets over a day has no break.
 
     A rise is no break, but may lead back from one, where rain within ``break_rain_h`` hours before or after explains
-    it, spread over ``break_layer_m`` of soil: clocks and labels of gauges are hours off, and the grid knows days. Nor is
-    a change of which the station's other probes show ``break_shared``. A rise that rain excused is judged anew after
-    ``break_settle_h``: if the difference to the other probes has shifted by as much and stays so, it was a break.
+    it, spread over ``break_layer_m`` of soil: clocks and labels of gauges are hours off, and the grid knows days. No
+    more is a change of which the station's other probes show ``break_shared``. A rise that rain excused is judged anew
+    after ``break_settle_h``: if the difference to the other probes has shifted by as much and stays so, it was a break.
     """
     n = len(series.value)
     at, after = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
@@ -92,7 +92,7 @@ def _sudden(series: Series, change: Floats, limits: Limits) -> Bools:
 
 
 def _rain_near(series: Series, known: Ints, hours: float) -> Floats:
-    """Rain from ``hours`` before each reading to as long after, as far as the month in which a break counts shows it."""
+    """Rain from ``hours`` before each reading to as long after, but not after the month in which a break counts."""
     n = len(series.hours)
     first = np.searchsorted(series.hours, series.hours - hours)
     last = np.searchsorted(series.hours, series.hours + hours, side="right") - 1

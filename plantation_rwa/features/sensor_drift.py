@@ -1,4 +1,4 @@
-"""Slow drift: a sensor's offset to the grid, or to its fellow at the plantation, moves away from what it was at first."""
+"""Slow drift: a sensor's offset to the grid, or to its fellows, moves away from what it was at first."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def clogged(gauges: pd.DataFrame, grid: pd.DataFrame, limits: GaugeLimits) -> pd
     scale = pd.Series((before[1] + limits.clog_prior) / (before[0] + limits.clog_prior), index=both["run"][first])
     found = []
     for number, run in both[dry].groupby("run", sort=True):
-        share = np.minimum(run["usual"].to_numpy() * min(float(scale[number]), 1.0), 1.0)
+        share = np.minimum(run["usual"].to_numpy() * float(scale[number]), 1.0)
         share[run["usual"].to_numpy() >= 1.0] = 1.0
         odds = np.cumprod(share)
         for month in np.unique(run["month"]) if odds[-1] < limits.clog_odds else []:

@@ -37,8 +37,10 @@ TURNS: Mapping[str, int | None] = {
 #: faults of the first kind that leave values as they were
 _HARMLESS = ("naive time", "uploaded twice", "percent", "missing")
 TIP_MM, BACK_HOURS, BACK_DAYS = 0.2, 3, 3
-#: degC that a drifting thermometer gains by the end, and from which on a reading counts as wrong; tips of a gauge set up wrongly
-DRIFT_DEGC, DRIFT_WRONG_DEGC, GAUGE_FACTOR, GAUGE_DAYS = 8.0, 3.0, 5.0, 30
+#: degC that a drifting thermometer gains by the end, and from which on its readings count as wrong
+DRIFT_DEGC, DRIFT_WRONG_DEGC = 8.0, 3.0
+#: tips of a gauge set up wrongly, and for how long
+GAUGE_FACTOR, GAUGE_DAYS = 5.0, 30
 
 
 @dataclass

@@ -81,7 +81,8 @@ def tell_days(sheet: Sheet, texts: pd.Series) -> pd.Series:
     Notes
     -----
     A number above 12 can only be the day, and two equal ones leave no choice. The other dates of a station follow
-    these certain ones, over all files, if they all have one order. If they have both, a row is read as the order of its
+    these certain ones, over all files, if they all have one order and its place in the file does not deny it. If they
+    have both, a row is read as the order of its
     file allows (:func:`sensor_order.by_order`): of both readings only one may lie between those before and after it of
     the sensor. What is uncertain then, and all where no date is certain, is rejected. Nothing is concluded from one row
     for another station. So rows of such a file count for less when they are shuffled, but never otherwise.
@@ -97,11 +98,12 @@ def tell_days(sheet: Sheet, texts: pd.Series) -> pd.Series:
     votes = pd.DataFrame({"d": day_first, "m": month_first}).groupby(station).transform("sum")
     says_d, says_m = (votes["d"] > 0).to_numpy(bool), (votes["m"] > 0).to_numpy(bool)
     open_ = (a <= 12) & (b <= 12) & (a != b)
-    placed_d, placed_m = _by_place(sheet, rows, parts, open_ & says_d & says_m)
-    first_is_day = day_first | (a == b) | (open_ & says_d & ~says_m) | placed_d
-    certain = first_is_day | month_first | (open_ & says_m & ~says_d) | placed_m
+    placed_d, placed_m = _by_place(sheet, rows, parts, open_ & (says_d | says_m))
+    # what the station's certain dates say and the row's place denies is no date
+    first_is_day = day_first | (a == b) | (open_ & says_d & (~says_m | placed_d) & ~placed_m)
+    certain = first_is_day | month_first | (open_ & says_m & (~says_d | placed_m) & ~placed_d)
     reason = np.where(
-        says_d & says_m,
+        (says_d & says_m) | placed_d | placed_m,
         "the station's dates are written day first and month first, and its place in the file does not tell",
         "no date of the station tells the day from the month",
     )

@@ -71,8 +71,10 @@ def read_sensors(paths: Sequence[str] | None, timezones: Mapping[str, str], quar
     -----
     Rejected: unknown plantation, variable or unit; a time that cannot be read, has no zone, or falls into a clock
     change (:mod:`sensor_times`); a series that mixes two units (:func:`sensor_scales.correct_scales`); an id damaged
-    on the way that nothing puts right (:mod:`sensor_ids`), repeated and conflicting readings, the first reading of a counter (:mod:`sensor_series`). What a row
-    becomes does not depend on the order of rows or on the file it stands in.
+    on the way that nothing puts right (:mod:`sensor_ids`); repeated and conflicting readings, the first reading of a
+    counter (:mod:`sensor_series`). What a row becomes does not depend on the order of rows or on the file it stands in,
+    but for one thing: where a station writes dates day first and month first, those that nothing else tells apart are
+    read by their place in the file, or refused.
     """
     sheet = read_sheet(paths, input="sensors", columns=_SPECS, quarantine=quarantine)
     written = refuse_unknown(sheet, list(timezones))
