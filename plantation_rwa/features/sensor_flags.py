@@ -10,8 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from plantation_rwa.assumptions import Assumptions
+from plantation_rwa.features import sensor_gauges as gauge
 from plantation_rwa.features import sensor_places as place
 from plantation_rwa.features import sensor_tests as test
+from plantation_rwa.features.sensor_breaks import breaks
+from plantation_rwa.features.sensor_drift import drifted, readings_beside
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -58,9 +61,15 @@ CODES: dict[str, Code] = {
     "night": Code(False, "radiation while the sun is below the horizon"),
     "clock_shift": Code(True, "the station's day runs six hours or more off the sun in this month"),
     "clock_back": Code(False, "hours the station has twice with different values: its clock was set back"),
-    "clock_doubt": Code(True, "after a clock was set back, until the gap that follows its correction"),
+    "clock_doubt": Code(
+        False, "after a clock was set back, until the gap that follows its correction, a month at most"
+    ),
     "dup_conflict": Code(True, "the files hold another value for this sensor and time"),
     "unit_inferred": Code(True, "unit or sign inferred from the values, against the declaration"),
+    "over_neighbours": Code(False, "gauge above three times its neighbours in ten days, and the grid not with it"),
+    "drift": Code(
+        False, "the sensor's offset to its reference has moved slowly away from that of its first two months"
+    ),
 }
 _BIT = {name: 1 << i for i, name in enumerate(CODES)}
 #: Bits of flags with which a reading does not count.
@@ -84,7 +93,8 @@ def flag_readings(
     register
         ``plantation_id, timezone, is_peat`` and, for the tests by the sun, ``geometry`` on WGS84.
     daily
-        ``plantation_id, date, precipitation`` in mm: what gauges are compared with; None or empty skips that.
+        ``plantation_id, date`` and any of ``precipitation`` in mm, ``t2m_min, t2m_max`` in degC, ``rh`` in %: what
+        gauges, thermometers and hygrometers are compared with; None or empty skips that.
     assumptions
         Sections ``sensor_features`` and ``sensor_flags``.
 
@@ -111,6 +121,8 @@ def flag_readings(
     _ranges(frame, places, assumptions)
     rain = _station_tests(frame, places, daily, assumptions)
     _sensor_tests(frame, rain, assumptions)
+    frame.loc[(frame["bits"].to_numpy() & BAD) != 0, "checked"] = np.nan
+    _mark(frame, "drift", drifted(frame, daily, assumptions))
     bad = (frame["bits"].to_numpy() & BAD) != 0
     frame.loc[bad, "checked"] = np.nan
     return frame
@@ -249,31 +261,39 @@ def _station_tests(
     frame: pd.DataFrame, places: pd.DataFrame, daily: pd.DataFrame | None, assumptions: Assumptions
 ) -> dict[str, Floats]:
     limits = place.PlaceLimits.of(assumptions)
-    given = daily is not None and len(daily) > 0 and "precipitation" in daily
-    rows = daily[["plantation_id", "date", "precipitation"]] if given and daily is not None else None
-    grid = pd.DataFrame({"plantation_id": pd.Series(dtype="str"), "day": pd.Series(dtype="int64"), "grid": 0.0})
-    if rows is not None:
-        days = rows["date"].to_numpy("datetime64[D]").astype(np.int64)
-        grid = pd.DataFrame({"plantation_id": rows["plantation_id"], "day": days, "grid": rows["precipitation"]})
-        grid = grid.drop_duplicates(["plantation_id", "day"])
-    gauges = place.gauge_days(frame)
-    own_days = pd.MultiIndex.from_frame(frame[["sensor", "day"]])
-    lost = place.clogged(gauges, grid, limits)
-    rainy = (frame["variable"] == "rain").to_numpy()
-    for name, found in (("clogged", lost), ("over_grid", place.over_grid(gauges, grid, limits))):
-        _mark(frame, name, rainy & own_days.isin(pd.MultiIndex.from_frame(found[["sensor", "day"]])))
-    _mark(frame, "night", place.at_night(frame, places, limits))
-    _mark(frame, "clock_shift", place.clock_errors(frame, places, limits))
     back, doubt = place.clock_set_back(frame, has_flag(frame, "dup_conflict"), limits)
     _mark(frame, "clock_back", back)
     _mark(frame, "clock_doubt", doubt)
+    _mark(frame, "night", place.at_night(frame, places, limits))
+    _mark(frame, "clock_shift", place.clock_errors(frame, places, limits))
     soil = (frame["variable"] == "soil_moisture").to_numpy()
     for name, variable in (("frozen_soil", "soil_temperature"), ("frozen_air", "air_temperature")):
         cold = frame[(frame["variable"] == variable) & frame["value"].between(-40.0, -1e-9)]
         keys = [*place.STATION, "hour"]
         frozen = pd.MultiIndex.from_frame(frame[keys]).isin(pd.MultiIndex.from_frame(cold[keys]))
         _mark(frame, name, soil & frozen)
-    return place.rain_axis(frame, gauges, grid, lost)
+    return _gauge_tests(frame, places, daily, gauge.GaugeLimits.of(assumptions))
+
+
+def _gauge_tests(
+    frame: pd.DataFrame, places: pd.DataFrame, daily: pd.DataFrame | None, limits: gauge.GaugeLimits
+) -> dict[str, Floats]:
+    grid = pd.DataFrame({"plantation_id": pd.Series(dtype="str"), "day": pd.Series(dtype="int64"), "grid": 0.0})
+    if daily is not None and len(daily) > 0 and "precipitation" in daily:
+        days = daily["date"].to_numpy("datetime64[D]").astype(np.int64)
+        grid = pd.DataFrame({"plantation_id": daily["plantation_id"], "day": days, "grid": daily["precipitation"]})
+        grid = grid.drop_duplicates(["plantation_id", "day"])
+    gauges = gauge.gauge_days(frame)
+    own_days = pd.MultiIndex.from_frame(frame[["sensor", "day"]])
+    rainy = (frame["variable"] == "rain").to_numpy()
+    lost = gauge.clogged(gauges, grid, limits)
+    for name, found in (
+        ("clogged", lost),
+        ("over_grid", gauge.over_grid(gauges, grid, limits)),
+        ("over_neighbours", gauge.over_neighbours(gauges, grid, lost, places, limits)),
+    ):
+        _mark(frame, name, rainy & own_days.isin(pd.MultiIndex.from_frame(found[["sensor", "day"]])))
+    return gauge.rain_axis(frame, gauges, grid, lost)
 
 
 _TESTS: dict[str, Callable[[test.Series, test.Limits], Bools]] = {
@@ -296,6 +316,7 @@ def _sensor_tests(frame: pd.DataFrame, rain: dict[str, Floats], assumptions: Ass
     starts = np.flatnonzero(np.r_[True, np.diff(frame["sensor"].to_numpy()) != 0])
     variables, depths = frame["variable"].to_numpy(object), frame["depth_m"].to_numpy("float64")
     plantations = frame["plantation_id"].to_numpy(object)
+    around = readings_beside(frame, usable)
     for begin, end in zip(starts, [*starts[1:], len(frame)], strict=True):
         rows = np.arange(begin, end)[usable[begin:end]]
         axis = rain.get(str(plantations[begin]))
@@ -304,7 +325,7 @@ def _sensor_tests(frame: pd.DataFrame, rain: dict[str, Floats], assumptions: Ass
         def series(kept: NDArray[np.int64], fallen: Floats = fallen, rows: NDArray[np.int64] = rows) -> test.Series:
             at = rows[kept]
             name, depth = str(variables[rows[0]]), float(depths[rows[0]])
-            return test.Series(name, hours[at], values[at], month[at], depth, fallen[kept])
+            return test.Series(name, hours[at], values[at], month[at], depth, fallen[kept], around[at])
 
         if len(rows) == 0:
             continue
@@ -321,7 +342,7 @@ def _sensor_tests(frame: pd.DataFrame, rain: dict[str, Floats], assumptions: Ass
         bits[rows[zero]] |= _BIT["dead"]
         calm = everything[~spike & ~zero & ((bits[rows] & _BIT["stuck"]) == 0)]
         quiet = series(calm)
-        at, after = test.breaks(quiet, limits)
+        at, after = breaks(quiet, limits)
         bits[rows[calm[at]]] |= _BIT["break"]
         bits[rows[_reaching(after, calm, len(rows))]] |= _BIT["after_break"]
         bits[rows[calm[after & test.still(quiet)]]] |= _BIT["low_plateau"]

@@ -1,4 +1,4 @@
-"""Quality tests that need more than one sensor: rain at the place, gauge against grid, the sun, the station's clock."""
+"""Quality tests of a place: the sun and the station's clock."""
 
 from __future__ import annotations
 
@@ -24,134 +24,17 @@ _HOUR = 24
 class PlaceLimits:
     """Section ``sensor_flags`` of the assumptions, its part for stations."""
 
-    clog_day_mm: float
-    clog_days: float
-    over_grid: float
-    over_grid_mm: float
     night_w_m2: float
     night_deg: float
     clock_h: float
     conflict_hours: float
+    conflict_share: float
+    clock_doubt_h: float
 
     @classmethod
     def of(cls, assumptions: Assumptions) -> PlaceLimits:
         """Read them."""
         return cls(**{k: assumptions.number(f"sensor_flags.{k}") for k in cls.__dataclass_fields__})
-
-
-def gauge_days(frame: pd.DataFrame) -> pd.DataFrame:
-    """Daily totals of every gauge.
-
-    Parameters
-    ----------
-    frame
-        Readings with ``sensor`` (number of the series), ``day`` and ``hour`` (local, whole numbers since 1970),
-        ``month``, ``checked`` (value in mm, NaN if out of range).
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``plantation_id, sensor, day, month, total`` in mm and ``hours`` with a reading; in order.
-    """
-    rain = frame[(frame["variable"] == "rain") & frame["checked"].notna()]
-    groups = rain.groupby(["plantation_id", "sensor", "day"], sort=True)
-    out = groups.agg(month=("month", "first"), total=("checked", "sum"), hours=("hour", "nunique"))
-    return out.reset_index()
-
-
-def clogged(gauges: pd.DataFrame, grid: pd.DataFrame, limits: PlaceLimits) -> pd.DataFrame:
-    """Days on which a gauge says nothing although the grid has rain.
-
-    Parameters
-    ----------
-    gauges
-        From :func:`gauge_days`.
-    grid
-        Daily rain of the plantation: ``plantation_id, day`` (whole number since 1970), ``grid`` in mm.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``sensor, day`` of the days to leave out: in a run of dry gauge days, from the first to the last on which the
-        grid has rain, if on ``clog_days`` of them it has ``clog_day_mm``. Each month judges by the run up to its end.
-
-    Notes
-    -----
-    domain/yield.md section 4, rain gauge. A grid has rain on days that stay dry at one point of it; a run of days of
-    strong rain without a single tip it has not.
-    """
-    both = gauges.merge(grid, on=["plantation_id", "day"], how="left").sort_values(["sensor", "day"], kind="stable")
-    dry = (both["total"] == 0.0).to_numpy()
-    new = np.r_[True, (both["sensor"].to_numpy()[1:] != both["sensor"].to_numpy()[:-1]) | (dry[1:] != dry[:-1])]
-    both["run"] = np.cumsum(new) if len(both) else 0
-    both["strong"] = dry & (both["grid"] >= limits.clog_day_mm).to_numpy()
-    runs = both[both["run"].isin(both.loc[both["strong"], "run"])]
-    found = []
-    for _, run in runs.groupby("run", sort=True):
-        for month in sorted(set(run["month"])):
-            sofar = run[run["month"] <= month]
-            if sofar["strong"].sum() >= limits.clog_days:
-                rainy = sofar.loc[sofar["grid"] >= 1.0, "day"]
-                own = sofar["month"] == month
-                found.append(sofar[own & sofar["day"].between(rainy.min(), rainy.max())])
-    columns = ["sensor", "day"]
-    return pd.concat(found)[columns] if found else pd.DataFrame({c: pd.Series(dtype="int64") for c in columns})
-
-
-def over_grid(gauges: pd.DataFrame, grid: pd.DataFrame, limits: PlaceLimits) -> pd.DataFrame:
-    """Thirds of months in which a gauge has ``over_grid`` times the grid's rain and ``over_grid_mm`` more.
-
-    Parameters and columns as :func:`clogged`.
-    """
-    both = gauges.merge(grid, on=["plantation_id", "day"], how="inner")
-    start = both["month"].to_numpy().astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
-    both["third"] = np.minimum((both["day"].to_numpy() - start) // 10, 2)
-    sums = both.groupby(["sensor", "month", "third"], sort=True)[["total", "grid"]].transform("sum")
-    more = sums["total"] > limits.over_grid * sums["grid"] + limits.over_grid_mm
-    return both.loc[more, ["sensor", "day"]]
-
-
-def rain_axis(frame: pd.DataFrame, gauges: pd.DataFrame, grid: pd.DataFrame, lost: pd.DataFrame) -> dict[str, Floats]:
-    """Cumulated rain of each plantation at every whole hour of its readings.
-
-    Parameters
-    ----------
-    frame
-        Readings with local ``hour`` and ``day``, ``checked``, ``sensor``.
-    gauges, grid, lost
-        Gauge days, grid days, and gauge days to leave out.
-
-    Returns
-    -------
-    dict
-        By plantation an array of shape ``(2, hours)``: local hour since 1970 and mm. Hours of a gauge where it has
-        readings on most of the day, else the grid's day spread evenly; plantations with neither are absent.
-    """
-    whole = gauges[gauges["hours"] >= 18]
-    gone = pd.MultiIndex.from_frame(lost[["sensor", "day"]])
-    whole = whole[~pd.MultiIndex.from_frame(whole[["sensor", "day"]]).isin(gone)]
-    rain = frame[(frame["variable"] == "rain") & frame["checked"].notna()]
-    rain = rain[
-        pd.MultiIndex.from_frame(rain[["sensor", "day"]]).isin(pd.MultiIndex.from_frame(whole[["sensor", "day"]]))
-    ]
-    hourly = rain.groupby(["plantation_id", "sensor", "hour"], sort=True)["checked"].sum()
-    hourly = hourly.groupby(level=["plantation_id", "hour"], sort=True).mean()
-    spans = frame.groupby("plantation_id", sort=True)["hour"].agg(["min", "max"])
-    out = {}
-    for plantation, (first, last) in zip(spans.index, spans.to_numpy(), strict=True):
-        mine = grid[grid["plantation_id"] == plantation]
-        has_gauge = plantation in hourly.index.get_level_values(0)
-        if mine["grid"].notna().sum() == 0 and not has_gauge:
-            continue
-        hours = np.arange(first, last + 1)
-        per_day = mine.set_index("day")["grid"]
-        fallen = per_day.reindex(hours // _HOUR).fillna(0.0).to_numpy() / _HOUR
-        if has_gauge:
-            own = hourly.loc[plantation]
-            covered = np.isin(hours // _HOUR, own.index.to_numpy() // _HOUR)
-            fallen = np.where(covered, own.reindex(hours).fillna(0.0).to_numpy(), fallen)
-        out[str(plantation)] = np.stack([hours.astype(np.float64), np.cumsum(fallen)])
-    return out
 
 
 def at_night(frame: pd.DataFrame, places: pd.DataFrame, limits: PlaceLimits) -> Bools:
@@ -226,31 +109,38 @@ def clock_set_back(frame: pd.DataFrame, conflict: Bools, limits: PlaceLimits) ->
     Parameters
     ----------
     frame
-        Readings with local ``hour``.
+        Readings with local ``hour``, ``sensor`` and ``value``.
     conflict
         Readings of which the files hold another value for the same time.
 
     Returns
     -------
     tuple of numpy.ndarray
-        Conflicts in a stretch of ``conflict_hours`` or more (a single one is a glitch of the transfer); readings
-        after such a stretch up to the gap that a clock put right again leaves.
+        Conflicts in a stretch of ``conflict_hours`` or more; readings after such a stretch up to the gap that a clock
+        put right again leaves, ``clock_doubt_h`` hours at most.
+
+    Notes
+    -----
+    A clock is the station's: at least two sensors, and ``conflict_share`` of those whose values move in the stretch,
+    must be in conflict. One sensor's conflicts are its own and leave the others alone.
     """
     doubled, doubtful = np.zeros(len(frame), dtype=bool), np.zeros(len(frame), dtype=bool)
     if not conflict.any():
         return doubled, doubtful
     for _, rows in frame[frame["plantation_id"].isin(frame.loc[conflict, "plantation_id"])].groupby(STATION, sort=True):
         own = conflict[rows.index]
-        hours = np.unique(rows["hour"].to_numpy()[own])
-        if len(hours) == 0:
-            continue
-        present = np.unique(rows["hour"].to_numpy())
-        for stretch in np.split(hours, np.flatnonzero(np.diff(hours) > 3) + 1):
+        hour = rows["hour"].to_numpy()
+        hours, present = np.unique(hour[own]), np.unique(hour)
+        for stretch in np.split(hours, np.flatnonzero(np.diff(hours) > 3) + 1) if len(hours) else []:
             if len(stretch) < limits.conflict_hours:
                 continue
-            hour = rows["hour"].to_numpy()
-            doubled[rows.index[own & (hour >= stretch[0]) & (hour <= stretch[-1])]] = True
-            later = present[present >= stretch[-1]]
+            during = (hour >= stretch[0]) & (hour <= stretch[-1])
+            moving = rows[during].groupby("sensor", sort=True)["value"].nunique() > 1
+            torn = moving.index.isin(rows.loc[during & own, "sensor"])
+            if torn.sum() < 2 or torn.sum() < limits.conflict_share * (moving | torn).sum():
+                continue
+            doubled[rows.index[own & during]] = True
+            later = present[(present >= stretch[-1]) & (present <= stretch[-1] + limits.clock_doubt_h)]
             gaps = np.flatnonzero(np.diff(later) - 1 >= max(1, len(stretch) // 2))
             end = later[gaps[0]] if len(gaps) else later[-1]
             doubtful[rows.index[(hour > stretch[-1]) & (hour <= end)]] = True

@@ -1,4 +1,4 @@
-"""Quality tests of one sensor's readings: spikes, breaks, plateaus, standstill, rates.
+"""Quality tests of one sensor's readings: spikes, plateaus, standstill, rates.
 
 Every test looks at the readings of the month and before, never at a later month: what is said of a month does not
 change when the next one arrives.
@@ -6,7 +6,7 @@ change when the next one arrives.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,6 @@ from plantation_rwa.assumptions import Assumptions
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
-
-#: Readings within which two sights of a level change are one break.
-_NEAR = 6
 
 
 @dataclass(frozen=True)
@@ -39,6 +36,8 @@ class Series:
         Metres below the surface, NaN if unknown.
     rain
         Cumulated rain in mm up to each reading at the place, NaN where nothing is known of it.
+    beside
+        Mean of the same variable of the station's other sensors at the time of each reading, NaN without any.
     """
 
     variable: str
@@ -47,6 +46,7 @@ class Series:
     month: Ints
     depth: float
     rain: Floats
+    beside: Floats
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,10 @@ class Limits:
     break_share: float
     break_rain_h: float
     break_layer_m: float
+    break_ramp: float
+    break_shared: float
+    break_settle_h: float
+    break_usual: float
     saturated_h: float
     drip_h: float
     plateau_h: float
@@ -164,7 +168,7 @@ def saturated(series: Series, limits: Limits) -> Bools:
         return np.zeros(len(series.value), dtype=bool)
     with np.errstate(invalid="ignore"):
         full = np.where(series.value >= 99.5, 100.0, series.value)
-    lasted, _ = _runs(Series("", series.hours, full, series.month, np.nan, series.rain))
+    lasted, _ = _runs(replace(series, value=full))
     return np.asarray((full == 100.0) & (lasted >= limits.saturated_h), dtype=bool)
 
 
@@ -194,64 +198,6 @@ def rises_in_dry(series: Series, limits: Limits) -> Bools:
     return found
 
 
-def breaks(series: Series, limits: Limits) -> tuple[Bools, Bools]:
-    """Sudden lasting changes of level in soil moisture, and the readings after them.
-
-    Returns
-    -------
-    tuple of numpy.ndarray
-        Readings at which the level breaks; readings from there on until a break of about the same size leads back.
-
-    Notes
-    -----
-    D07 of Dorigo et al. 2013 (change above 10 % and 0.01 m3 m-3, sharp) asks for derivatives of a quiet probe; here
-    medians of six hours before and after stand for the level, so that noise hides no break. The change must lie within
-    one step (the same medians over three hours show ``break_share`` of it). A rise that rain of the last
-    ``break_rain_h`` hours explains, spread over ``break_layer_m`` of soil, is no break, but may lead back from one.
-    """
-    n = len(series.value)
-    at, after = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
-    if series.variable != "soil_moisture" or n < 12:
-        return at, after
-    x = series.value
-    change = _step(series, 6)
-    sharp = _step(series, 3)
-    least = np.maximum(limits.break_min, 0.1 * np.abs(x))
-    with np.errstate(invalid="ignore"):
-        likely = (np.abs(change) > least) & (sharp * np.sign(change) > limits.break_share * np.abs(change))
-    known = np.r_[series.month[5:], np.repeat(series.month[-1:], 5)]  # the month in which six readings have followed
-    since = np.searchsorted(series.hours, series.hours - limits.break_rain_h)
-    wet = np.nan_to_num(series.rain - series.rain[since])
-    rained = (change > 0) & (wet / (1000.0 * limits.break_layer_m) >= 0.5 * change)
-    likely &= np.isfinite(change)
-    level, start, excused, last = 0.0, -1, list[int](), -1
-    for i in _peaks(likely, np.nan_to_num(change), np.abs(np.diff(x, prepend=x[0])), known):
-        # a month says nothing that its own readings do not show: from where the break counts
-        since_i = max(i, int(np.searchsorted(series.month, known[i])))
-        again = last >= 0 and i - last <= _NEAR and change[i] * change[last] > 0
-        if again and start >= 0:
-            continue  # the same break, seen from the month before
-        back = start >= 0 and abs(level + change[i]) <= 0.5 * abs(level)
-        if rained[i] and not back:
-            excused.append(i)
-            continue
-        at[since_i], last = True, i
-        risen = [j for j in excused if abs(change[j] + change[i]) <= 0.5 * abs(change[i])]
-        if start < 0 and risen:
-            # soil does not fall like that: the rise that rain seemed to explain was the break; the month is judged anew
-            after[max(risen[-1], int(np.searchsorted(series.month, known[i]))) : since_i] = True
-            excused.clear()
-        elif back:
-            after[start:since_i] = True
-            level, start = 0.0, -1
-        else:
-            start = since_i if start < 0 else start
-            level += change[i]
-    if start >= 0:
-        after[start:] = True
-    return at, after
-
-
 def dead(series: Series) -> Bools:
     """Soil moisture that drops to exactly zero from more than 0.05 (D08), as long as it stays there."""
     x = series.value
@@ -260,33 +206,6 @@ def dead(series: Series) -> Bools:
     drop = np.r_[False, (x[1:] == 0.0) & (x[:-1] > 0.05)]
     run = np.cumsum(np.r_[True, (x[1:] == 0.0) != (x[:-1] == 0.0)])
     return np.asarray((x == 0.0) & np.isin(run, run[drop]), dtype=bool)
-
-
-def _step(series: Series, width: int) -> Floats:
-    """Median of ``width`` readings from each on, minus that of the ``width`` before; NaN near gaps."""
-    n, x = len(series.value), series.value
-    out = np.full(n, np.nan)
-    if n < 2 * width:
-        return out
-    windows = np.lib.stride_tricks.sliding_window_view(x, width)
-    middle = np.median(windows, axis=1)
-    inside = slice(width, n - width + 1)
-    out[inside] = middle[width:] - middle[: n - 2 * width + 1]
-    whole = series.hours[2 * width - 1 :] - series.hours[: n - 2 * width + 1] <= 6.0 * width
-    out[inside] = np.where(whole, out[inside], np.nan)
-    return out
-
-
-def _peaks(likely: Bools, change: Floats, jump: Floats, known: Ints) -> list[int]:
-    """Of readings close together that all see one break in one month, the one with the largest jump."""
-    found: list[int] = []
-    for i in np.flatnonzero(likely):
-        near = found and i - found[-1] <= _NEAR and change[i] * change[found[-1]] > 0 and known[i] == known[found[-1]]
-        if not near:
-            found.append(int(i))
-        elif jump[i] > jump[found[-1]]:
-            found[-1] = int(i)
-    return found
 
 
 def _longest_before(series: Series, lasted: Floats, still_h: float, known_h: float) -> Floats:

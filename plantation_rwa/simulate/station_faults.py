@@ -31,10 +31,16 @@ TURNS: Mapping[str, int | None] = {
     "mixed date order": 3,
     "repeated header": 3,
     "clock back": 4,
+    "drift": 1,
+    "gauge over neighbours": 2,
 }
 #: faults of the first kind that leave values as they were
 _HARMLESS = ("naive time", "uploaded twice", "percent", "missing")
 TIP_MM, BACK_HOURS, BACK_DAYS = 0.2, 3, 3
+#: degC that a drifting thermometer gains by the end, and from which on its readings count as wrong
+DRIFT_DEGC, DRIFT_WRONG_DEGC = 8.0, 3.0
+#: tips of a gauge set up wrongly, and for how long
+GAUGE_FACTOR, GAUGE_DAYS = 5.0, 30
 
 
 @dataclass
@@ -188,6 +194,32 @@ def _clock_back(readings: pd.DataFrame, rng: np.random.Generator, log: Log) -> p
     return out
 
 
+def _drift(readings: pd.DataFrame, rng: np.random.Generator, log: Log) -> pd.DataFrame:
+    """From a third of the record on the thermometer gains a little every day."""
+    rows = np.flatnonzero(readings["sensor_id"].str.endswith("-air_temperature").to_numpy())
+    rows = rows[np.argsort(readings["true_time"].to_numpy()[rows], kind="stable")]
+    rows = rows[int(rows.size * rng.uniform(0.30, 0.36)) :]
+    gain = np.linspace(0.0, DRIFT_DEGC, rows.size)
+    ok = readings["value"].to_numpy()[rows] < 60.0  # the code of another fault stays what it is
+    out = _set(readings, rows[ok], np.round(readings["value"].to_numpy()[rows] + gain, 1)[ok])
+    log.note(out.iloc[rows], "drift", wrong=False)
+    log.note(out.iloc[rows[ok & (gain >= DRIFT_WRONG_DEGC)]], "drift")
+    return out
+
+
+def _over_neighbours(readings: pd.DataFrame, rng: np.random.Generator, log: Log) -> pd.DataFrame:
+    """A second gauge stands beside the first, which for a month is set up for tips five times as large."""
+    first = readings[readings["sensor_id"].str.endswith("-rain")]
+    more = np.round(first["true_value"] * rng.uniform(0.9, 1.1, len(first)) / TIP_MM) * TIP_MM
+    second = first.assign(sensor_id=first["sensor_id"] + "_2", value=np.round(more, 1), true_value=np.round(more, 1))
+    rows = _window(readings, rng, "-rain", GAUGE_DAYS * 24)
+    wet = rows[readings["value"].to_numpy()[rows] > 0.0]
+    out = _set(readings, wet, np.round(GAUGE_FACTOR * readings["value"].to_numpy()[wet], 1))
+    log.note(out.iloc[rows], "gauge over neighbours", wrong=False)
+    log.note(out.iloc[wet], "gauge over neighbours")
+    return pd.concat([out, second], ignore_index=True)
+
+
 def _set(readings: pd.DataFrame, rows: NDArray[np.int64], values: NDArray[np.float64]) -> pd.DataFrame:
     column = readings["value"].to_numpy(copy=True)
     column[rows] = values
@@ -206,6 +238,8 @@ _CHANGES: Mapping[str, Change] = {
     "fahrenheit": _fahrenheit,
     "drop": _drop,
     "clock back": _clock_back,
+    "drift": _drift,
+    "gauge over neighbours": _over_neighbours,
 }
 
 

@@ -1,9 +1,6 @@
-"""Readings that only make sense beside others: repeats and conflicts, running totals, ids damaged on the way."""
+"""Readings that only make sense beside others: repeats and conflicts, running totals."""
 
 from __future__ import annotations
-
-import difflib
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,10 +11,8 @@ from plantation_rwa.sources.tables import Sheet
 Bools = NDArray[np.bool_]
 KEYS = ("plantation_id", "station_id", "sensor_id", "variable", "depth_m")
 
-#: Hours before a conflict whose readings say which of its values is the likelier.
-HOURS_BEFORE = 24
-#: A damaged id has at most this many readings, and its intact neighbour this many times more.
-STRAY_READINGS, STRAY_SHARE = 12, 20
+#: Hours before a conflict whose readings say which of its values is the likelier: the last few, else the day's.
+HOURS_NEAR, LAST_READINGS, HOURS_BEFORE = 6, 3, 24
 #: more than ever falls in an hour, mm; the range test of hourly rain has the same limit
 RAIN_MM_H = 150.0
 #: a running total below this share of the one before was set back; less of a fall is a disturbed reading
@@ -33,40 +28,6 @@ _TOTALS = {
 }
 
 
-def refuse_unknown(sheet: Sheet, known: Sequence[str]) -> None:
-    """Reject rows of plantations that are not in the register, once per file and id, naming the nearest known id."""
-    ids = sheet.frame["plantation_id"]
-    for unknown in sorted(set(ids[(~ids.isin(list(known))).to_numpy(bool)]) - {""}):
-        close = difflib.get_close_matches(unknown, list(known), n=1, cutoff=0.6)
-        hint = f"; the nearest id there is '{close[0]}'" if close else ""
-        told = f"is not in the register; add it there or correct the id{hint}"
-        sheet.reject_unknown("plantation_id", [*(set(ids) - {unknown}), ""], told, once=True)
-
-
-def refuse_strays(sheet: Sheet) -> None:
-    """Reject the few readings under a station or sensor id that differs from a frequent one by one damaged character.
-
-    Notes
-    -----
-    Not by a digit for a digit, which is how neighbours are numbered. Whether they are few is judged for every UTC day
-    by the readings up to its end, so that later readings change no earlier decision.
-    """
-    for column, within in (("station_id", ["plantation_id"]), ("sensor_id", ["plantation_id", "variable"])):
-        frame = sheet.frame[sheet.accepted]
-        day = frame["time"].to_numpy("datetime64[D]")
-        for _, group in frame.assign(_day=day).groupby(within, sort=True):
-            ids = sorted(set(group[column]))
-            for stray, intact in ((s, i) for s in ids for i in ids if _damaged(s, i)):
-                count = {k: group.loc[group[column] == k, "_day"].sort_values() for k in (stray, intact)}
-                days = count[stray].to_numpy()
-                own = np.searchsorted(days, days, side="right")
-                other = np.searchsorted(count[intact].to_numpy(), days, side="right")
-                rows = count[stray].index[(own <= STRAY_READINGS) & (other >= STRAY_SHARE * own)]
-                mask = np.zeros(len(sheet.frame), dtype=bool)
-                mask[rows] = True
-                sheet.reject(mask, column, f"{column} is known by few readings; is it '{intact}', damaged on the way?")
-
-
 def settle_repeats(sheet: Sheet) -> Bools:
     """Keep one of several readings of a sensor at one time; which, does not depend on their order.
 
@@ -77,8 +38,10 @@ def settle_repeats(sheet: Sheet) -> Bools:
 
     Notes
     -----
-    Of equal values one stays. Of differing ones the nearest to the median of the sensor's undisputed readings of the
-    :data:`HOURS_BEFORE` hours before, in a tie or without any the lower one.
+    Of equal values one stays. Of differing ones the nearest to the median of the last :data:`LAST_READINGS` readings of
+    the :data:`HOURS_NEAR` hours before (of other conflicts those that stay), without them to that of the undisputed
+    readings of :data:`HOURS_BEFORE` hours; in a tie or without any the lower one. So a conflict of many hours follows
+    the day's course.
     """
     frame, ok, keys = sheet.frame, sheet.accepted, [*KEYS, "time"]
     disputed = np.zeros(len(frame), dtype=bool)
@@ -95,8 +58,10 @@ def settle_repeats(sheet: Sheet) -> Bools:
         calm = calm.assign(_series=_number(frame, calm)).sort_values(["_series", "time"], kind="stable")
         before = dict(iter(calm.groupby("_series", sort=False)))
         torn = twice[differ].assign(_series=_number(frame, twice[differ]))
-        for (series, time), rows in torn.groupby(["_series", "time"], sort=False):
-            chosen = _nearest(rows, before.get(series), time)
+        kept: dict[int, list[tuple[pd.Timestamp, float]]] = {}
+        for (series, time), rows in torn.groupby(["_series", "time"], sort=True):
+            chosen = _nearest(rows, before.get(series), kept.setdefault(series, []), time)
+            kept[series].append((time, float(frame["value"].iloc[chosen])))
             stays[rows.index] = chosen
             disputed[chosen] = True
     gone = twice.index.to_numpy() != stays.to_numpy()
@@ -180,21 +145,21 @@ def _number(frame: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
     return frame.groupby(list(KEYS), dropna=False, sort=False).ngroup().loc[rows.index]
 
 
-def _nearest(rows: pd.DataFrame, calm: pd.DataFrame | None, time: pd.Timestamp) -> int:
+def _nearest(
+    rows: pd.DataFrame, calm: pd.DataFrame | None, kept: list[tuple[pd.Timestamp, float]], time: pd.Timestamp
+) -> int:
     values = rows["value"].to_numpy()
+    soon = time - pd.Timedelta(hours=HOURS_NEAR)
+    last, near = [k for k in kept[-LAST_READINGS:] if k[0] >= soon], np.array([])
     if calm is not None:
         times = calm["time"].to_numpy("datetime64[us]")
-        edges = pd.DatetimeIndex([time - pd.Timedelta(hours=HOURS_BEFORE), time]).tz_localize(None)
-        span = slice(*np.searchsorted(times, edges.to_numpy("datetime64[us]")))
-        near = calm["value"].to_numpy()[span]
-        if len(near):
-            best = values[np.argmin(np.abs(values - np.median(near)))]  # rows are in order of value: a tie goes down
-            return int(rows.index[values == best].min())
+        edges = pd.DatetimeIndex([time - pd.Timedelta(hours=HOURS_BEFORE), soon, time]).tz_localize(None)
+        first, recent, end = np.searchsorted(times, edges.to_numpy("datetime64[us]"))
+        near = calm["value"].to_numpy()[first:end]
+        last += list(zip(calm["time"].iloc[recent:end], calm["value"].iloc[recent:end], strict=True))
+    latest = np.array([v for _, v in sorted(last)[-LAST_READINGS:]])
+    reference = latest if len(latest) else near
+    if len(reference):
+        best = values[np.argmin(np.abs(values - np.median(reference)))]  # rows are in order of value: a tie goes down
+        return int(rows.index[values == best].min())
     return int(rows.index[values == values.min()].min())
-
-
-def _damaged(stray: str, intact: str) -> bool:
-    if len(stray) != len(intact):
-        return False
-    differ = [(s, i) for s, i in zip(stray, intact, strict=True) if s != i]
-    return len(differ) == 1 and not (differ[0][0].isdigit() and differ[0][1].isdigit())

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from plantation_rwa.sources.sensor_order import by_order, day_numbers
 from plantation_rwa.sources.tables import Sheet
 
 Bools = NDArray[np.bool_]
@@ -80,8 +81,11 @@ def tell_days(sheet: Sheet, texts: pd.Series) -> pd.Series:
     Notes
     -----
     A number above 12 can only be the day, and two equal ones leave no choice. The other dates of a station follow
-    these certain ones, over all files, if they all have one order; if they have both or there are none, the uncertain
-    rows are rejected. Nothing is concluded from one row for another station, nor from the order of rows.
+    these certain ones, over all files, if they all have one order and its place in the file does not deny it. If they
+    have both, a row is read as the order of its
+    file allows (:func:`sensor_order.by_order`): of both readings only one may lie between those before and after it of
+    the sensor. What is uncertain then, and all where no date is certain, is rejected. Nothing is concluded from one row
+    for another station. So rows of such a file count for less when they are shuffled, but never otherwise.
     """
     slashed = texts.str.match(_SLASHED).to_numpy(bool)
     if not slashed.any():
@@ -94,11 +98,13 @@ def tell_days(sheet: Sheet, texts: pd.Series) -> pd.Series:
     votes = pd.DataFrame({"d": day_first, "m": month_first}).groupby(station).transform("sum")
     says_d, says_m = (votes["d"] > 0).to_numpy(bool), (votes["m"] > 0).to_numpy(bool)
     open_ = (a <= 12) & (b <= 12) & (a != b)
-    first_is_day = day_first | (a == b) | (open_ & says_d & ~says_m)
-    certain = first_is_day | month_first | (open_ & says_m & ~says_d)
+    placed_d, placed_m = _by_place(sheet, rows, parts, open_ & (says_d | says_m))
+    # what the station's certain dates say and the row's place denies is no date
+    first_is_day = day_first | (a == b) | (open_ & says_d & (~says_m | placed_d) & ~placed_m)
+    certain = first_is_day | month_first | (open_ & says_m & (~says_d | placed_m) & ~placed_d)
     reason = np.where(
-        says_d & says_m,
-        "the station's dates are written day first and month first",
+        (says_d & says_m) | placed_d | placed_m,
+        "the station's dates are written day first and month first, and its place in the file does not tell",
         "no date of the station tells the day from the month",
     )
     refused = np.zeros(len(texts), dtype=bool)
@@ -111,6 +117,28 @@ def tell_days(sheet: Sheet, texts: pd.Series) -> pd.Series:
     for chosen, order in ((certain & first_is_day & (a != b), "day/month"), (certain & ~first_is_day, "month/day")):
         _report(sheet, rows[chosen], station[chosen], f"dates are written {order}/year; read so, {_WRITE}")
     return out
+
+
+def _by_place(sheet: Sheet, rows: NDArray[np.int64], parts: pd.DataFrame, asked: Bools) -> tuple[Bools, Bools]:
+    """Which of the asked dates can only be day first, or month first, by the rows around them in their file."""
+    if not asked.any():
+        return asked, asked
+    texts = sheet.frame["time"]
+    plain = np.flatnonzero(texts.str.match(r"^\d{4}-\d{2}-\d{2}").to_numpy(bool))
+    at = np.sort(np.r_[rows, plain])
+    days = np.full((2, len(texts)), -1, dtype=np.int64)
+    year, a, b = (parts[k].astype("int64").to_numpy() for k in ("year", "a", "b"))
+    days[0, rows], days[1, rows] = day_numbers(year, b, a), day_numbers(year, a, b)
+    lone = days[:, rows].max(axis=0)
+    days[:, rows] = np.where(days[:, rows].min(axis=0) < 0, lone, days[:, rows])  # one reading is no date: certain
+    days[:, plain] = (
+        pd.to_datetime(texts.iloc[plain].str[:10], errors="coerce").to_numpy("datetime64[D]").astype("int64")
+    )
+    series = sheet.frame.iloc[at].groupby(["_file", *_STATION, "sensor_id", "variable"], sort=True).ngroup().to_numpy()
+    placed = [np.zeros(len(texts), dtype=bool) for _ in range(2)]
+    for mask, found in zip(placed, by_order(series, days[0, at], days[1, at]), strict=True):
+        mask[at] = found
+    return placed[0][rows] & asked, placed[1][rows] & asked
 
 
 def _year_first(parts: pd.DataFrame, day: NDArray[np.int64], month: NDArray[np.int64]) -> pd.Series:

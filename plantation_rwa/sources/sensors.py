@@ -9,12 +9,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from plantation_rwa.sources.base import Quarantine
+from plantation_rwa.sources.sensor_ids import confirm_owners, refuse_unknown, settle_strays
 from plantation_rwa.sources.sensor_scales import correct_scales
 from plantation_rwa.sources.sensor_series import (
     KEYS,
     difference_totals,
-    refuse_strays,
-    refuse_unknown,
     settle_repeats,
 )
 from plantation_rwa.sources.sensor_times import to_utc
@@ -72,19 +71,22 @@ def read_sensors(paths: Sequence[str] | None, timezones: Mapping[str, str], quar
     -----
     Rejected: unknown plantation, variable or unit; a time that cannot be read, has no zone, or falls into a clock
     change (:mod:`sensor_times`); a series that mixes two units (:func:`sensor_scales.correct_scales`); an id damaged
-    on the way, repeated and conflicting readings, the first reading of a counter (:mod:`sensor_series`). What a row
-    becomes does not depend on the order of rows or on the file it stands in.
+    on the way that nothing puts right (:mod:`sensor_ids`); repeated and conflicting readings, the first reading of a
+    counter (:mod:`sensor_series`). What a row becomes does not depend on the order of rows or on the file it stands in,
+    but for one thing: where a station writes dates day first and month first, those that nothing else tells apart are
+    read by their place in the file, or refused.
     """
     sheet = read_sheet(paths, input="sensors", columns=_SPECS, quarantine=quarantine)
-    refuse_unknown(sheet, list(timezones))
+    written = refuse_unknown(sheet, list(timezones))
     sheet.frame["time"] = to_utc(sheet, timezones)
+    confirm_owners(sheet, written)
     sheet.frame["known_at"] = sheet.frame["time"]
     totals = sheet.frame["unit"].str.lower().str.startswith(_TOTAL).to_numpy(bool)
     declared = _declared(sheet)
     factor, offset = correct_scales(sheet, *declared)
     inferred = (factor != declared[0]) | (offset != declared[1])
     sheet.frame["value"] = sheet.frame["value"] * factor + offset
-    refuse_strays(sheet)
+    settle_strays(sheet)
     disputed = settle_repeats(sheet)
     difference_totals(sheet, totals)
     texts = np.array(["", "dup_conflict", "unit_inferred", "dup_conflict;unit_inferred"], dtype=object)

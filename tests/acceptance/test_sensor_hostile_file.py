@@ -111,19 +111,36 @@ def test_the_hostile_file_gives_the_features_of_the_clean_one(tmp_path: Path) ->
 
 
 def test_a_clock_set_back_takes_its_doubled_hours_out_and_says_so(tmp_path: Path) -> None:
-    made = log()
-    clean, _ = read(tmp_path, made.clean)
-    again = [r for r in made.clean if ",s1," in r and "2025-04-15T0" in r]
-    doubled = [r.replace(r.split(",")[6], f"{float(r.split(',')[6]) + 0.1:.4f}") for r in again]
-    got, bad = read(tmp_path, [*made.clean, *doubled])
-    assert len(got) == len(clean)
-    assert (bad["action"] == "rejected").sum() == len(doubled) == 10
+    made = [r.replace("P-001-ST2", "P-001-ST1") for r in log().clean]  # one logger, one clock
+    clean, _ = read(tmp_path, made)
+    until_noon = [r for r in made if "2025-04-15T" in r and int(r.split("T")[-1][:2]) < 10 and ",r1," not in r]
+    doubled = [r.replace(r.split(",")[6], f"{float(r.split(',')[6]) + 0.1:.4f}") for r in until_noon]
+    # put right at 14:00, the clock leaves the hours out that it had twice
+    gap = [r for r in made if not ("2025-04-15T" in r and 14 <= int(r.split("T")[-1][:2]) < 20)]
+    got, bad = read(tmp_path, [*gap, *doubled])
+    assert len(got) == len(gap)
+    assert (bad["action"] == "rejected").sum() == len(doubled) == 20
     spans = flag_intervals(flag_readings(got, REGISTER, None, packaged()))
     back = spans[spans["qc_flag"].str.contains("clock_back")]
-    assert back[["sensor_id", "readings", "counts"]].values.tolist() == [["s1", 10, False]]
+    assert back[["sensor_id", "readings", "counts"]].values.tolist() == [["t1", 10, False], ["s1", 10, False]]
+    doubt = spans[spans["qc_flag"] == "clock_doubt"]
+    assert set(doubt["sensor_id"]) == {"s1", "t1", "r1"}
+    assert doubt["last_reading"].tolist() == ["2025-04-15T05:00:00Z"] * 3  # 13:00 local
     both = features(got).merge(features(clean), on="month", suffixes=("", "_clean"))
     assert (both["soil_moisture_m3m3"] - both["soil_moisture_m3m3_clean"]).abs().max() < 1e-3
     assert both["flags"].tolist() == ["", "sensor_clock"]
+
+
+def test_conflicts_of_one_sensor_are_no_clock_of_the_station(tmp_path: Path) -> None:
+    made = [r.replace("P-001-ST2", "P-001-ST1") for r in log().clean]
+    again = [r for r in made if ",s1," in r and "2025-04-15T0" in r]
+    doubled = [r.replace(r.split(",")[6], f"{float(r.split(',')[6]) + 0.1:.4f}") for r in again]
+    got, _ = read(tmp_path, [*made, *doubled])
+    spans = flag_intervals(flag_readings(got, REGISTER, None, packaged()))
+    assert spans[["sensor_id", "qc_flag", "readings", "counts"]].values.tolist() == [["s1", "dup_conflict", 10, True]]
+    clean, _ = read(tmp_path, made)
+    assert features(got)["soil_moisture_m3m3"].equals(features(clean)["soil_moisture_m3m3"])
+    assert features(got)["flags"].tolist() == ["", ""]
 
 
 @pytest.mark.parametrize("shift", [5, 7])
