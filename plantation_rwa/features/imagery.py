@@ -13,10 +13,19 @@ from shapely.geometry.base import BaseGeometry
 
 from plantation_rwa.features.composites import blocks_of, monthly_composite
 from plantation_rwa.features.indices import INDICES, needed_bands
-from plantation_rwa.features.observations import KeptReader, Reader, SceneLike, UnreadableSceneError, with_offset
+from plantation_rwa.features.observations import (
+    KeptReader,
+    Reader,
+    SceneLike,
+    UnreadableSceneError,
+    readable,
+    versions_of,
+    with_offset,
+)
 from plantation_rwa.features.scene_checks import Rules, SceneRecord, Verdict, judge
+from plantation_rwa.features.scene_claims import item_faults, missing_bands
 from plantation_rwa.features.scene_figures import SceneFigures, scene_figures
-from plantation_rwa.features.scene_trail import item_hash, repair_text, trail_row, unreadable_row
+from plantation_rwa.features.scene_trail import UNSEEN, idle_row, item_hash, repair_text, trail_row
 from plantation_rwa.features.tiles import Piece, pieces_of, tiles_of
 from plantation_rwa.features.zonal import weighted_mean, weighted_quantile
 from plantation_rwa.grid import area_ha, edge_buffer_m, perimeter_m
@@ -130,12 +139,13 @@ def plantation_month(
     lost: dict[str, tuple[str, str, str]] = {}
     while True:
         try:
-            found = _look(outline, [s for s in near if s.id not in lost], kept, checks, profile, edge_buffer)
+            found = _look(outline, readable(near, lost), kept, checks, profile, edge_buffer)
             break
         except UnreadableSceneError as error:
             lost[error.scene_id] = (error.scene_id, error.band, error.message)
-    unreadable = [s for s in near if s.id in lost]
-    times = [s.known_at for s in (*found.touching, *unreadable)]
+    used = {s.id for s in found.scenes}
+    idle = [v for s in near for v in versions_of(s) if v.id not in used]
+    times = [s.known_at for s in (*found.touching, *idle)]
     row = _row(found.sample, found.touching, max(times) if times else None, _flags(found, bool(lost)), lost.values())
     row["offset_inferred"] = any(v.inferred and v.used for v in found.verdicts)
     row["records"] = tuple(f.record for f in found.figures)
@@ -143,7 +153,12 @@ def plantation_month(
         row["trail"].append(trail_row(scene, seen, verdict, profile=found.profile))
         if verdict.inferred:
             row["problems"].append((scene.id, "offset", repair_text(row["trail"][-1])))
-    row["trail"] += [unreadable_row(s) for s in unreadable if checks.verdicts is None]
+    if checks.verdicts is None:
+        row["trail"] += [idle_row(s, "unreadable" if s.id in lost else "replaced") for s in idle]
+        for scene, line in zip((*found.scenes, *idle), row["trail"], strict=True):
+            bands = needed_bands(_NAMES)
+            line["missing_bands"] = missing_bands(scene, bands)
+            line["item_faults"] = item_faults(scene, bands, kept) if line["outcome"] not in UNSEEN else ""
     return row
 
 

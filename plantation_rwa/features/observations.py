@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
@@ -44,6 +44,8 @@ class SceneLike(Protocol):
     def offset_reason(self) -> str: ...
     @property
     def fingerprint(self) -> str: ...
+    @property
+    def twins(self) -> tuple[SceneLike, ...]: ...
 
 
 class Reader(Protocol):
@@ -70,11 +72,14 @@ class KeptReader:
 
     def __init__(self, reader: Reader, limit: int = KEPT_BYTES) -> None:
         self._reader, self._left = reader, limit
+        self._grids: dict[Any, GridSpec] = {}
         self._kept: dict[tuple[Any, Window], NDArray[np.generic]] = {}
 
     def grid(self, asset: Any) -> GridSpec:
         """Grid of an asset."""
-        return self._reader.grid(asset)
+        if asset not in self._grids:
+            self._grids[asset] = self._reader.grid(asset)
+        return self._grids[asset]
 
     def read(self, asset: Any, window: Window) -> NDArray[np.generic]:
         """Raw pixels of a window; callers must not write into them."""
@@ -96,6 +101,17 @@ class UnreadableSceneError(ReadError):
 
     def __reduce__(self) -> tuple[type[UnreadableSceneError], tuple[str, str, str]]:
         return type(self), (self.scene_id, self.band, self.message)
+
+
+def versions_of(scene: SceneLike) -> tuple[SceneLike, ...]:
+    """The scene and its twins, the best first."""
+    return (scene, *scene.twins)
+
+
+def readable(scenes: Sequence[SceneLike], lost: Container[str]) -> list[SceneLike]:
+    """Of each scene the best version whose id is not lost; scenes that have lost all are left out."""
+    best = (next((v for v in versions_of(s) if v.id not in lost), None) for s in scenes)
+    return [version for version in best if version is not None]
 
 
 @dataclass(frozen=True)

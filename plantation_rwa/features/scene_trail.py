@@ -11,6 +11,8 @@ from plantation_rwa.features.observations import SceneLike
 from plantation_rwa.features.scene_checks import NO_FIGURES, Figures, SceneRecord, Verdict
 from plantation_rwa.features.scene_figures import SceneFigures
 
+#: outcomes of scenes that have no figures and are no history: files that cannot be read, and twins of one that can
+UNSEEN = frozenset({"unreadable", "replaced"})
 #: published column of each figure; under the offset that was not applied with ``_other`` behind it
 _COLUMNS = {
     "red_share": "red_dark_share",
@@ -56,9 +58,9 @@ def trail_row(scene: SceneLike, seen: SceneFigures, verdict: Verdict, *, profile
     }
 
 
-def unreadable_row(scene: SceneLike) -> dict[str, Any]:
-    """Columns of ``features_scenes`` of a scene that could not be read; nothing of it is history."""
-    return {**_head(scene), "outcome": "unreadable", "offset_inferred": False}
+def idle_row(scene: SceneLike, outcome: str) -> dict[str, Any]:
+    """Columns of ``features_scenes`` of a scene of which no pixel counts, see :data:`UNSEEN`."""
+    return {**_head(scene), "outcome": outcome, "offset_inferred": False}
 
 
 def _head(scene: SceneLike) -> dict[str, Any]:
@@ -80,7 +82,7 @@ def item_hash(scene: SceneLike) -> str:
 
 
 def record_of(row: Mapping[str, Any]) -> SceneRecord:
-    """The record a published row was made of, to the decimals published; the row must not be an unreadable scene's."""
+    """The record a published row was made of, to the decimals published; its outcome must be none of :data:`UNSEEN`."""
     applied, other = (
         Figures(*(float(row[f"{column}{end}"]) for column in _COLUMNS.values())) for end in ("", "_other")
     )
@@ -99,7 +101,7 @@ def record_of(row: Mapping[str, Any]) -> SceneRecord:
 
 
 def verdict_of(row: Mapping[str, Any]) -> Verdict:
-    """The verdict that a row states; the row must not be an unreadable scene's."""
+    """The verdict that a row states; its outcome must be none of :data:`UNSEEN`."""
     return Verdict(float(row["offset_dn"]), row["offset_check"], row["air_check"])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
@@ -68,7 +68,28 @@ def tiles_of(outline: BaseGeometry, scenes: Sequence[SceneLike], bands: Sequence
             grid = _union([g for _, g in members])
             share = shape.intersection(shapely.box(*grid.bounds)).area / shape.area
             ranked.append((-round(share, 6), name, crs, Tile(name, grid, tuple(s for s, _ in members))))
-    return [tile for *_, tile in sorted(ranked, key=lambda r: r[:3])]
+    tiles = [tile for *_, tile in sorted(ranked, key=lambda r: r[:3])]
+    return [_with_neighbours(tile, tiles, outline) for tile in tiles]
+
+
+def _with_neighbours(tile: Tile, tiles: Sequence[Tile], outline: BaseGeometry) -> Tile:
+    """A tile with the scenes of other tiles in its CRS that show ground of it which its own of the datatake do not.
+
+    A pass may be listed for one of two tiles only: then the ground that both cover is seen by the other's scenes.
+    """
+    box = reproject(shapely.box(*tile.grid.bounds), tile.grid.crs, "EPSG:4326")
+    ground = outline.intersection(box)
+    left: dict[str, BaseGeometry] = {}
+    for scene in tile.scenes:
+        rest = left.get(scene.datatake, ground)
+        left[scene.datatake] = shapely.Polygon() if scene.footprint is None else rest.difference(scene.footprint)
+    more = []
+    for other in (t for t in tiles if t is not tile and t.grid.crs == tile.grid.crs):
+        for scene in other.scenes:
+            rest = left.get(scene.datatake, ground)
+            if not rest.is_empty and (scene.footprint is None or scene.footprint.intersects(rest)):
+                more.append(scene)
+    return replace(tile, scenes=(*tile.scenes, *more)) if more else tile
 
 
 def _check_crs(scene: SceneLike, band: str, crs: str) -> None:

@@ -18,7 +18,7 @@ import shapely
 from plantation_rwa.executor import Outcome, attempt
 from plantation_rwa.features.imagery import Checks, plantation_month
 from plantation_rwa.features.scene_checks import Rules, SceneRecord, Verdict
-from plantation_rwa.features.scene_trail import record_of, verdict_of
+from plantation_rwa.features.scene_trail import UNSEEN, record_of, verdict_of
 from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.run.partitions import Key, Published
 from plantation_rwa.run.scenes import Unit, window_months
@@ -160,7 +160,7 @@ def _run(batches: Sequence[Batch], work: Work, found: Imagery, advanced: Callabl
 
 
 def _read(row: Mapping[str, Any]) -> bool:
-    return bool(row["outcome"] != "unreadable")
+    return row["outcome"] not in UNSEEN
 
 
 def _published(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NoReturn
 
 import pandas as pd
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from plantation_rwa.config import ImageryConfig
 from plantation_rwa.errors import SourceError
@@ -17,6 +19,7 @@ from plantation_rwa.periods import Month
 from plantation_rwa.run.partitions import Key
 from plantation_rwa.run.session import Session, short
 from plantation_rwa.sources.base import ImagerySource, Scene
+from plantation_rwa.sources.stac_scenes import hrefs_of
 
 #: first month of Sentinel-2 acquisitions; the search start when the configuration names none
 FIRST_SCENES = Month(2015, 7)
@@ -54,7 +57,7 @@ class SceneWindows:
 
     def __init__(self, scenes: Mapping[tuple[Key, str], tuple[Scene, ...]], rules: Rules) -> None:
         self._scenes, self._rules = scenes, rules
-        self._hashes = {at: short([s.fingerprint for s in found]) for at, found in scenes.items()}
+        self._hashes = {at: short([[v.fingerprint for v in s.versions] for s in found]) for at, found in scenes.items()}
 
     def identity(self, key: Key, month: str) -> str:
         """Hash of the scenes that decide a row; a block's row depends on its plantation's scenes too."""
@@ -67,7 +70,7 @@ class SceneWindows:
     def known_at(self, key: Key, month: str) -> pd.Timestamp | None:
         """When the last of the scenes became known that judge the scenes of a month, its own plantation's left out."""
         months = window_months(month, self._rules) + ([month] if len(key) == 2 else [])
-        times = [s.known_at for m in months for s in self._scenes.get((key[:1], m), ())]
+        times = [v.known_at for m in months for s in self._scenes.get((key[:1], m), ()) for v in s.versions]
         return max(times, default=None)
 
 
@@ -94,9 +97,8 @@ def scenes_by_month(session: Session, outlines: pd.DataFrame) -> dict[tuple[tupl
     for group in _neighbours(outlines):
         candidates = source.scenes(_box(group), first, session.month)
         nothing = nothing and not candidates
-        known = [s for s in candidates if s.known_at <= session.instant]
         for row in group.itertuples(index=False):
-            touching = [s for s in known if s.footprint is None or s.footprint.intersects(row.geometry)]
+            touching = [s for c in candidates if (s := _seen(c, row.geometry, session.instant)) is not None]
             for month, scenes in _local_months(touching, row.timezone).items():
                 if str(first) <= month <= str(session.month):
                     found[(row.key, month)] = scenes
@@ -104,6 +106,14 @@ def scenes_by_month(session: Session, outlines: pd.DataFrame) -> dict[tuple[tupl
     if nothing and not rejected and not any(_ever(source, group, first) for group in _neighbours(outlines)):
         _no_scene_at_all(config, first, outlines)
     return found
+
+
+def _seen(scene: Scene, outline: BaseGeometry, instant: pd.Timestamp) -> Scene | None:
+    """What is known of a scene's versions that touch an outline, the best of them first; None if nothing is."""
+    found = [
+        v for v in scene.versions if v.known_at <= instant and (v.footprint is None or v.footprint.intersects(outline))
+    ]
+    return replace(found[0], twins=tuple(found[1:])) if found else None
 
 
 def _box(outlines: pd.DataFrame) -> tuple[float, float, float, float]:
@@ -137,4 +147,23 @@ def _local_months(scenes: Sequence[Scene], timezone: str) -> dict[str, tuple[Sce
     found: dict[str, list[Scene]] = {}
     for scene in sorted(scenes, key=lambda s: (s.acquired, s.id)):
         found.setdefault(scene.acquired.tz_convert(timezone).strftime("%Y-%m"), []).append(scene)
-    return {month: tuple(group) for month, group in found.items()}
+    return {month: _told_apart(group) for month, group in found.items()}
+
+
+def _told_apart(scenes: Sequence[Scene]) -> tuple[Scene, ...]:
+    """Scenes whose ids are distinct: different items under one id get the start of their hash behind it."""
+    every = [v for s in scenes for v in s.versions]
+    counts = Counter(v.id for v in every)
+    names: dict[int, str] = {}
+    for version in sorted(every, key=lambda v: (v.fingerprint, hrefs_of(v))):
+        if counts[version.id] > 1:
+            name = f"{version.id}@{version.fingerprint[:8]}"
+            again = sum(n == name or n.startswith(f"{name}.") for n in names.values())
+            names[id(version)] = f"{name}.{again + 1}" if again else name
+    if not names:
+        return tuple(scenes)
+
+    def named(scene: Scene) -> Scene:
+        return replace(scene, id=names.get(id(scene), scene.id), twins=tuple(map(named, scene.twins)))
+
+    return tuple(map(named, scenes))

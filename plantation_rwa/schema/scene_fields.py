@@ -13,7 +13,10 @@ def _reflectance(name: str, description: str) -> Field:
 
 
 SCENE_FIELDS = (
-    text("scene_id", "Item of the provider's catalog."),
+    text(
+        "scene_id",
+        "Item of the provider's catalog; with @ and the start of item_hash where items of one id differ in a month.",
+    ),
     text("item_hash", "Start of the hash of the item as published: tells two versions of one item apart."),
     text("datatake", "Acquisition: platform and sensing start; tiles and reprocessings of it count once."),
     text("tile", "MGRS tile, or the provider's grid code."),
@@ -41,9 +44,12 @@ SCENE_FIELDS = (
     ),
     text(
         "outcome",
-        "What was made of the scene; no_pixels: another scene of the datatake shows the ground, or nodata.",
-        ("used", "cloudy", "no_pixels", "haze", "ndvi_drop", "unclassified", "unreadable"),
+        "What was made of the scene; no_pixels: another scene of the datatake shows the ground, or nodata; replaced: "
+        "another item of the same product was read.",
+        ("used", "cloudy", "no_pixels", "haze", "ndvi_drop", "unclassified", "unreadable", "replaced"),
     ),
+    text("missing_bands", "Bands the indices need, and SCL, of which the item has no file; empty if none is missing."),
+    text("item_faults", "What the item says of its files' CRS, shape or place that they contradict; the file counts."),
     text("scl_profile", "Classes of the scene classification that the month used.", ("strict", "lenient")),
     fraction("covered_share", "Share of the sampled ground that this scene supplies."),
     fraction("clear_share", "Share of the sampled ground that this scene shows clearly, strict profile."),

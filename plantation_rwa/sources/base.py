@@ -105,11 +105,17 @@ class Asset:
         1-based band inside the file.
     nodata
         Pixel value that means no data, before scale and offset.
+    crs, shape, transform
+        What the item says of the file: ``EPSG:...``, rows and columns, six numbers; empty or None where it says
+        nothing. Files are read by their own grid; these are only held against it.
     """
 
     href: str
     band: int = 1
     nodata: float | None = 0.0
+    crs: str = ""
+    shape: tuple[int, int] | None = None
+    transform: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +141,8 @@ class Scene:
         Hash of the item as published, independent of where it lies.
     datastrip
         Sensing start of the datastrip, empty if unknown: two strips of one datatake can share a tile.
+    twins
+        Other items of the same product, the best first, known no sooner: read where the one before cannot be.
     """
 
     id: str
@@ -155,6 +163,12 @@ class Scene:
     fingerprint: str = ""
     file: str = ""
     datastrip: str = ""
+    twins: tuple[Scene, ...] = ()
+
+    @property
+    def versions(self) -> tuple[Scene, ...]:
+        """The scene and its twins."""
+        return (self, *self.twins)
 
 
 class ImagerySource(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -233,6 +233,28 @@ def tile_of(item: Mapping[str, Any]) -> str:
         if match:
             return match[1]
     return str(properties.get("proj:code") or properties.get("proj:epsg") or "")
+
+
+def is_mgrs(tile: str) -> bool:
+    """Whether a grid code is that of an MGRS tile, such as ``48NUG``."""
+    return len(tile) == 5 and tile[:2].isdigit() and tile[2:].isalpha()
+
+
+def crs_of(fields: Mapping[str, Any]) -> str:
+    """CRS as ``EPSG:...`` that an item or an asset declares; empty if it declares none, or another kind."""
+    code = fields.get("proj:code") or fields.get("proj:epsg")
+    text = str(code or "").strip().upper().removeprefix("EPSG:").removesuffix(".0")
+    return f"EPSG:{text}" if text.isdigit() else ""
+
+
+def numbers_of(value: Any, count: int) -> tuple[float, ...] | None:
+    """The first ``count`` numbers of a list; None if it is no list of as many numbers."""
+    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) < count:
+        return None
+    found = value[:count]
+    if any(isinstance(v, bool) or not isinstance(v, int | float) or not math.isfinite(v) for v in found):
+        return None
+    return tuple(float(v) for v in found)
 
 
 def datatake_of(item: Mapping[str, Any]) -> str:

@@ -83,7 +83,7 @@ class StaticSource:
         wanted = np.flatnonzero((self._acquired >= begin.timestamp()) & (self._acquired < end.timestamp()))
         area = shapely.box(*bbox)
         found = [self._scenes[i] for i in wanted]
-        return [s for s in found if s.footprint is None or s.footprint.intersects(area)]
+        return [s for s in found if any(v.footprint is None or v.footprint.intersects(area) for v in s.versions)]
 
 
 class ApiSource:

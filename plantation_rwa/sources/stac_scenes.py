@@ -7,6 +7,8 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,8 @@ from plantation_rwa.sources.items import RawItem, file_name, is_url, resolve
 from plantation_rwa.sources.providers import UnusableItemError
 
 _EDGE_BYTES = 65536
+#: providers time an item by the start of the datatake or by the middle of its tile
+_SAME_PASS = pd.Timedelta(hours=1)
 _ISO = re.compile(r"^\d{4}-\d{2}-\d{2}")
 
 
@@ -48,7 +52,7 @@ def scenes_of(raw: Iterable[RawItem], config: ImageryConfig, quarantine: Quarant
         cover = made.cloud_cover
         if cover is None or cover <= config.max_cloud_cover:
             parsed.append(made)
-    return distinct(parsed, config)
+    return distinct(_consistent(parsed, quarantine), config)
 
 
 def _wanted(item: Any, config: ImageryConfig) -> bool:
@@ -81,7 +85,7 @@ def _parse(entry: RawItem, config: ImageryConfig) -> Scene:
     acquired, created = _acquired(item), _created(item)
     offset = providers.offset_of(item, provider)
     start = created if config.known_at == "created" and created is not None else acquired
-    assets = {band: _asset(asset, entry.base) for band, asset in bands.items()}
+    assets = {band: _asset(asset, entry.base, item["properties"]) for band, asset in bands.items()}
     return Scene(
         id=str(item["id"]),
         collection=str(item.get("collection") or ""),
@@ -129,10 +133,18 @@ def _time(text: Any) -> pd.Timestamp | None:
     return (time.tz_localize("UTC") if time.tzinfo is None else time.tz_convert("UTC")).as_unit("us")
 
 
-def _asset(asset: Mapping[str, Any], base: str) -> Asset:
+def _asset(asset: Mapping[str, Any], base: str, properties: Mapping[str, Any]) -> Asset:
     entries = asset.get("raster:bands") or asset.get("bands") or [{}]
     nodata = entries[0].get("nodata", 0) if isinstance(entries[0], Mapping) else 0
-    return Asset(resolve(str(asset["href"]), base), 1, 0.0 if nodata is None else float(nodata))
+    shape, transform = (providers.numbers_of(asset.get(f"proj:{k}"), n) for k, n in (("shape", 2), ("transform", 6)))
+    return Asset(
+        resolve(str(asset["href"]), base),
+        1,
+        0.0 if nodata is None else float(nodata),
+        providers.crs_of(asset) or providers.crs_of(properties),
+        (int(shape[0]), int(shape[1])) if shape else None,
+        transform,
+    )
 
 
 def _number(value: Any) -> float | None:
@@ -208,9 +220,9 @@ def _fingerprint(item: Mapping[str, Any], assets: Mapping[str, Asset]) -> str:
 def distinct(scenes: Sequence[Scene], config: ImageryConfig) -> list[Scene]:
     """Each product once: one whose local files are there, newest baseline, first configured collection, latest created.
 
-    A twin is dropped only if the one that replaces it is known no later, so that a run at an earlier date
-    still finds the version of that date. Two datastrips, or two cuts, of one tile and datatake that cover
-    different ground stay.
+    Those it replaces go with it as ``twins``; only one that is known no later replaces another, so that a run at an
+    earlier date still finds the version of that date. Two datastrips, or two cuts, of one tile and datatake that cover
+    different ground stay. The very same item twice is one.
     """
     rank = {name: n for n, name in enumerate(config.collections)}
 
@@ -219,13 +231,68 @@ def distinct(scenes: Sequence[Scene], config: ImageryConfig) -> list[Scene]:
         collection = rank.get(scene.collection, len(rank))
         return (_absent(scene), -(scene.baseline or 0.0), collection, -created, scene.id, scene.fingerprint)
 
-    kept: dict[tuple[str, str], list[Scene]] = {}
-    for scene in sorted(scenes, key=order):
-        twins = kept.setdefault((scene.tile, scene.datatake), [])
-        if not any(_same_product(other, scene) and other.known_at <= scene.known_at for other in twins):
-            twins.append(scene)
-    left = [scene for group in kept.values() for scene in group]
-    return sorted(left, key=lambda s: (s.acquired, s.id, s.collection, s.fingerprint))
+    every = {(v.fingerprint, hrefs_of(v)): replace(v, twins=()) for s in scenes for v in s.versions}
+    kept: dict[tuple[str, str], list[list[Scene]]] = {}
+    for _, scene in sorted(every.items(), key=lambda e: (order(e[1]), e[0])):
+        groups = kept.setdefault((scene.tile, scene.datatake), [])
+        for group in groups:
+            if _same_product(group[0], scene) and group[0].known_at <= scene.known_at:
+                group.append(scene)
+                break
+        else:
+            groups.append([scene])
+    left = [replace(group[0], twins=tuple(group[1:])) for groups in kept.values() for group in groups]
+    return sorted(left, key=lambda s: (s.acquired, s.id, s.collection, s.fingerprint, hrefs_of(s)))
+
+
+def hrefs_of(scene: Scene) -> tuple[str, ...]:
+    """Where the files of a scene are, by band."""
+    return tuple(asset.href for _, asset in sorted(scene.assets.items()))
+
+
+def _consistent(scenes: Sequence[Scene], quarantine: Quarantine) -> list[Scene]:
+    """Scenes without those that name another's pixels as of another time or tile.
+
+    An item that was known before is believed, one that contradicts it is not; of two known at once neither is, since
+    nothing tells which of them lies.
+    """
+    owners: dict[str, Scene] = {}
+    left = []
+    for _, group in groupby(sorted(scenes, key=lambda s: (s.known_at, s.id, s.fingerprint)), key=lambda s: s.known_at):
+        claims = dict(owners)
+        refused: dict[int, tuple[Scene, Scene]] = {}
+        members = list(group)
+        for scene in members:
+            for href in hrefs_of(scene):
+                other = claims.setdefault(href, scene)
+                if _at_odds(other, scene):
+                    refused[id(scene)] = (scene, other)
+                    if href not in owners:
+                        refused[id(other)] = (other, scene)
+        for scene, other in refused.values():
+            what = "tile" if abs(scene.acquired - other.acquired) <= _SAME_PASS else "time"
+            told = (
+                f"names the same files as {other.id} ({other.file}), but as of another {what}: {_told(other, what)};"
+                " one file is of one acquisition. Mend the item's hrefs"
+            )
+            known = max(scene.known_at, other.known_at)
+            quarantine.add(
+                "imagery", scene.file, told, "rejected", column=scene.id, value=_told(scene, what), known_at=known
+            )
+        for scene in members:
+            if id(scene) not in refused:
+                left.append(scene)
+                owners.update(dict.fromkeys(hrefs_of(scene), scene))
+    return left
+
+
+def _at_odds(a: Scene, b: Scene) -> bool:
+    tiles = {s.tile for s in (a, b) if providers.is_mgrs(s.tile)}
+    return abs(a.acquired - b.acquired) > _SAME_PASS or len(tiles) > 1
+
+
+def _told(scene: Scene, what: str) -> str:
+    return scene.tile if what == "tile" else scene.acquired.isoformat()
 
 
 def _absent(scene: Scene) -> int:

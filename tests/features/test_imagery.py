@@ -163,7 +163,9 @@ def test_a_first_scene_that_looks_shifted_is_believed_and_flagged() -> None:
     """+1000 in every band under a claim of 0: NDVI 0.54, and no past that could tell."""
     reader = MemoryReader()
     shifted = {b: v + 1000 for b, v in palm().items() if b != "SCL"}
-    row = _month(_SQUARE, [reader.scene("a", palm(**shifted))], reader)
+    seen = _month(_SQUARE, [reader.scene("a", palm(**shifted))], reader)
+    assert (seen["flags"], seen["ndvi"]) == (["offset_inferred"], pytest.approx(0.8436, abs=5e-5))  # B12 tells
+    row = _month(_SQUARE, [reader.scene("b", palm(**{**shifted, "B12": None}))], reader)
     assert row["flags"] == ["offset_untested"]
     assert row["ndvi"] == pytest.approx(0.5412, abs=1e-4)
     assert row["offset_inferred"] is False

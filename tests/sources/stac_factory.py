@@ -17,17 +17,22 @@ from plantation_rwa.sources.stac import open_source
 
 RING = [[112.0, -2.3], [112.1, -2.3], [112.1, -2.2], [112.0, -2.2], [112.0, -2.3]]
 BOX = (112.0, -2.3, 112.1, -2.2)
+DAY = "2024-03-05"
 
 
 def item(
     name: str = "S2A_X",
     *,
-    day: str = "2024-03-05",
+    day: str = DAY,
     keys: str = "B02 B04 B08 SCL",
-    href: str = "./{key}.tif",
+    href: str = "",
     **changes: Any,
 ) -> dict[str, Any]:
-    """An item; ``properties=`` adds properties (None removes one), other keywords replace top-level members."""
+    """An item; ``properties=`` adds properties (None removes one), other keywords replace top-level members.
+
+    Files lie beside the item, those of another day in a folder of it: one file is of one acquisition.
+    """
+    href = href or ("./{key}.tif" if day == DAY else "./{day}/{key}.tif")
     properties: dict[str, Any] = {
         "datetime": f"{day}T03:10:00Z",
         "created": f"{day}T12:00:00Z",
@@ -48,7 +53,7 @@ def item(
         "bbox": [112.0, -2.3, 112.1, -2.2],
         "properties": {k: v for k, v in properties.items() if v is not None},
         "links": [],
-        "assets": {key: {"href": href.format(key=key)} for key in keys.split()},
+        "assets": {key: {"href": href.format(key=key, day=day)} for key in keys.split()},
     }
     return {**made, **changes}
 

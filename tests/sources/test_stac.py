@@ -318,7 +318,7 @@ def test_order_of_items_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_api_follows_pages_that_repeat_items() -> None:
-    made = [item(f"s{n}", day=f"2024-03-{n + 1:02d}", href="https://example.org/{key}.tif") for n in range(7)]
+    made = [item(f"s{n}", day=f"2024-03-{n + 1:02d}", href="https://example.org/{day}/{key}.tif") for n in range(7)]
     api = Api(made, page=3)
     with serve(api) as url:
         quarantine = Quarantine()
