@@ -1,4 +1,4 @@
-"""Predictive quantiles from past errors: conformal, per horizon bucket, relative to the forecast."""
+"""Predictive quantiles: quantile regression of relative errors, conformalised per horizon bucket (CQR)."""
 
 from __future__ import annotations
 
@@ -13,24 +13,31 @@ from plantation_rwa.distributions import PROBABILITIES, mean_from_quantiles
 from plantation_rwa.forecast.agronomy import FloatArray
 from plantation_rwa.forecast.stack import BUCKETS, bucket_of
 
+#: positions of the lower and upper level of each central interval in ``PROBABILITIES``
+PAIRS = ((0, 6), (1, 5), (2, 4))
+NORMAL: FloatArray = np.array([NormalDist().inv_cdf(float(p)) for p in PROBABILITIES])
+
 
 @dataclass(frozen=True)
 class Spread:
-    """Relative errors of a forecast whose plantation has the pooled spread.
+    """What the past errors add to the quantiles of the regression, per bucket.
 
     Parameters
     ----------
-    quantiles
-        ``(buckets, 7)`` at :data:`plantation_rwa.distributions.PROBABILITIES`, mean 0.
+    margins
+        ``(buckets, 3)`` by which the interval of each of :data:`PAIRS` is widened on both sides, relative.
+    weight
+        ``(buckets,)`` of the conformal quantiles against the assumed normal spread.
     sd
-        ``(buckets,)`` root mean square of the errors.
-    count
-        ``(buckets,)`` errors used.
+        ``(buckets,)`` root mean square of the errors, blended with the assumed one.
+    miss
+        ``(buckets, 3)`` share outside each interval that the margins aim at after adaptation.
     """
 
-    quantiles: FloatArray
+    margins: FloatArray
+    weight: FloatArray
     sd: FloatArray
-    count: NDArray[np.int64]
+    miss: FloatArray
 
 
 def conformal_quantiles(errors: FloatArray, probabilities: FloatArray) -> FloatArray:
@@ -52,38 +59,80 @@ def conformal_quantiles(errors: FloatArray, probabilities: FloatArray) -> FloatA
     return np.asarray(ordered[index].mean(axis=0))
 
 
-def calibrate(errors: FloatArray, horizons: NDArray[np.int64], assumptions: Assumptions) -> Spread:
-    """Spread per horizon bucket from embargoed errors, blended with the assumed spread where they are few.
+def conformity(low: FloatArray, high: FloatArray, errors: FloatArray) -> FloatArray:
+    """How far outside its interval an error lies, negative inside: ``max(low - e, e - high)`` (Romano et al. 2019)."""
+    return np.maximum(low - errors, errors - high)
 
-    The errors are centred: a shock common to the calibration years says little about the next ones, so the
-    mean error widens the spread instead of moving the forecast.
+
+def conformal_margin(scores: FloatArray, miss: float) -> float:
+    """The ``ceil((n + 1)(1 - miss))``-th smallest score, the largest where the sample has no such rank."""
+    n = len(scores)
+    rank = min(int(np.ceil((n + 1) * (1.0 - miss) - 1e-9)), n)
+    return float(np.partition(scores, rank - 1)[rank - 1])
+
+
+def adapted_miss(scores: FloatArray, months: NDArray[np.int64], miss: float, assumptions: Assumptions) -> float:
+    """Adaptive conformal inference over the months of the record: ``a <- a + gamma (miss - missed)``.
+
+    Gibbs and Candes 2021, the month's share of errors outside the interval that the earlier months gave in place of one
+    error. Recomputed from the record at every date: nothing is kept between dates.
+
+    Parameters
+    ----------
+    scores, months
+        ``(n,)`` conformity scores and the target month of each.
+    miss
+        Nominal share outside.
+    """
+    order = np.argsort(months, kind="stable")
+    scores, months = scores[order], months[order]
+    gamma, fewest = assumptions.number("interval.aci_gamma"), assumptions.number("interval.aci_min_errors")
+    aimed = miss
+    for month in np.unique(months):
+        start, end = np.searchsorted(months, [month, month + 1])
+        if start >= fewest:
+            missed = float((scores[start:end] > conformal_margin(scores[:start], aimed)).mean())
+            aimed = float(np.clip(aimed + gamma * (miss - missed), miss / 3.0, min(3.0 * miss, 0.9)))
+    return aimed
+
+
+def calibrate(
+    errors: FloatArray,
+    expected: FloatArray,
+    months: NDArray[np.int64],
+    horizons: NDArray[np.int64],
+    assumptions: Assumptions,
+) -> Spread:
+    """Margins per horizon bucket from embargoed errors; few errors count little against the assumed spread.
 
     Parameters
     ----------
     errors
-        ``(P, origins, horizons)`` of (observed - forecast) / (forecast x plantation spread); NaN where
-        unknown.
+        ``(P, origins, horizons)`` of (observed - forecast) / (forecast x plantation spread); NaN where unknown.
+    expected
+        ``(P, origins, horizons, 7)`` quantiles of these errors by the regression.
+    months
+        ``(origins, horizons)`` target months.
     """
-    normal = np.array([NormalDist().inv_cdf(float(p)) for p in PROBABILITIES])
     assumed = assumptions.number("interval.sd_month")
     few = assumptions.number("interval.shrinkage_errors")
     buckets = bucket_of(horizons)
-    quantiles, sd, count = np.empty((len(BUCKETS), 7)), np.empty(len(BUCKETS)), np.zeros(len(BUCKETS), np.int64)
+    margins, miss = np.zeros((len(BUCKETS), len(PAIRS))), np.zeros((len(BUCKETS), len(PAIRS)))
+    weight, sd = np.zeros(len(BUCKETS)), np.full(len(BUCKETS), assumed)
     for b in range(len(BUCKETS)):
-        sample = errors[:, :, buckets == b]
-        sample = sample[np.isfinite(sample)]
-        n = count[b] = len(sample)
-        weight = n / (n + few)
-        mean_square = float((sample**2).mean()) if n else 0.0
-        sd[b] = np.sqrt(weight * mean_square + (1 - weight) * assumed**2)
-        shape = normal
-        if n > 1:
-            centred = sample - sample.mean()
-            own = float(np.sqrt((centred**2).mean()))
-            if own > 0:
-                shape = weight * conformal_quantiles(centred / own, PROBABILITIES) + (1 - weight) * normal
-        quantiles[b] = _mean_zero(shape * sd[b])
-    return Spread(quantiles, sd, count)
+        use = np.isfinite(errors) & (buckets == b)[None, None, :]
+        sample, n = errors[use], int(use.sum())
+        weight[b] = n / (n + few)
+        miss[b] = [2.0 * PROBABILITIES[low] for low, _ in PAIRS]
+        if not n:
+            continue
+        sd[b] = np.sqrt(weight[b] * float((sample**2).mean()) + (1 - weight[b]) * assumed**2)
+        known, at = expected[use], np.broadcast_to(months[None], errors.shape)[use]
+        for k, (low, high) in enumerate(PAIRS):
+            scores = conformity(known[:, low], known[:, high], sample)
+            miss[b, k] = adapted_miss(scores, at, float(miss[b, k]), assumptions)
+            margins[b, k] = conformal_margin(scores, float(miss[b, k]))
+    return Spread(margins, weight, sd, miss)
 
 
 def plantation_spread(errors: FloatArray, months: FloatArray, assumptions: Assumptions) -> FloatArray:
@@ -114,14 +163,21 @@ def plantation_spread(errors: FloatArray, months: FloatArray, assumptions: Assum
 
 
 def predictive_quantiles(
-    mean: FloatArray, spread: Spread, scale: FloatArray, extra_variance: FloatArray, horizons: NDArray[np.int64]
+    mean: FloatArray,
+    spread: Spread,
+    expected: FloatArray,
+    scale: FloatArray,
+    extra_variance: FloatArray,
+    horizons: NDArray[np.int64],
 ) -> FloatArray:
-    """Quantiles of the yield, sorted and non-negative.
+    """Quantiles of the yield, sorted and non-negative, their distribution's mean the forecast.
 
     Parameters
     ----------
     mean
         ``(P, horizons)`` forecast, t per ha and month.
+    expected
+        ``(P, horizons, 7)`` quantiles of the relative errors by the regression.
     scale
         ``(P,)`` plantation spread over the pooled one.
     extra_variance
@@ -134,9 +190,15 @@ def predictive_quantiles(
     """
     bucket = bucket_of(horizons)
     sd = np.maximum(spread.sd[bucket], 1e-9)
+    relative = expected.copy()
+    for k, (low, high) in enumerate(PAIRS):
+        relative[..., low] -= spread.margins[bucket, k]
+        relative[..., high] += spread.margins[bucket, k]
+    weight = spread.weight[bucket][None, :, None]
+    relative = np.sort(weight * relative + (1 - weight) * NORMAL * sd[None, :, None], axis=-1)
     stretch = np.sqrt(scale[:, None] ** 2 + extra_variance / sd[None, :] ** 2)
-    relative = 1.0 + stretch[:, :, None] * spread.quantiles[bucket][None, :, :]
-    return np.asarray(np.sort(np.maximum(mean[:, :, None] * relative, 0.0), axis=-1))
+    relative = _mean_zero(stretch[:, :, None] * relative)
+    return np.asarray(np.sort(np.maximum(mean[:, :, None] * (1.0 + relative), 0.0), axis=-1))
 
 
 def _mean_zero(quantiles: FloatArray) -> FloatArray:
@@ -146,5 +208,5 @@ def _mean_zero(quantiles: FloatArray) -> FloatArray:
     """
     out = quantiles
     for _ in range(4):
-        out = out - (mean_from_quantiles(1.0 + out) - 1.0)
+        out = out - (mean_from_quantiles(1.0 + out) - 1.0)[..., None]
     return np.asarray(out)

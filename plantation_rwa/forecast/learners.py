@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from plantation_rwa.assumptions import Assumptions
 from plantation_rwa.forecast.agronomy import FloatArray
 from plantation_rwa.forecast.cube import Cube, shift
+from plantation_rwa.streams import stream
 
 Form = Literal["direct", "residual"]
 FORMS: tuple[Form, Form] = ("direct", "residual")
@@ -25,18 +27,48 @@ RATIO_MAX = 4.0
 
 @dataclass(frozen=True)
 class Design:
-    """Features and prior of every plantation, origin and horizon.
+    """Features as known at each origin, gathered row by row: the whole would not fit the memory of a large portfolio.
 
     Parameters
     ----------
     names
         Feature names.
-    values
-        ``(P, origins, horizons, features)`` float32, NaN where not known at the origin.
+    columns
+        For each feature, values by what they hang on: ``(P,)`` the plantation, ``(P, T)`` the origin, ``(P, T + H)``
+        the target month, ``(P, T, H)`` both; or ``(H,)``. NaN where not known at the origin.
+    plantations, months
+        P and T.
     """
 
     names: tuple[str, ...]
-    values: NDArray[np.float32]
+    columns: tuple[FloatArray, ...]
+    plantations: int
+    months: int
+
+    def rows(self, p: NDArray[np.intp], s: NDArray[np.intp], h: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Rows ``(n, features)`` of plantation p, origin s and horizon index h.
+
+        Beyond the last horizon what hangs on both keeps its last value; what hangs on the target month goes on.
+        """
+        out = np.empty((len(p), len(self.columns)), dtype=np.float32)
+        for k, values in enumerate(self.columns):
+            if values.ndim == 3:
+                out[:, k] = values[p, s, np.minimum(h, values.shape[2] - 1)]
+            elif values.ndim == 1:
+                out[:, k] = values[np.minimum(h, len(values) - 1)] if self.names[k] == "horizon" else values[p]
+            else:
+                out[:, k] = values[p, s + h + 1] if values.shape[1] > self.months else values[p, s]
+        return out
+
+    def only(self, names: Sequence[str]) -> Design:
+        """The same with those of the named features that are there."""
+        at = [self.names.index(n) for n in names if n in self.names]
+        return replace(self, names=tuple(self.names[k] for k in at), columns=tuple(self.columns[k] for k in at))
+
+    def block(self, origins: NDArray[np.int64], horizons: int) -> NDArray[np.float32]:
+        """Rows of all plantations and horizons at some origins, ``(P x origins x horizons, features)``."""
+        p, s, h = np.meshgrid(np.arange(self.plantations), origins, np.arange(horizons), indexing="ij")
+        return self.rows(p.ravel(), s.ravel(), h.ravel())
 
 
 @dataclass(frozen=True)
@@ -64,47 +96,47 @@ def trailing_mean(values: FloatArray, window: int, minimum: int) -> FloatArray:
 
 def design(
     cube: Cube,
+    expected: FloatArray,
     mu: FloatArray,
     annual: FloatArray,
-    bins: FloatArray,
+    bins: NDArray[np.float32],
     base: FloatArray,
     effect: FloatArray,
-    origins: NDArray[np.int64],
     horizons: NDArray[np.int64],
 ) -> Design:
     """Features of every (plantation, origin, horizon); nothing later than the origin less the series' delay enters.
 
     Parameters
     ----------
-    mu
-        Prior ``(P, origins, horizons)`` t per ha and month.
+    expected, mu
+        Forecast of the memory and prior ``(P, T, H)`` t per ha and month.
     annual, bins
-        Expected kernel deficit ``(P, origins, horizons)`` and deficit sums ``(7, P, origins, horizons)``.
+        Expected kernel deficit ``(P, T, H)`` and deficit sums ``(7, P, T, H)``.
     base
         Prior without plantation effect ``(P, T)``; harvests enter as ratio to it.
     effect
         Plantation effect known at each origin ``(P, T)``.
     """
-    target = origins[:, None] + horizons[None, :]
-    angle = 2 * np.pi * ((cube.first + target) % 12) / 12.0
+    months = cube.potential.shape[1]
+    angle = 2 * np.pi * ((cube.first + np.arange(months)) % 12) / 12.0
+    shape = (len(cube.ids), months)
     columns: dict[str, FloatArray] = {
+        "expected": expected,
         "prior": mu,
-        "potential": cube.potential[:, target],
-        "age": cube.age[:, target],
-        "horizon": np.broadcast_to(horizons.astype(np.float64), mu.shape),
-        "month_sin": np.broadcast_to(np.sin(angle), mu.shape),
-        "month_cos": np.broadcast_to(np.cos(angle), mu.shape),
-        "peat": np.broadcast_to(cube.peat[:, None, None], mu.shape),
+        "potential": cube.potential,
+        "age": cube.age,
+        "horizon": horizons.astype(np.float64),
+        "month_sin": np.broadcast_to(np.sin(angle), shape),
+        "month_cos": np.broadcast_to(np.cos(angle), shape),
+        "peat": cube.peat,
         "deficit_annual": annual,
     }
     for (low, high), values in zip(DEFICIT_BINS, bins, strict=True):
         columns[f"deficit_{low}_{high}"] = values
-    for name, series in (_harvest_series(cube, base, effect) | _feature_series(cube)).items():
-        columns[name] = np.broadcast_to(series[:, origins, None], mu.shape)
-    columns |= _same_month(cube, base, origins, horizons)
+    columns |= _harvest_series(cube, base, effect) | _feature_series(cube)
+    columns |= _same_month(cube, base, horizons)
     kept = {name: values for name, values in columns.items() if np.isfinite(values).any()}
-    stacked = np.stack([values.astype(np.float32) for values in kept.values()], axis=-1)
-    return Design(tuple(kept), stacked)
+    return Design(tuple(kept), tuple(kept.values()), len(cube.ids), cube.months)
 
 
 def training_rows(
@@ -121,48 +153,77 @@ def training_rows(
     return p, s, h
 
 
-def fit_boosting(x: NDArray[np.float32], y: FloatArray, mu: FloatArray, form: Form, assumptions: Assumptions) -> Any:
+def sample(
+    rows: tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]], most: int, key: str
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """At most ``most`` of the rows, the same share of every horizon, drawn without regard to their values."""
+    p, s, h = rows
+    if len(p) <= most:
+        return rows
+    drawn = stream(0, "training_rows", key).random(len(p))
+    keep = np.zeros(len(p), dtype=np.bool_)
+    for horizon in np.unique(h):
+        mine = np.flatnonzero(h == horizon)
+        count = max(1, most * len(mine) // len(p))
+        keep[mine[np.argsort(drawn[mine], kind="stable")[:count]]] = True
+    return p[keep], s[keep], h[keep]
+
+
+def fit_boosting(
+    x: NDArray[np.float32],
+    y: FloatArray,
+    expected: FloatArray,
+    form: Form,
+    names: Sequence[str],
+    assumptions: Assumptions,
+) -> Boosted | None:
     """Fit one gradient-boosting model; None if there are no rows.
 
     Parameters
     ----------
     x
-        ``(rows, features)``; columns without a single value are ignored by the model.
-    y, mu
-        Observed yield and prior of the rows, t per ha and month.
+        ``(rows, features)``; columns without two distinct values are left out.
+    y, expected
+        Observed yield and the memory's forecast of the rows, t per ha and month.
     form
-        ``direct`` learns the yield, ``residual`` its ratio to the prior, unweighted: the noise is relative.
+        ``direct`` learns the yield, rising with the expected one and never with a deficit; ``residual`` learns the
+        ratio to the expected one, in either direction: there a deficit says how far the prior was wrong about it.
+    names
+        Of the features.
     """
     from sklearn.ensemble import HistGradientBoostingRegressor
 
-    if not len(y):
+    filled = _filled(x)
+    columns = _informative(filled) if len(y) else np.empty(0, dtype=np.intp)
+    if not len(columns):
         return None
     number = assumptions.number
+    signs = [_sign(names[k]) if form == "direct" else 0 for k in columns]
     model = HistGradientBoostingRegressor(
         max_iter=int(number("boosting.max_iter")),
         learning_rate=number("boosting.learning_rate"),
         max_leaf_nodes=int(number("boosting.max_leaf_nodes")),
-        min_samples_leaf=int(number("boosting.min_samples_leaf")),
+        min_samples_leaf=int(max(number("boosting.min_samples_leaf"), number("boosting.min_leaf_share") * len(y))),
         l2_regularization=number("boosting.l2"),
+        monotonic_cst=signs,
         early_stopping=False,
         random_state=0,
     )
-    filled = _filled(x)
-    columns = _informative(filled)
-    if not len(columns):
-        return None
-    if form == "direct":
-        return Boosted(model.fit(filled[:, columns], y), columns)
-    return Boosted(model.fit(filled[:, columns], np.minimum(y / mu, RATIO_MAX)), columns)
+    goal = y if form == "direct" else np.minimum(y / expected, RATIO_MAX)
+    return Boosted(model.fit(filled[:, columns], goal), columns)
 
 
-def predict_boosting(model: Any, x: NDArray[np.float32], mu: FloatArray, form: Form) -> FloatArray:
-    """Predicted yield, t per ha and month, never negative; shape of ``mu``, ``x`` having one more axis."""
-    if model is None or mu.size == 0:
-        return mu.copy()
-    rows = _filled(x.reshape(-1, x.shape[-1]))[:, model.columns]
-    raw = model.model.predict(rows).reshape(mu.shape)
-    return np.asarray(np.maximum(raw if form == "direct" else np.clip(raw, 0.0, RATIO_MAX) * mu, 0.0))
+def predict_boosting(model: Boosted | None, x: NDArray[np.float32], expected: FloatArray, form: Form) -> FloatArray:
+    """Predicted yield, t per ha and month, never negative; shape of ``expected``, whose rows ``x`` has in C order."""
+    if model is None or expected.size == 0:
+        return expected.copy()
+    raw = model.model.predict(_filled(x)[:, model.columns]).reshape(expected.shape)
+    return np.asarray(np.maximum(raw if form == "direct" else np.clip(raw, 0.0, RATIO_MAX) * expected, 0.0))
+
+
+def _sign(name: str) -> int:
+    """Monotone constraint of a feature in the direct form."""
+    return 1 if name in {"expected", "prior"} else -1 if name.startswith("deficit_") else 0
 
 
 def _informative(x: NDArray[np.float32]) -> NDArray[np.intp]:
@@ -209,13 +270,12 @@ def _feature_series(cube: Cube) -> dict[str, FloatArray]:
     return out
 
 
-def _same_month(
-    cube: Cube, base: FloatArray, origins: NDArray[np.int64], horizons: NDArray[np.int64]
-) -> dict[str, FloatArray]:
+def _same_month(cube: Cube, base: FloatArray, horizons: NDArray[np.int64]) -> dict[str, FloatArray]:
     """Ratio to the base in the target's calendar month, 12 and 24 months before, where known at the origin."""
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.where(base > 0, cube.yields / base, np.nan)
     out = {}
+    origins = np.arange(cube.months)
     for lag in (12, 24):
         month = origins[:, None] + horizons[None, :] - lag
         known = (month >= 0) & (horizons[None, :] - lag <= -cube.delays["yield"])

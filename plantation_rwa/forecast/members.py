@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plantation_rwa.assumptions import Assumptions
+from plantation_rwa.distributions import PROBABILITIES
 from plantation_rwa.forecast.agronomy import FloatArray, kernel_of
 from plantation_rwa.forecast.cube import Cube
+from plantation_rwa.forecast.intervals import plantation_spread
 from plantation_rwa.forecast.learners import (
     FORMS,
     Design,
@@ -17,7 +20,16 @@ from plantation_rwa.forecast.learners import (
     design,
     fit_boosting,
     predict_boosting,
+    sample,
     training_rows,
+)
+from plantation_rwa.forecast.memory import (
+    Regressors,
+    anomalies,
+    canopy_departure,
+    fit_memory,
+    light_departure,
+    remembered,
 )
 from plantation_rwa.forecast.prior import (
     PriorFit,
@@ -30,8 +42,11 @@ from plantation_rwa.forecast.prior import (
     prior_yield,
     water_of,
 )
-from plantation_rwa.forecast.stack import combine, join_level, stack_weights
+from plantation_rwa.forecast.quantile_regression import FEATURES, fit_error_quantiles
+from plantation_rwa.forecast.stack import combine, stack_weights
 
+#: The stack's members, in order.
+MEMBERS = ("climatology", "last_year", "prior", "memory", "direct", "residual")
 #: Horizons that the learners forecast, months.
 HORIZONS: NDArray[np.int64] = np.arange(1, 13)
 
@@ -52,8 +67,18 @@ class Past:
         ``(P,)`` harvest months used.
     errors
         ``(P, T)`` relative errors of the prior one month ahead.
+    scale
+        ``(P,)`` plantation spread over the pooled one.
+    shape
+        ``(P, months ahead, 7)`` quantiles of relative errors over that spread, by the regression.
+    calibration_months
+        ``(origins, H)`` month indices of the folds' targets.
     calibration_forecast, calibration_prior, calibration_observed
         ``(P, origins, H)`` embargoed forecasts of the folds and what was harvested, NaN where not.
+    calibration_shape
+        ``(P, origins, H, 7)`` as ``shape``.
+    weights
+        ``(buckets, M)`` of :data:`MEMBERS`.
     """
 
     mean: FloatArray
@@ -67,36 +92,45 @@ class Past:
     years: FloatArray
     observed_months: NDArray[np.int64]
     errors: FloatArray
+    scale: FloatArray
+    shape: FloatArray
+    calibration_months: NDArray[np.int64]
     calibration_forecast: FloatArray
     calibration_prior: FloatArray
     calibration_observed: FloatArray
+    calibration_shape: FloatArray
+    weights: FloatArray
 
 
 @dataclass(frozen=True)
-class _Fixed:
+class Fixed:
     """Arrays that no fit changes, for all origins."""
 
     water: Water
     observed: FloatArray
     annual: FloatArray
-    bins: FloatArray
+    bins: NDArray[np.float32]
+    light: FloatArray
 
 
 @dataclass(frozen=True)
-class _Fitted:
-    """Prior and members fitted with harvests up to a cutoff, evaluated at some origins."""
+class Fitted:
+    """Prior and members fitted with harvests up to a cutoff; members ``(M, P, origins, H)`` at some origins."""
 
     fit: PriorFit
+    base: FloatArray
     effect: FloatArray
     portfolio: FloatArray
     years: FloatArray
-    mu_all: FloatArray
+    mu: FloatArray
+    expected: FloatArray
+    features: Design
     members: FloatArray
 
 
 def near_term(cube: Cube, min_train_months: int, assumptions: Assumptions) -> Past:
     """Fit everything and forecast twelve months; the prior alone where harvests do not carry more."""
-    fixed = _fixed(cube, assumptions)
+    fixed = fixed_of(cube, assumptions)
     months = int(np.isfinite(cube.yields).any(axis=0).sum())
     observed = np.isfinite(cube.yields).sum(axis=1)
     starts = _fold_starts(cube, assumptions)
@@ -104,26 +138,29 @@ def near_term(cube: Cube, min_train_months: int, assumptions: Assumptions) -> Pa
     enough = np.asarray(observed >= assumptions.number("boosting.min_plantation_months"), dtype=np.bool_)
     stacked = enough if boost else np.zeros_like(enough)
     last = cube.months - 1
-    final = _fit(cube, fixed, last, np.array([last]), stacked, assumptions)
-    members, prior, target = [final.members[:, :, :0]], [], []
-    for start in starts:
-        origins = np.arange(start, min(start + 12, last))
-        fold = _fit(cube, fixed, start - cube.delays["yield"], origins, stacked, assumptions)
-        members.append(fold.members)
-        prior.append(fold.mu_all[:, origins])
-        target.append(_targets(cube, origins))
-    past_members = np.concatenate(members, axis=2)
-    empty = np.empty((len(cube.ids), 0, len(HORIZONS)))
-    past_prior = np.concatenate([empty, *prior], axis=1)
-    past_target = np.concatenate([empty, *target], axis=1)
+    final = fit_members(cube, fixed, last, np.array([last]), stacked, assumptions)
+    origins = [np.arange(start, min(start + 12, last)) for start in starts]
+    folds = [
+        fit_members(cube, fixed, start - cube.delays["yield"], at, stacked, assumptions)
+        for start, at in zip(starts, origins, strict=True)
+    ]
+    every = np.concatenate([np.empty(0, dtype=np.int64), *origins])
+    shape = (len(cube.ids), 0, len(HORIZONS))
+    past_members = np.concatenate([np.empty((len(MEMBERS), *shape)), *(f.members for f in folds)], axis=2)
+    past_prior = np.concatenate([np.empty(shape), *(f.mu[:, at] for f, at in zip(folds, origins, strict=True))], axis=1)
+    past_target = np.concatenate([np.empty(shape), *(_targets(cube, at) for at in origins)], axis=1)
     usable = np.where(stacked[:, None, None], past_target, np.nan)
-    weights = stack_weights(past_members, usable, past_prior, HORIZONS, assumptions.number("boosting.equal_weight"))
-    mu = final.mu_all[:, last]
-    mean = join_level(combine(final.members, weights, HORIZONS), mu[:, None], HORIZONS)[:, 0]
-    past_mean = join_level(combine(past_members, weights, HORIZONS), past_prior, HORIZONS)
+    weights = stack_weights(past_members, usable, past_prior, HORIZONS, assumptions.number("boosting.equal_months"))
+    mu = final.mu[:, last]
+    mean = combine(final.members, weights, HORIZONS)[:, 0]
+    past_mean = combine(past_members, weights, HORIZONS)
     with np.errstate(invalid="ignore", divide="ignore"):
-        ahead = np.concatenate([np.full((len(cube.ids), 1), np.nan), final.mu_all[:, :-1, 0]], axis=1)
+        ahead = np.concatenate([np.full((len(cube.ids), 1), np.nan), final.mu[:, :-1, 0]], axis=1)
         errors = np.where(ahead > 0, cube.yields / ahead - 1.0, np.nan)
+    scale = plantation_spread(errors, final.years[:, -1] * 12.0, assumptions)
+    spread = final.features.only(FEATURES)
+    regression = fit_error_quantiles(*_past_errors(cube, folds[:1], starts, scale, assumptions), assumptions)
+    ahead_months, levels = cube.potential.shape[1] - cube.months, len(PROBABILITIES)
     return Past(
         np.where(stacked[:, None], mean, mu),
         mu,
@@ -136,19 +173,40 @@ def near_term(cube: Cube, min_train_months: int, assumptions: Assumptions) -> Pa
         final.years,
         observed,
         errors,
+        scale,
+        regression.at(spread.block(np.array([last]), ahead_months)).reshape(len(cube.ids), ahead_months, levels),
+        every[:, None] + HORIZONS,
         past_mean,
         past_prior,
         past_target,
+        regression.at(spread.block(every, len(HORIZONS))).reshape(len(cube.ids), len(every), len(HORIZONS), levels),
+        weights,
     )
 
 
-def _fixed(cube: Cube, assumptions: Assumptions) -> _Fixed:
+def _past_errors(
+    cube: Cube, oldest: Sequence[Fitted], starts: Sequence[int], scale: FloatArray, assumptions: Assumptions
+) -> tuple[NDArray[np.float32], FloatArray]:
+    """Rows and relative errors of the memory's forecast before the oldest fold, for the quantile regression."""
+    if not oldest:
+        return np.empty((0, len(FEATURES)), dtype=np.float32), np.empty(0)
+    expected, features = oldest[0].expected, oldest[0].features.only(FEATURES)
+    cutoff = starts[0] - cube.delays["yield"]
+    used = [int(h) for h in assumptions.table("boosting.horizons")]
+    rows = training_rows(cube, expected, np.arange(cube.months), HORIZONS, used, cutoff)
+    p, s, h = sample(rows, int(assumptions.number("quantile_regression.max_rows")), "quantiles")
+    return features.rows(p, s, h), (cube.yields[p, s + HORIZONS[h]] / expected[p, s, h] - 1.0) / scale[p]
+
+
+def fixed_of(cube: Cube, assumptions: Assumptions) -> Fixed:
+    """Deficit sums of every origin and horizon, and departures of the light."""
     water = water_of(cube, assumptions)
     kernel = kernel_of(assumptions)
-    weights = np.concatenate([0.12 * kernel[None, :], bin_weights(len(kernel))])
     before = assumptions.number("deficit.typical_mm") / 12.0
-    sums = expected_deficit(cube, water, weights, np.arange(cube.months), HORIZONS, before)
-    return _Fixed(water, observed_deficit(cube, water, assumptions), sums[0], sums[1:])
+    every = np.arange(cube.months)
+    annual = expected_deficit(cube, water, 0.12 * kernel[None, :], every, HORIZONS, before)[0]
+    bins = expected_deficit(cube, water, bin_weights(len(kernel)), every, HORIZONS, before, dtype=np.float32)
+    return Fixed(water, observed_deficit(cube, water, assumptions), annual, bins, light_departure(cube))
 
 
 def _fold_starts(cube: Cube, assumptions: Assumptions) -> list[int]:
@@ -169,37 +227,74 @@ def _targets(cube: Cube, origins: NDArray[np.int64]) -> FloatArray:
     return np.where(target < cube.months, cube.yields[:, np.minimum(target, cube.months - 1)], np.nan)
 
 
-def _fit(
+def fit_members(
     cube: Cube,
-    fixed: _Fixed,
+    fixed: Fixed,
     cutoff: int,
     origins: NDArray[np.int64],
     stacked: NDArray[np.bool_],
     assumptions: Assumptions,
-) -> _Fitted:
-    """Members (prior, direct, residual) at ``origins``, nothing fitted on harvests after month ``cutoff``."""
+) -> Fitted:
+    """:data:`MEMBERS` at ``origins``, nothing fitted on harvests after month ``cutoff``."""
     fit = fit_prior(cube, fixed.observed, cutoff, assumptions)
     base = base_yield(cube, fit, fixed.observed)
     effect, portfolio, years = plantation_effects(cube, base, assumptions)
     every = np.arange(cube.months)
     mu = prior_yield(cube, fit, fixed.annual, effect[:, :, None], every, HORIZONS)
-    members = [mu[:, origins]] * 3
-    if stacked.any():
-        features = design(cube, mu, fixed.annual, fixed.bins, base, effect, every, HORIZONS)
-        members[1:] = _boosted(cube, features, mu, cutoff, origins, assumptions)
-    return _Fitted(fit, effect, portfolio, years, mu, np.stack(members))
+    if not stacked.any():
+        features = design(cube, mu, mu, fixed.annual, fixed.bins, base, effect, HORIZONS)
+        return Fitted(fit, base, effect, portfolio, years, mu, mu, features, np.stack([mu[:, origins]] * len(MEMBERS)))
+    regressors = Regressors(cube, anomalies(cube, base, effect), canopy_departure(cube), fixed.light)
+    memory = fit_memory(regressors, cube, mu, HORIZONS, cutoff, assumptions)
+    largest = assumptions.number("memory.largest")
+    expected = mu * (1.0 + remembered(memory, regressors, every, HORIZONS, largest))
+    features = design(cube, expected, mu, fixed.annual, fixed.bins, base, effect, HORIZONS)
+    learned = _boosted(cube, features, expected, cutoff, origins, assumptions)
+    usual, year_ago = _naive(cube, origins, mu[:, origins])
+    members = np.stack([usual, year_ago, mu[:, origins], expected[:, origins], *learned])
+    return Fitted(fit, base, effect, portfolio, years, mu, expected, features, members)
 
 
 def _boosted(
-    cube: Cube, features: Design, mu: FloatArray, cutoff: int, origins: NDArray[np.int64], assumptions: Assumptions
+    cube: Cube,
+    features: Design,
+    expected: FloatArray,
+    cutoff: int,
+    origins: NDArray[np.int64],
+    assumptions: Assumptions,
 ) -> list[FloatArray]:
     """Direct and residual boosting at ``origins``."""
     used = [int(h) for h in assumptions.table("boosting.horizons")]
-    p, s, h = training_rows(cube, mu, np.arange(cube.months), HORIZONS, used, cutoff)
-    x, y, prior = features.values[p, s, h], cube.yields[p, s + HORIZONS[h]], mu[p, s, h]
-    at, scale = features.values[:, origins], mu[:, origins]
+    rows = training_rows(cube, expected, np.arange(cube.months), HORIZONS, used, cutoff)
+    p, s, h = sample(rows, int(assumptions.number("boosting.max_rows")), "boosting")
+    x, y, prior = features.rows(p, s, h), cube.yields[p, s + HORIZONS[h]], expected[p, s, h]
+    at, scale = features.block(origins, len(HORIZONS)), expected[:, origins]
     out = []
     for form in FORMS:
-        model = fit_boosting(x, y, prior, form, assumptions)
+        model = fit_boosting(x, y, prior, form, features.names, assumptions)
         out.append(predict_boosting(model, at, scale, form))
     return out
+
+
+def _naive(cube: Cube, origins: NDArray[np.int64], fallback: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean of the target's calendar month so far, and its newest year, as known; the prior where there is none.
+
+    Both are taken relative to the stand's potential, so that a young stand's growth is in them.
+    """
+    delay = cube.delays["yield"]
+    future = cube.potential[:, origins[:, None] + HORIZONS]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        relative = cube.yields / cube.potential[:, : cube.months]
+    mean, newest = fallback.copy(), fallback.copy()
+    for j, origin in enumerate(origins.tolist()):
+        for k, h in enumerate(HORIZONS.tolist()):
+            months = np.arange(origin + h - 12 * ((h + delay + 11) // 12), -1, -12)
+            if len(months):
+                values, scale = relative[:, months], future[:, j, k]
+                seen = np.isfinite(values)
+                some = seen.any(axis=1)
+                total = np.where(seen, values, 0.0).sum(axis=1)
+                mean[:, j, k] = np.where(some, scale * total / np.maximum(seen.sum(axis=1), 1), mean[:, j, k])
+                first = values[np.arange(len(values)), np.argmax(seen, axis=1)]
+                newest[:, j, k] = np.where(some, scale * first, newest[:, j, k])
+    return mean, newest

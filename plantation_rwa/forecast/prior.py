@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,10 +43,20 @@ class Water:
 
 @dataclass(frozen=True)
 class PriorFit:
-    """Estimated parts of the prior: season ``(P, 12)`` mean 1, and the deficit response ``beta``."""
+    """Estimated parts of the prior.
+
+    Parameters
+    ----------
+    season
+        ``(P, 12)``, mean 1.
+    beta, beta_unshrunk
+        Deficit response, log yield per 100 mm a year: shrunk to the assumption, and as the harvests alone say (NaN
+        where they say nothing).
+    """
 
     season: FloatArray
     beta: float
+    beta_unshrunk: float
 
 
 def water_of(cube: Cube, assumptions: Assumptions) -> Water:
@@ -72,7 +83,8 @@ def expected_deficit(
     origins: NDArray[np.int64],
     horizons: NDArray[np.int64],
     before: float,
-) -> FloatArray:
+    dtype: type[np.floating[Any]] = np.float64,
+) -> Any:
     """Weighted sums of the deficit over the lags before harvest, as expected at each origin.
 
     Months known at the origin enter as they were, later ones with the normal of their calendar month,
@@ -88,13 +100,15 @@ def expected_deficit(
         Months ahead.
     before
         mm per month before the first month.
+    dtype
+        Of the result; single precision where a learner reads it.
 
     Returns
     -------
     ndarray
         ``(K, P, origins, horizons)`` mm.
     """
-    out = np.zeros((weights.shape[0], len(cube.ids), len(origins), len(horizons)))
+    out = np.zeros((weights.shape[0], len(cube.ids), len(origins), len(horizons)), dtype=dtype)
     for k, h in enumerate(horizons.tolist()):
         for lag in range(weights.shape[1]):
             month = origins + h - lag
@@ -142,7 +156,7 @@ def fit_prior(cube: Cube, annual: FloatArray, cutoff: int, assumptions: Assumpti
         season[members] = estimate_season(
             ratio[members], cube.first, season_default(key[1], assumptions), years, months
         )
-    return PriorFit(season, _beta(cube, annual[:, :end], season, y, potential, assumptions))
+    return PriorFit(season, *_beta(cube, annual[:, :end], season, y, potential, assumptions))
 
 
 def base_yield(cube: Cube, fit: PriorFit, annual: FloatArray) -> FloatArray:
@@ -213,8 +227,11 @@ def prior_yield(
 
 def _beta(
     cube: Cube, annual: FloatArray, season: FloatArray, y: FloatArray, potential: FloatArray, assumptions: Assumptions
-) -> float:
-    """Ridge estimate of the deficit response on within-plantation log anomalies."""
+) -> tuple[float, float]:
+    """Deficit response from within-plantation log anomalies: ridge estimate, and least squares without the prior.
+
+    The second is NaN where no plantation has a year of harvests with the deficits of all lags before it.
+    """
     prior, sd = assumptions.number("deficit.beta"), assumptions.number("deficit.beta_sd")
     climate = np.isfinite(cube.features.get(DEFICIT, np.full(cube.yields.shape, np.nan)))[:, : y.shape[1]]
     lags = len(kernel_of(assumptions))
@@ -222,7 +239,7 @@ def _beta(
     seen = np.isfinite(y) & (potential > 0) & record
     n = seen.sum(axis=1, keepdims=True)
     if not (n >= 12).any():
-        return prior
+        return prior, float("nan")
     seen = seen & (n >= 12)
     expected = np.where(seen, potential * season[:, cube.calendar[: y.shape[1]]], 1.0)
     anomaly = np.where(seen, np.log(np.maximum(np.nan_to_num(y), assumptions.number("data.log_floor")) / expected), 0.0)
@@ -230,6 +247,9 @@ def _beta(
     response = np.where(seen, anomaly - anomaly.sum(axis=1, keepdims=True) / n, 0.0)
     regressor = np.where(seen, annual - np.where(seen, annual, 0.0).sum(axis=1, keepdims=True) / n, 0.0)
     ar1 = assumptions.number("deficit.noise_ar1")
-    noise = float((response**2).sum()) / float(seen.sum()) * (1 + ar1) / (1 - ar1)
-    slope = ridge_slope(-response, regressor, prior, sd, max(noise, 1e-6))
-    return float(np.clip(slope, 0.0, assumptions.number("deficit.beta_max")))
+    noise = max(float((response**2).sum()) / float(seen.sum()) * (1 + ar1) / (1 - ar1), 1e-6)
+    slope = ridge_slope(-response, regressor, prior, sd, noise)
+    free = float("nan")
+    if (regressor**2).sum() > 0:
+        free = ridge_slope(-response, regressor, 0.0, float("inf"), noise)
+    return float(np.clip(slope, 0.0, assumptions.number("deficit.beta_max"))), free

@@ -14,14 +14,14 @@ from plantation_rwa.distributions import PROBABILITIES, mean_from_quantiles
 from plantation_rwa.forecast.agronomy import FloatArray
 from plantation_rwa.forecast.cube import Cube, build_cube
 from plantation_rwa.forecast.dependence import Dependence, annual_sd, estimate_dependence
-from plantation_rwa.forecast.intervals import calibrate, plantation_spread, predictive_quantiles
+from plantation_rwa.forecast.intervals import calibrate, predictive_quantiles
 from plantation_rwa.forecast.members import HORIZONS, Past, near_term
 from plantation_rwa.forecast.prior import (
     DEFICIT,
     expected_deficit,
     prior_yield,
 )
-from plantation_rwa.forecast.stack import level_ratio
+from plantation_rwa.forecast.stack import ratio_beyond
 from plantation_rwa.periods import Month
 from plantation_rwa.schema.fields import FIELDS
 
@@ -101,8 +101,7 @@ def _means(
     own = past.effect[:, -1] - past.portfolio[-1]
     effect = past.portfolio[-1] + own[:, None] * fade[None, :]
     mu = prior_yield(cube, past.fit, annual, effect[:, None, :], now, far)[:, 0]
-    level = level_ratio(past.mean, past.mu, HORIZONS)
-    mean = mu * np.exp(level[:, None] * fade[None, :])
+    mean = mu * np.exp(ratio_beyond(past.mean, past.mu, HORIZONS, far) * fade[None, :])
     return np.concatenate([past.mean, mean], axis=1), np.concatenate([past.mu, mu], axis=1)
 
 
@@ -110,7 +109,7 @@ def _quantiles(
     cube: Cube, past: Past, mean: FloatArray, months: NDArray[np.int64], assumptions: Assumptions
 ) -> tuple[FloatArray, FloatArray]:
     """Quantiles ``(P, months, 7)`` and the log spread of a month within the first year ``(P,)``."""
-    scale = plantation_spread(past.errors, past.years[:, -1] * 12.0, assumptions)
+    scale = past.scale
     tau = assumptions.number("plantation_effect.sd")
     noise = assumptions.number("plantation_effect.noise_month")
     known = past.years[:, -1]
@@ -129,10 +128,12 @@ def _quantiles(
     by_stack = (past.calibration_observed - past.calibration_forecast) / divisor / scale[:, None, None]
     divisor = np.where(past.calibration_prior > 0, past.calibration_prior, np.nan)
     by_prior = (past.calibration_observed - past.calibration_prior) / divisor / scale[:, None, None]
-    of_stack = calibrate(np.where(past.stacked[:, None, None], by_stack, np.nan), HORIZONS, assumptions)
-    of_prior = calibrate(by_prior, HORIZONS, assumptions)
-    stacked = predictive_quantiles(mean, of_stack, scale, variance, months)
-    alone = predictive_quantiles(mean, of_prior, scale, variance, months)
+    shape, at = past.calibration_shape, past.calibration_months
+    by_stack = np.where(past.stacked[:, None, None], by_stack, np.nan)
+    of_stack = calibrate(by_stack, shape, at, HORIZONS, assumptions)
+    of_prior = calibrate(by_prior, shape, at, HORIZONS, assumptions)
+    stacked = predictive_quantiles(mean, of_stack, past.shape, scale, variance, months)
+    alone = predictive_quantiles(mean, of_prior, past.shape, scale, variance, months)
     quantiles = np.where(past.stacked[:, None, None], stacked, alone)
     year = quantiles[:, : HORIZONS[-1]]
     with np.errstate(invalid="ignore", divide="ignore"):

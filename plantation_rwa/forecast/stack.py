@@ -54,9 +54,11 @@ def simplex_weights(members: FloatArray, observed: FloatArray) -> FloatArray:
 
 
 def stack_weights(
-    members: FloatArray, observed: FloatArray, scale: FloatArray, horizons: NDArray[np.int64], equal_weight: float
+    members: FloatArray, observed: FloatArray, scale: FloatArray, horizons: NDArray[np.int64], equal_months: float
 ) -> FloatArray:
-    """Weights per bucket, shrunk to equal weights.
+    """Weights per bucket, shrunk to equal weights by k / (n + k), n the origins that were compared.
+
+    Plantations of one month are not counted: they share its shocks.
 
     Parameters
     ----------
@@ -64,6 +66,10 @@ def stack_weights(
         ``(M, P, origins, horizons)``.
     observed, scale
         ``(P, origins, horizons)``: yield (NaN where not used) and the prior by which errors are divided.
+    equal_months
+        Origins k that equal weights are worth.
+    equal_months
+        Months k that equal weights are worth.
 
     Returns
     -------
@@ -75,8 +81,10 @@ def stack_weights(
     for b in range(len(BUCKETS)):
         use = np.isfinite(observed) & (scale > 0) & (buckets == b)
         rows = (members[:, use] / scale[use]).T
-        out[b] = simplex_weights(rows, observed[use] / scale[use])
-    return np.asarray(equal_weight / members.shape[0] + (1 - equal_weight) * out)
+        best = simplex_weights(rows, observed[use] / scale[use])
+        share = equal_months / (float(use.any(axis=(0, 2)).sum()) + equal_months)
+        out[b] = share / members.shape[0] + (1 - share) * best
+    return out
 
 
 def combine(members: FloatArray, weights: FloatArray, horizons: NDArray[np.int64]) -> FloatArray:
@@ -89,19 +97,29 @@ def combine(members: FloatArray, weights: FloatArray, horizons: NDArray[np.int64
 
 
 def level_ratio(stacked: FloatArray, mu: FloatArray, horizons: NDArray[np.int64]) -> FloatArray:
-    """Log of stack over prior in the last bucket's horizons, per plantation and origin, ``(P, origins)``.
-
-    It is the level that the forecast beyond month 12 starts from.
-    """
+    """Log of stack over prior in the last bucket's horizons, per plantation, ``(P,)``; 0 without mature area."""
     last = bucket_of(horizons) == len(BUCKETS) - 1
-    top, bottom = stacked[..., last].sum(axis=-1), mu[..., last].sum(axis=-1)
+    top, bottom = stacked[:, last].sum(axis=-1), mu[:, last].sum(axis=-1)
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.where((bottom > 0) & (top > 0), np.log(top / bottom), 0.0)
     return np.asarray(ratio)
 
 
-def join_level(stacked: FloatArray, mu: FloatArray, horizons: NDArray[np.int64]) -> FloatArray:
-    """Fade the stack into prior x level over horizons 10, 11, 12, so that month 13 continues month 12."""
-    level = mu * np.exp(level_ratio(stacked, mu, horizons))[..., None]
-    fade = np.clip((horizons - (BUCKETS[-1][1] - 3)) / 4.0, 0.0, 1.0)
-    return np.asarray((1 - fade) * stacked + fade * level)
+def ratio_beyond(
+    stacked: FloatArray, mu: FloatArray, horizons: NDArray[np.int64], far: NDArray[np.int64]
+) -> FloatArray:
+    """Log of forecast over prior in the months after the last horizon, before any fading, ``(P, far)``.
+
+    From the last month's own ratio to the level of :func:`level_ratio` over four months, so that month 13 continues
+    month 12.
+
+    Parameters
+    ----------
+    stacked, mu
+        ``(P, horizons)`` t per ha and month.
+    """
+    level = level_ratio(stacked, mu, horizons)[:, None]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        own = np.where((mu[:, -1] > 0) & (stacked[:, -1] > 0), np.log(stacked[:, -1] / mu[:, -1]), 0.0)[:, None]
+    share = np.clip(1.0 - (far - horizons[-1]) / 4.0, 0.0, 1.0)[None, :]
+    return np.asarray(level + share * (own - level))

@@ -8,11 +8,11 @@ import pytest
 
 from plantation_rwa.assumptions import packaged
 from plantation_rwa.forecast.cube import Cube, build_cube
-from plantation_rwa.forecast.members import HORIZONS, Past, near_term
+from plantation_rwa.forecast.members import HORIZONS, MEMBERS, Past, fit_members, fixed_of, near_term
 from tests.forecast.portfolio import portfolio
 
 #: equal weights: what is left is fitted fold by fold
-ASSUMPTIONS = packaged().override({"boosting.max_iter": 20, "boosting.equal_weight": 1.0}, where="tests")
+ASSUMPTIONS = packaged().override({"boosting.max_iter": 20, "boosting.equal_months": 1e300}, where="tests")
 MADE = portfolio(5, plantations=4, months=90, unharvested=1)
 CUBE = build_cube(MADE.panel, MADE.stand, dt.date(2025, 12, 31), 12, ASSUMPTIONS)
 LAST = CUBE.months - 1
@@ -68,3 +68,34 @@ def test_too_little_history_for_a_fold_is_the_prior() -> None:
 def test_without_a_harvest_the_level_is_the_portfolios(past: Past) -> None:
     assert past.effect[3, -1] == past.portfolio[-1] != 0.0
     assert np.isnan(past.errors[3]).all()
+
+
+def test_weights_are_those_of_the_members_and_sum_to_one(past: Past) -> None:
+    assert past.weights.shape == (3, len(MEMBERS))
+    assert past.weights == pytest.approx(1.0 / len(MEMBERS), abs=1e-6)
+    learned = near_term(CUBE, 36, packaged()).weights
+    assert learned.sum(axis=1) == pytest.approx(1.0)
+    assert learned.min() > 0
+
+
+def test_naive_members_by_hand() -> None:
+    stacked = np.array([True, True, True, False])
+    origin = LAST - 14
+    made = fit_members(CUBE, fixed_of(CUBE, ASSUMPTIONS), origin, np.array([origin]), stacked, ASSUMPTIONS).members
+    usual, newest = made[MEMBERS.index("climatology")][0, 0], made[MEMBERS.index("last_year")][0, 0]
+    # three months ahead: years 12, 24, ... months before the target; relative to the stand's potential
+    months = np.arange(origin + 3 - 12, -1, -12)
+    ratio = CUBE.yields[0, months] / CUBE.potential[0, months]
+    assert usual[2] == pytest.approx(CUBE.potential[0, origin + 3] * np.nanmean(ratio))
+    assert newest[2] == pytest.approx(CUBE.potential[0, origin + 3] * ratio[0])
+    # twelve months ahead the same month's harvest of the origin is not yet known
+    assert CUBE.delays["yield"] == 1
+    before = CUBE.yields[0, origin - 12] / CUBE.potential[0, origin - 12]
+    assert newest[11] == pytest.approx(CUBE.potential[0, origin + 12] * before)
+
+
+def test_quantiles_of_the_errors_are_sorted_and_of_their_size(past: Past) -> None:
+    assert past.shape.shape == (4, 12, 7)
+    assert past.calibration_shape.shape == (4, 36, 12, 7)
+    assert (np.diff(past.shape, axis=-1) >= 0).all()
+    assert past.calibration_months[0].tolist() == (LAST - 36 + HORIZONS).tolist()

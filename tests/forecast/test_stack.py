@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from plantation_rwa.forecast.stack import (
     bucket_of,
     combine,
-    join_level,
     level_ratio,
+    ratio_beyond,
     simplex_weights,
     stack_weights,
 )
@@ -49,29 +49,33 @@ def test_no_rows_equal_weights() -> None:
     assert simplex_weights(np.empty((0, 3)), np.empty(0)).tolist() == [1 / 3] * 3
 
 
-def test_stack_weights_are_half_equal_and_differ_by_bucket() -> None:
-    observed = np.ones((1, 5, 12))
-    right, wrong = np.ones((1, 5, 12)), np.full((1, 5, 12), 3.0)
+def test_stack_weights_are_shrunk_by_the_origins_compared_and_differ_by_bucket() -> None:
+    observed = np.ones((1, 6, 12))
+    right, wrong = np.ones((1, 6, 12)), np.full((1, 6, 12), 3.0)
     early = np.where(HORIZONS <= 3, right, wrong)
     late = np.where(HORIZONS <= 3, wrong, right)
-    weights = stack_weights(np.stack([early, late]), observed, np.ones((1, 5, 12)), HORIZONS, 0.5)
+    # six origins against equal weights worth six: half and half
+    weights = stack_weights(np.stack([early, late]), observed, np.ones((1, 6, 12)), HORIZONS, 6.0)
     assert weights[0] == pytest.approx([0.75, 0.25])
     assert weights[1] == pytest.approx([0.25, 0.75])
     out = combine(np.stack([early, late]), weights, HORIZONS)
     assert out[0, 0, 0] == pytest.approx(0.75 * 1 + 0.25 * 3)
+    observed[:, 2:] = np.nan
+    few = stack_weights(np.stack([early, late]), observed, np.ones((1, 6, 12)), HORIZONS, 6.0)
+    assert few[0] == pytest.approx([0.625, 0.375])
 
 
-def test_join_level_reaches_the_prior_times_level_by_steps() -> None:
-    mu = np.full((1, 1, 12), 2.0)
-    stacked = np.full((1, 1, 12), 2.2)
-    stacked[0, 0, 10] = 3.4
-    level = np.exp(level_ratio(stacked, mu, HORIZONS)[0, 0])
-    assert level == pytest.approx((5 * 2.2 + 3.4) / 12)
-    joined = join_level(stacked, mu, HORIZONS)[0, 0]
-    assert joined[:9] == pytest.approx(stacked[0, 0, :9])
-    assert joined[10] == pytest.approx(0.5 * 3.4 + 0.5 * 2 * level)
-    assert joined[11] == pytest.approx(0.25 * 2.2 + 0.75 * 2 * level)
+def test_the_months_beyond_go_from_the_last_ratio_to_the_level() -> None:
+    mu = np.full((1, 12), 2.0)
+    stacked = np.full((1, 12), 2.2)
+    stacked[0, 11] = 3.4
+    level = level_ratio(stacked, mu, HORIZONS)[0]
+    assert np.exp(level) == pytest.approx((5 * 2.2 + 3.4) / 12)
+    beyond = ratio_beyond(stacked, mu, HORIZONS, np.array([13, 14, 16, 40]))[0]
+    own = np.log(1.7)
+    assert beyond == pytest.approx([0.75 * own + 0.25 * level, 0.5 * own + 0.5 * level, level, level])
 
 
 def test_level_without_mature_area_is_one() -> None:
-    assert level_ratio(np.zeros((1, 1, 12)), np.zeros((1, 1, 12)), HORIZONS).tolist() == [[0.0]]
+    assert level_ratio(np.zeros((1, 12)), np.zeros((1, 12)), HORIZONS).tolist() == [0.0]
+    assert ratio_beyond(np.zeros((1, 12)), np.zeros((1, 12)), HORIZONS, np.array([13])).tolist() == [[0.0]]

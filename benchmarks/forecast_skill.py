@@ -1,0 +1,243 @@
+"""Skill and calibration of the forecast against the truth of simulated portfolios, seed by seed.
+
+``python benchmarks/forecast_skill.py --seeds 6000-6009 [--step 4] [--without harvest imagery] [--drought 0]``
+
+Each seed is a portfolio of 24 plantations in four regions with twelve years of harvest, in memory
+(:mod:`plantation_rwa.simulate.panels`). Forecasts are made at month ends of the last years and set against what was
+harvested and against the oracle, the expected yield without noise. ``share`` is (MSE_climatology - MSE_model) /
+(MSE_climatology - MSE_oracle): the part of what can be known that the model knows; above 1 it knows part of the noise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import os
+import pickle
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from plantation_rwa.assumptions import packaged
+from plantation_rwa.distributions import PROBABILITIES
+from plantation_rwa.forecast import baselines
+from plantation_rwa.forecast.cube import build_cube
+from plantation_rwa.forecast.intervals import conformal_quantiles
+from plantation_rwa.forecast.prior import fit_prior, observed_deficit, water_of
+from plantation_rwa.forecast.run import forecast
+from plantation_rwa.forecast.scores import crps, interval_score
+from plantation_rwa.periods import Month
+from plantation_rwa.simulate.panels import World, simulated_world
+from plantation_rwa.simulate.world import Channels, Effects
+
+HORIZONS = np.arange(1, 13)
+SHOWN = (1, 2, 3, 6, 9, 12)
+LEVELS = [f"yield_q{round(100 * p):02d}_t_ha" for p in PROBABILITIES]
+#: panel columns that each missing input takes away
+INPUTS = {
+    "harvest": ("ffb_t", "yield_t_ha"),
+    "imagery": ("ndvi", "evi", "ndmi", "cire", "ndre", "nirv", "kndvi", "nbr"),
+    "sensors": ("soil_moisture_m3m3",),
+    "climate": (
+        *("p_sum_mm", "rain_days", "rain_days_heavy", "dry_spell_max_d", "deficit_irho_mm", "reserve_irho_mm"),
+        *("drainage_irho_mm", "deficit_bucket_mm", "transpiration_ratio", "et0_mm", "cwb_mm", "vpd_mean_kpa"),
+        *("tmin_c", "tmax_c", "tmean_c", "ssrd_mean_mj_m2", "spi3", "spei6", "oni_known"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is evaluated."""
+
+    step: int = 4
+    years: int = 4
+    drought: float = 1.0
+    coupling: float = 1.0
+    without: tuple[str, ...] = ()
+    sarima: bool = False
+    cache: str = ""
+    overrides: dict[str, Any] = field(default_factory=dict)
+    plantations: int = 24
+    hidden: tuple[str, ...] = ()
+
+
+def world_of(seed: int, setting: Setting) -> World:
+    """The seed's portfolio; kept in a folder between calls if one is named."""
+    effects = Effects(channels=Channels()).scaled(setting.coupling, setting.drought)
+    name = Path(setting.cache) / f"{seed}-{setting.plantations}-{setting.drought:g}-{setting.coupling:g}.pickle"
+    if setting.cache and name.exists():
+        with name.open("rb") as source:
+            found: World = pickle.load(source)
+            return found
+    made = simulated_world(seed, effects=effects, plantations=setting.plantations)
+    if setting.cache:
+        name.parent.mkdir(parents=True, exist_ok=True)
+        with name.open("wb") as target:
+            pickle.dump(made, target)
+    return made
+
+
+def origins(setting: Setting, end: Month) -> list[dt.date]:
+    """Month ends of the evaluated years, the newest a year before the end of the record."""
+    return [(end + (-12 - k)).last for k in range(12 * setting.years - 12, -1, -setting.step)]
+
+
+def one_seed(seed: int, setting: Setting) -> tuple[int, pd.DataFrame, dict[str, float]]:
+    """Forecasts of one seed at all origins, with what was harvested and expected."""
+    started = time.process_time()
+    world = world_of(seed, setting)
+    assumptions = packaged().override(setting.overrides, where="benchmark")
+    stand = world.stand()
+    truth = world.truth.set_index(["plantation_id", "month"])[["mu_t_ha", "yield_t_ha"]]
+    parts = []
+    beta = []
+    for date in origins(setting, Month.parse(world.truth["month"].max())):
+        panel = world.panel(date)
+        full = build_cube(panel, stand, date, 12, assumptions)
+        gone = [c for name in setting.without for c in INPUTS[name] if c in panel]
+        panel = panel.assign(**dict.fromkeys(gone, np.nan))
+        made = forecast(panel, stand, as_of=date, horizons=12, assumptions=assumptions)
+        cube = build_cube(panel, stand, date, 12, assumptions)
+        response = observed_deficit(cube, water_of(cube, assumptions), assumptions)
+        beta.append(fit_prior(cube, response, cube.months - 1, assumptions).beta_unshrunk)
+        rows = made.forecasts[["plantation_id", "target_month", "horizon_months", "yield_mean_t_ha", "prior_t_ha"]]
+        rows = rows.assign(origin=str(date), **{c: made.forecasts[c] for c in LEVELS})
+        keys = pd.MultiIndex.from_frame(rows[["plantation_id", "target_month"]])
+        rows = rows.join(truth.reindex(keys).reset_index(drop=True))
+        position = np.searchsorted(np.asarray(cube.ids), rows["plantation_id"].to_numpy(dtype=str))
+        at = (position, rows["horizon_months"].to_numpy(np.int64) - 1)
+        rows["region"] = np.asarray(cube.region, dtype=object)[position]
+        names = ["climatology", "last_year"] + (["sarima"] if setting.sarima else [])
+        for name in names:
+            rows[name] = baselines.BASELINES[name](full.yields, full.first, HORIZONS)[at]
+        parts.append(rows)
+    table = pd.concat(parts, ignore_index=True)
+    table = table[table["yield_t_ha"].notna() & (table["yield_mean_t_ha"] > 0)].reset_index(drop=True)
+    return seed, table, {"beta": beta[-1], "cpu_s": time.process_time() - started}
+
+
+def spread_of_errors(table: pd.DataFrame, name: str) -> np.ndarray:
+    """Quantiles of a point forecast from the relative errors of its earlier origins, NaN with fewer than 24."""
+    out = np.full((len(table), 7), np.nan)
+    relative = (table["yield_t_ha"] / table[name] - 1.0).to_numpy(np.float64)
+    point = table[name].to_numpy(np.float64)
+    origin, target = table["origin"].str[:7].to_numpy(dtype=str), table["target_month"].to_numpy(dtype=str)
+    horizon = table["horizon_months"].to_numpy(np.int64)
+    for date in sorted(set(origin)):
+        for h in HORIZONS:
+            past = relative[(target < date) & (horizon == h) & np.isfinite(relative)]
+            if len(past) >= 24:
+                here = (origin == date) & (horizon == h)
+                spread = np.maximum(1.0 + conformal_quantiles(past, PROBABILITIES), 0.0)
+                out[here] = point[here, None] * spread[None, :]
+    return out
+
+
+def skill(table: pd.DataFrame) -> dict[str, float]:
+    """Figures of one seed, see the module's text."""
+    out: dict[str, float] = {}
+    y = table["yield_t_ha"].to_numpy(np.float64)
+    names = [n for n in ("climatology", "last_year", "sarima", "prior_t_ha") if n in table]
+    usable = np.isfinite(table[["climatology", "last_year"]].to_numpy()).all(axis=1)
+    square = {n: (table[n].to_numpy(np.float64) - y) ** 2 for n in (*names, "yield_mean_t_ha", "mu_t_ha")}
+    h = table["horizon_months"].to_numpy(np.int64)
+    groups = {**{f"h{k}": h == k for k in SHOWN}, "h1-3": h <= 3}
+    for label, rows in groups.items():
+        use = rows & usable
+        mse = {n: float(np.nanmean(v[use])) for n, v in square.items()}
+        known = mse["climatology"] - mse["mu_t_ha"]
+        out[f"share {label}"] = (mse["climatology"] - mse["yield_mean_t_ha"]) / known
+        out[f"share_prior {label}"] = (mse["climatology"] - mse["prior_t_ha"]) / known
+        out[f"skill {label}"] = 1 - mse["yield_mean_t_ha"] / mse["climatology"]
+        out[f"oracle {label}"] = 1 - mse["mu_t_ha"] / mse["climatology"]
+        for n in names:
+            out[f"over_{n} {label}"] = 1 - mse["yield_mean_t_ha"] / mse[n]
+    regions = table["region"].to_numpy(dtype=str)
+    gains = [
+        1
+        - np.mean(square["yield_mean_t_ha"][usable & (regions == r)])
+        / np.mean(square["climatology"][usable & (regions == r)])
+        for r in sorted(set(regions))
+    ]
+    out["worst_region"] = float(min(gains))
+    q = table[LEVELS].to_numpy(np.float64)
+    for label, low, high in (("80", 1, 5), ("90", 0, 6)):
+        inside = (y >= q[:, low]) & (y <= q[:, high])
+        out[f"cover{label}"] = float(inside.mean())
+        for name, rows in (("h1-3", h <= 3), ("h4-12", h > 3)):
+            out[f"cover{label} {name}"] = float(inside[rows].mean())
+        out[f"score{label}"] = float(interval_score(q[:, low], q[:, high], y, int(label) / 100).mean())
+        out[f"width{label}"] = float((q[:, high] - q[:, low]).mean())
+    own = crps(q, y)
+    best, gain = np.inf, np.zeros(len(y))
+    for n in names:
+        other = spread_of_errors(table, n)
+        sure = np.isfinite(other).all(axis=1)
+        theirs = crps(np.where(sure[:, None], other, 0.0), y)
+        out[f"crps_gain {n}"] = 1 - float(own[sure].sum() / theirs[sure].sum())
+        if theirs[sure].mean() / own[sure].mean() < best:
+            best = theirs[sure].mean() / own[sure].mean()
+            gain = np.where(sure, theirs - own, np.nan)
+    out["crps_gain_low"] = lower_bound(gain, table)
+    return out
+
+
+def lower_bound(gain: np.ndarray, table: pd.DataFrame) -> float:
+    """Lower 90 % bound of a mean gain: bootstrap of blocks of one plantation and twelve months of targets."""
+    sure = np.isfinite(gain)
+    year = table["target_month"].str[:4]
+    sums = pd.DataFrame({"gain": gain, "n": 1.0})[sure].groupby((table["plantation_id"] + year)[sure]).sum().to_numpy()
+    drawn = np.random.default_rng(0).integers(0, len(sums), (400, len(sums)))
+    means = sums[drawn, 0].sum(axis=1) / sums[drawn, 1].sum(axis=1)
+    return float(np.quantile(means, 0.05))
+
+
+def evaluate(seeds: Sequence[int], setting: Setting, workers: int = 2) -> pd.DataFrame:
+    """One row of figures per seed."""
+    with ProcessPoolExecutor(min(workers, len(seeds))) as pool:
+        done = list(pool.map(one_seed, seeds, [setting] * len(seeds)))
+    return pd.DataFrame([{"seed": seed, **extra, **skill(table)} for seed, table, extra in done]).set_index("seed")
+
+
+def seeds_of(text: str) -> list[int]:
+    """Seeds of ``6000-6009`` or ``100,103``."""
+    out: list[int] = []
+    for part in text.split(","):
+        low, _, high = part.partition("-")
+        out += range(int(low), int(high or low) + 1)
+    return out
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", default="6000-6009")
+    parser.add_argument("--step", type=int, default=4, help="months between origins (default 4)")
+    parser.add_argument("--years", type=int, default=4, help="years of targets (default 4)")
+    parser.add_argument("--drought", type=float, default=1.0, help="as of simulate")
+    parser.add_argument("--coupling", type=float, default=1.0, help="as of simulate")
+    parser.add_argument("--without", nargs="*", default=[], choices=sorted(INPUTS))
+    parser.add_argument("--sarima", action="store_true", help="also the seasonal ARIMA (slow)")
+    parser.add_argument("--plantations", type=int, default=24)
+    parser.add_argument("--cache", default=os.environ.get("FORECAST_SKILL_CACHE", ""), help="folder for worlds")
+    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=NUMBER", help="assumptions to replace")
+    given = parser.parse_args()
+    overrides = {k: float(v) for k, _, v in (s.partition("=") for s in given.set)}
+    setting = Setting(
+        given.step, given.years, given.drought, given.coupling, tuple(given.without), given.sarima, given.cache,
+        overrides, given.plantations,
+    )  # fmt: skip
+    figures = evaluate(seeds_of(given.seeds), setting)
+    with pd.option_context("display.width", 200, "display.max_rows", 200, "display.max_columns", 40):
+        print(figures.T.assign(median=figures.median()).round(3).to_string())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,219 @@
+"""What recent crops and the canopy say beyond the prior: one shrunk linear regression per horizon.
+
+Yield anomalies persist for a month or two and turn after the bunches of a good crop have drawn on the palm
+(correlations .37 and .23 at lags 1 and 2, negative at 6, 24 and 36 on real lots); chlorophyll shows nutrition months
+before the harvest. Few numbers, so that a young portfolio can estimate them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plantation_rwa.assumptions import Assumptions
+from plantation_rwa.forecast.agronomy import FloatArray
+from plantation_rwa.forecast.cube import Cube, shift
+
+#: relative anomalies enter clipped to this
+LARGEST = 1.0
+#: lags before harvest, both ends included, whose crops draw on the palm's reserves
+DRAWS = ((8, 13), (22, 26))
+NAMES = (
+    "last_month",
+    "month_before",
+    "third_month",
+    "mean_6",
+    "mean_12",
+    "mean_24",
+    "drawn_8_13",
+    "drawn_22_26",
+    "region_3",
+    "chlorophyll",
+    "light_8_12",
+)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Coefficients per horizon ``(H, regressors + 1)`` on the raw regressors, the last one the intercept."""
+
+    coefficients: FloatArray
+
+
+def anomalies(cube: Cube, base: FloatArray, effect: FloatArray) -> FloatArray:
+    """Relative anomaly of each harvest to base and the effect known then, clipped, NaN where unknown, ``(P, T)``."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        out = np.where(base > 0, cube.yields / (base * np.exp(effect)) - 1.0, np.nan)
+    return np.asarray(np.clip(out, -LARGEST, LARGEST))
+
+
+class Regressors:
+    """Regressors of every plantation, origin and horizon, 0 where nothing is known.
+
+    Parameters
+    ----------
+    anomaly
+        Result of :func:`anomalies`.
+    canopy
+        Departure of the canopy from its age, see :func:`canopy_departure`; ``(P, T)`` as observed.
+    """
+
+    def __init__(self, cube: Cube, anomaly: FloatArray, canopy: FloatArray, light: FloatArray) -> None:
+        self._months = cube.months
+        known = shift(anomaly, cube.delays["yield"])
+        self._origin = [np.nan_to_num(shift(known, k)) for k in range(3)]
+        self._origin += [_trailing(known, window) for window in (6, 12, 24)]
+        self._region = _regional(_trailing(known, 3), np.isfinite(known), cube.region)
+        self._sum, self._count = _cumulative(anomaly)
+        self._delay = cube.delays["yield"]
+        self._canopy, self._canopy_delay = canopy, cube.delays.get("cire", 0)
+        self._light_sum, self._light_count = _cumulative(light)
+        self._light_delay = cube.delays.get("ssrd_mean_mj_m2", 0)
+
+    def at(self, origins: NDArray[np.int64], horizon: int) -> FloatArray:
+        """Regressors of one horizon, ``(P, origins, R)``."""
+        target = origins + horizon
+        columns = [series[:, origins] for series in self._origin]
+        for low, high in DRAWS:
+            columns.append(
+                _between(self._sum, self._count, target - high, np.minimum(target - low, origins - self._delay))
+            )
+        columns.append(self._region[:, origins])
+        seen = np.minimum(target - 9, origins - self._canopy_delay)
+        columns.append(np.where(seen >= 0, self._canopy[:, np.clip(seen, 0, self._months - 1)], 0.0))
+        upto = np.minimum(target - 8, origins - self._light_delay)
+        columns.append(_between(self._light_sum, self._light_count, target - 12, upto))
+        return np.stack(columns, axis=-1)
+
+
+def canopy_departure(cube: Cube, name: str = "cire") -> FloatArray:
+    """A vegetation index less what palms of that age show, against the plantation's own past, ``(P, T)``.
+
+    The age's value is the mean of all plantations' observations within a year of that age, up to the month: nothing
+    later enters. A mean of the last three months takes the noise out. The mean of the plantation's own departures so
+    far is taken off: the plantation effect carries it already.
+    """
+    if name not in cube.features:
+        return np.zeros(cube.yields.shape)
+    values = cube.features[name]
+    years = np.clip(np.nan_to_num(cube.age[:, : cube.months], nan=12.0), 0, 30).astype(np.int64)
+    seen = np.isfinite(values)
+    total, count = np.zeros((cube.months, 32)), np.zeros((cube.months, 32))
+    column = np.broadcast_to(np.arange(cube.months), values.shape)
+    np.add.at(total, (column[seen], years[seen]), values[seen])
+    np.add.at(count, (column[seen], years[seen]), 1.0)
+    total, count = np.cumsum(total, axis=0), np.cumsum(count, axis=0)
+    usual_total = total.copy()
+    usual_count = count.copy()
+    usual_total[:, 1:] += total[:, :-1]
+    usual_count[:, 1:] += count[:, :-1]
+    usual_total[:, :-1] += total[:, 1:]
+    usual_count[:, :-1] += count[:, 1:]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        usual = usual_total / usual_count
+    departure = np.where(seen, values - usual[column, years], np.nan)
+    recent = _trailing(departure, 3)
+    sums, counts = _cumulative(departure)
+    mean = sums[:, 1:] / np.maximum(counts[:, 1:], 1)
+    return np.where(counts[:, 1:] >= 12, recent - mean, 0.0)
+
+
+def light_departure(cube: Cube, name: str = "ssrd_mean_mj_m2") -> FloatArray:
+    """Radiation below the mean of the calendar month so far, relative, at most 0; NaN where not known, ``(P, T)``."""
+    if name not in cube.features:
+        return np.full(cube.yields.shape, np.nan)
+    values = cube.features[name]
+    out = np.full(values.shape, np.nan)
+    for start in range(min(12, cube.months)):
+        own = values[:, start::12]
+        sums, counts = _cumulative(own)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            relative = own / (sums[:, 1:] / counts[:, 1:]) - 1.0
+        out[:, start::12] = np.where(counts[:, 1:] >= 3, np.minimum(relative, 0.0), np.nan)
+    return out
+
+
+def fit_memory(
+    regressors: Regressors,
+    cube: Cube,
+    mu: FloatArray,
+    horizons: NDArray[np.int64],
+    cutoff: int,
+    assumptions: Assumptions,
+) -> Memory:
+    """Fit one regression per horizon on targets up to month index ``cutoff``.
+
+    Each standardised coefficient has a normal prior around 0 with sd ``memory.coefficient_sd``; one month's errors of
+    a region are one piece of evidence in part, so the noise is inflated by ``memory.inflation``.
+    """
+    out = np.zeros((len(horizons), len(NAMES) + 1))
+    sd = assumptions.number("memory.coefficient_sd")
+    for k, h in enumerate(horizons.tolist()):
+        origins = np.arange(0, min(cutoff - h + 1, cube.months - h))
+        if not len(origins):
+            continue
+        y, scale = cube.yields[:, origins + h], mu[:, origins, k]
+        use = np.isfinite(y) & (scale > 0)
+        if use.sum() < assumptions.number("memory.min_rows"):
+            continue
+        x = regressors.at(origins, h)[use]
+        error = np.clip(y[use] / scale[use] - 1.0, -LARGEST, LARGEST)
+        mean, spread = x.mean(axis=0), x.std(axis=0)
+        live = spread > 1e-9
+        z = (x[:, live] - mean[live]) / spread[live]
+        noise = float(error.var()) * assumptions.number("memory.inflation")
+        gram = z.T @ z / noise + np.eye(int(live.sum())) / sd**2
+        slope = np.linalg.solve(gram, z.T @ error / noise)
+        out[k, :-1][live] = slope / spread[live]
+        # the mean error is left to the plantation effect: a common shock of the record must not become a forecast
+        out[k, -1] = -float(out[k, :-1] @ mean)
+    return Memory(out)
+
+
+def remembered(
+    memory: Memory, regressors: Regressors, origins: NDArray[np.int64], horizons: NDArray[np.int64], largest: float
+) -> FloatArray:
+    """Relative correction of the prior, ``(P, origins, H)``."""
+    out = [
+        regressors.at(origins, h) @ memory.coefficients[k, :-1] + memory.coefficients[k, -1]
+        for k, h in enumerate(horizons.tolist())
+    ]
+    return np.asarray(np.clip(np.stack(out, axis=-1), -largest, largest))
+
+
+def _trailing(values: FloatArray, window: int) -> FloatArray:
+    """Mean of the known values among the last ``window`` months, shrunk by the missing ones, 0 without any."""
+    sums, counts = _cumulative(values)
+    high = np.arange(values.shape[1])
+    return _between(sums, counts, high - window + 1, high)
+
+
+def _cumulative(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Running sums and counts with a leading zero, ``(P, T + 1)``."""
+    seen = np.isfinite(values)
+    pad = ((0, 0), (1, 0))
+    return np.pad(np.cumsum(np.where(seen, values, 0.0), axis=1), pad), np.pad(np.cumsum(seen, axis=1), pad).astype(
+        float
+    )
+
+
+def _between(sums: FloatArray, counts: FloatArray, low: NDArray[np.int64], high: NDArray[np.int64]) -> FloatArray:
+    """Mean over month indices low to high, both included, 0 where none is known, ``(P, len(low))``."""
+    last = sums.shape[1] - 1
+    first, after = np.clip(low, 0, last), np.clip(high + 1, 0, last)
+    after = np.maximum(after, first)
+    count = counts[:, after] - counts[:, first]
+    return (sums[:, after] - sums[:, first]) / np.maximum(count, 1.0)
+
+
+def _regional(recent: FloatArray, known: NDArray[np.bool_], regions: tuple[str, ...]) -> FloatArray:
+    """Mean of the region's recent anomalies, ``(P, T)``."""
+    out = np.zeros(recent.shape)
+    names = np.asarray(regions, dtype=object)
+    for name in sorted(set(regions)):
+        mine = names == name
+        count = known[mine].sum(axis=0)
+        out[mine] = np.where(known[mine], recent[mine], 0.0).sum(axis=0) / np.maximum(count, 3)
+    return out
