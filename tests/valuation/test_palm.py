@@ -51,7 +51,8 @@ def test_bases_floor_and_cap_path_by_path(make: SimpleNamespace, assumptions: As
     prices = valuer.model.prices("P1")  # type: ignore[attr-defined]
     one = np.ones(36)
     oil, kernel = prices.oil(one, BASE), prices.kernel(one, BASE)
-    gross = 0.20 * (oil - 56) + 0.05 * kernel - 90
+    paid = prices.paid
+    gross = (0.20 * (oil - 56) + 0.05 * kernel - 90) * paid
     levy = 0.03 * np.maximum(oil - 3150, 0)
     cost = 300 * 1.03 ** valuer.drivers.times[:, None]
     assert per_t(valuer, right_of(make)) == pytest.approx(np.maximum(gross, 0))
@@ -59,11 +60,11 @@ def test_bases_floor_and_cap_path_by_path(make: SimpleNamespace, assumptions: As
     assert per_t(valuer, right_of(make, base="net_operating")) == pytest.approx(np.maximum(gross - levy - cost, 0))
     assert per_t(valuer, right_of(make, price_floor=800.0)) == pytest.approx(np.maximum(gross, 800))
     assert per_t(valuer, right_of(make, price_cap=800.0)) == pytest.approx(np.clip(gross, 0, 800))
-    within = 0.20 * (np.clip(oil, 3500, 4500) - 56) + 0.05 * kernel - 90
+    within = (0.20 * (np.clip(oil, 3500, 4500) - 56) + 0.05 * kernel - 90) * paid
     assert per_t(valuer, right_of(make, price_floor=3500.0, price_cap=4500.0, price_basis="cpo")) == pytest.approx(within)
     # the state takes its levy on the market's price, whatever floor or cap the right has
     capped = right_of(make, base="net_of_levies", price_cap=4000.0, price_basis="cpo")
-    expected = 0.20 * (np.minimum(oil, 4000) - 56) + 0.05 * kernel - 90 - levy
+    expected = (0.20 * (np.minimum(oil, 4000) - 56) + 0.05 * kernel - 90) * paid - levy
     assert per_t(valuer, capped) == pytest.approx(np.maximum(expected, 0))
 
 
