@@ -12,7 +12,7 @@ from plantation_rwa.config import ClimateConfig, Config
 from plantation_rwa.errors import Problem, SourceError
 from plantation_rwa.run.climate import known_climate
 from plantation_rwa.sources import climate, harvest, market, register, rights, sensors
-from plantation_rwa.sources.base import ImagerySource, Inputs, Quarantine, known, latest_revision
+from plantation_rwa.sources.base import ImagerySource, Inputs, Quarantine, known, known_market, latest_revision
 
 
 def load_inputs(config: Config) -> Inputs:
@@ -122,16 +122,10 @@ def known_inputs(inputs: Inputs, instant: pd.Timestamp) -> Inputs:
     """The inputs as they could be seen at ``instant``: later-known rows removed, revisions applied."""
     records = latest_revision(known(inputs.harvest, instant), ["plantation_id", "block_id", "month"])
     index = latest_revision(known(inputs.climate_index, instant), ["index", "month"])
-    price_keys = ["series", "region", "currency", "frequency", "date"]
     return dataclasses.replace(
-        known_climate(inputs, instant),
+        known_climate(known_market(inputs, instant), instant),
         quarantine=inputs.quarantine.copy(),
         harvest=records,
         climate_index=index,
         sensors=known(inputs.sensors, instant),
-        futures=known(inputs.futures, instant),
-        prices=latest_revision(known(inputs.prices, instant), price_keys),
-        fx=known(inputs.fx, instant),
-        rates=known(inputs.rates, instant),
-        fiscal=known(inputs.fiscal, instant),
     )

@@ -20,7 +20,7 @@ from plantation_rwa.assumptions import Assumptions
 from plantation_rwa.config import Config, fingerprint
 from plantation_rwa.errors import ConfigError, Problem
 from plantation_rwa.periods import Month, as_of_instant, last_month_end
-from plantation_rwa.sources.base import Inputs
+from plantation_rwa.sources.base import Inputs, known_market
 
 STAGES = ("features", "forecast", "valuation", "report")
 
@@ -48,6 +48,8 @@ class Session:
         Output folder.
     reuse
         Folders whose published parts may be used again, the output folder first.
+    inputs
+        All inputs, for what was known at an earlier date; without them :attr:`known` has to do.
     """
 
     config: Config
@@ -56,6 +58,11 @@ class Session:
     root: Path
     reuse: tuple[Path, ...]
     force: bool = False
+    inputs: Inputs | None = None
+
+    def known_then(self, as_of: dt.date) -> Inputs:
+        """What was known of the terms and the market at the end of an earlier date; features are not cut."""
+        return known_market(self.inputs or self.known, as_of_instant(as_of))
 
     @property
     def instant(self) -> pd.Timestamp:

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+import datetime as dt
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
+from plantation_rwa.errors import PlantationError
 from plantation_rwa.periods import Month
+from plantation_rwa.run.earlier import earlier
 from plantation_rwa.run.forecast import with_flags, with_geometry, with_simulated
+from plantation_rwa.run.imagery import Work
+from plantation_rwa.run.publishing import read_all
 from plantation_rwa.run.session import Session, code_hash, short
-from plantation_rwa.valuation.run import MarketTables, value
+from plantation_rwa.sources.base import Inputs
+from plantation_rwa.valuation.bridge import STEPS, bridge
+from plantation_rwa.valuation.disclosure import disclosure_rows, pools_of
+from plantation_rwa.valuation.run import Book, MarketTables, Part, Unit, ValuationResult, records, value
 
-TABLES = ("cash_flows", "valuations", "curves", "price_model", "pools")
+TABLES = ("cash_flows", "valuations", "curves", "price_model", "pools", "disclosure")
 _MARKET = ("futures", "prices", "fx", "rates", "fiscal")
 
 
 def components(session: Session, forecast_identity: str) -> dict[str, str]:
     """What the values depend on, known before anything is computed."""
-    config, snapshots = session.config, session.snapshots
+    config, snapshots, before = session.config, session.snapshots, earlier(session)
     market = {name: str(snapshots[name]["sha256"])[:16] for name in _MARKET}
     terms = short([snapshots[n]["sha256"] for n in ("rights", "sponsors", "mills")])
     settings = [
@@ -34,37 +44,114 @@ def components(session: Session, forecast_identity: str) -> dict[str, str]:
         "forecasts": forecast_identity[:16],
         "register": str(snapshots["register"]["sha256"])[:16],
         "terms": terms,
+        "earlier": short(None if before is None else [before.as_of, before.fingerprints]),
         **market,
     }
 
 
 def valuation_tables(
-    session: Session, features: pd.DataFrame, forecasts: pd.DataFrame, model: pd.DataFrame
+    session: Session, features: pd.DataFrame, forecasts: pd.DataFrame, model: pd.DataFrame, work: Work
 ) -> dict[str, Any]:
-    """Tables of the stage, from published features, forecasts and forecast model."""
-    known, config = session.known, session.config
-    result = value(
-        forecasts.drop(columns="geometry"),
-        model,
-        pd.DataFrame(known.register.drop(columns="geometry")),
-        known.rights,
-        MarketTables(**{name: getattr(known, name) for name in _MARKET}),
-        as_of=session.as_of,
-        seed=config.seed,
-        paths=config.valuation.paths,
-        currency=config.portfolio.currency,
-        assumptions=session.assumptions,
-        sponsors=known.sponsors,
-        mills=known.mills,
-        evidence=evidence(session, features, forecasts),
-    )
+    """Tables of the stage, from published features, forecasts and forecast model.
+
+    Parameters
+    ----------
+    work
+        Runs units of rights in parallel; no number depends on how.
+    """
+    book = book_of(session, session.known, session.as_of, forecasts, model)
+    book = dataclasses.replace(book, evidence=evidence(session, features, forecasts))
+    book, _ = book.calibrated()
+    result = value(book, spread=partial(_spread, work))
+    valuations, explained = with_flags(session, result.valuations), _with_bridge(session, book, result.valuations)
+    valuations = valuations.assign(**{c: explained[c] for c in explained if c.startswith("bridge_")})
     return {
-        "valuations": with_geometry(session, with_flags(session, result.valuations)),
+        "valuations": with_geometry(session, valuations),
         "cash_flows": result.cash_flows,
         "curves": result.curves,
         "price_model": result.price_model,
         "pools": with_simulated(session, result.pools),
+        "disclosure": _disclosure(book, explained, result, forecasts),
     }
+
+
+def book_of(
+    session: Session, known: Inputs, as_of: dt.date, forecasts: pd.DataFrame, model: pd.DataFrame
+) -> Book:
+    """Everything that values the rights at a date, without evidence."""
+    config = session.config
+    return Book(
+        forecasts=forecasts.drop(columns="geometry"),
+        forecast_model=model,
+        register=pd.DataFrame(known.register.drop(columns="geometry")),
+        rights=known.rights,
+        market=MarketTables(**{name: getattr(known, name) for name in _MARKET}),
+        as_of=as_of,
+        seed=config.seed,
+        paths=config.valuation.paths,
+        currency=config.portfolio.currency,
+        assumptions=session.assumptions,
+        sponsors=pd.DataFrame(known.sponsors),
+        mills=pd.DataFrame(known.mills).drop(columns="geometry", errors="ignore"),
+    )
+
+
+def _spread(work: Work, function: Callable[[Unit], Part], units: Sequence[Unit]) -> list[Part]:
+    """Run units; one that fails ends the stage with its reason."""
+    if len(units) == 1:
+        return [function(units[0])]
+    parts = []
+    for outcome in work(function, units):
+        if outcome.value is None:
+            raise PlantationError(f"valuation: {outcome.error}")
+        parts.append(outcome.value)
+    return parts
+
+
+def _with_bridge(session: Session, book: Book, valuations: pd.DataFrame) -> pd.DataFrame:
+    """Valuations with the steps from the values published last before; without any the steps are null."""
+    before = earlier(session)
+    if before is None or valuations.empty:
+        return valuations
+    known = session.known_then(dt.date.fromisoformat(before.as_of))
+    tables = {name: read_all(before.parts[name]) for name in ("valuations", "forecasts", "forecast_model")}
+    old = book_of(
+        session, known, dt.date.fromisoformat(before.as_of), tables["forecasts"], tables["forecast_model"]
+    )
+    opening, closing = (_integers(t) for t in (tables["valuations"], valuations))
+    places = zip(valuations["plantation_id"], valuations["right_id"], strict=True)
+    currencies = dict(zip(places, valuations["currency"], strict=True))
+    then = tables["valuations"]
+    same = {
+        (p, r) for p, r, c in zip(then["plantation_id"], then["right_id"], then["currency"], strict=True)
+        if currencies.get((p, r)) == c
+    }  # fmt: skip
+    steps = bridge(old, book, {k: v for k, v in opening.items() if k in same}, closing, currencies)
+    keys = list(zip(valuations["plantation_id"], valuations["right_id"], strict=True))
+    columns = {f"bridge_{s}": pd.array([steps[k][s] if k in steps else None for k in keys], dtype="Int64") for s in STEPS}
+    return valuations.assign(**columns)
+
+
+def _integers(valuations: pd.DataFrame) -> dict[tuple[str, str], int]:
+    rows = valuations[valuations["nav_total_int"].notna()]
+    keys = zip(rows["plantation_id"], rows["right_id"], strict=True)
+    return dict(zip(keys, (int(v) for v in rows["nav_total_int"]), strict=True))
+
+
+def _disclosure(book: Book, valuations: pd.DataFrame, result: ValuationResult, forecasts: pd.DataFrame) -> pd.DataFrame:
+    rows = records(valuations)
+    currencies = {(str(r["plantation_id"]), str(r["right_id"])): str(r["currency"]) for r in rows}
+    year = forecasts[forecasts["horizon_months"] <= 12]
+    yields = year.groupby("plantation_id", sort=True)["yield_mean_t_ha"].sum()
+    oil = book.register.dropna(subset=["oer"]).set_index("plantation_id")["oer"]
+    return disclosure_rows(
+        rows,
+        pools_of(book.terms(), currencies, book.currency),
+        result.effects,
+        {str(k): float(v) for k, v in yields.items()},
+        {str(k): float(v) for k, v in oil.items()},
+        book.assumptions,
+    )
 
 
 def evidence(session: Session, features: pd.DataFrame, forecasts: pd.DataFrame) -> pd.DataFrame:

@@ -58,7 +58,7 @@ def open_session(
     known = known_inputs(with_climate_per_plantation(inputs, config), as_of_instant(as_of))
     chosen = root or out
     reuse = (chosen,) if chosen == out else (chosen, out)
-    return Session(config, as_of, known, chosen, reuse, force)
+    return Session(config, as_of, known, chosen, reuse, force, inputs)
 
 
 def run_date(
@@ -224,7 +224,7 @@ class _Walk:
             return forecast_stage.forecast_tables(self.session, features)
         forecasts = self._read("forecast", "forecasts", stage)
         model = self._read("forecast", "forecast_model", stage)
-        return valuation_stage.valuation_tables(self.session, features, forecasts, model)
+        return valuation_stage.valuation_tables(self.session, features, forecasts, model, self.work)
 
     def _read(self, stage: str, table: str, reader: str, *, partition_key: str = "") -> pd.DataFrame:
         parts = [p for p in self._parts(stage) if p.output.table == table]

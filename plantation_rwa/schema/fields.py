@@ -173,16 +173,23 @@ _SOURCES = ("settlement", "interpolated", "extrapolated")
 _VALUATION_FIELDS = (
     _text("right_id", "Right identifier within the plantation."),
     _text("pool_id", "Pool identifier of the rights table; 'portfolio' groups all rights of one currency."),
-    _text("tranche", "Tranche of the pool.", ("whole", "senior", "junior")),
+    _text(
+        "tranche",
+        "Tranche of the pool; fees, senior, reserve (paid into the account less drawn) and junior add up to the whole.",
+        ("whole", "fees", "senior", "reserve", "junior"),
+    ),
     _text("cash_month", "Month in which the payment arrives, YYYY-MM."),
     _text("accrual_month", "Month whose harvest the payment is a share of, YYYY-MM."),
     _text("currency", "ISO 4217 code; money columns are in its major unit."),
     _text("measure", "q: under the forward curve; p: real world.", ("q", "p")),
-    _money("mean", "Mean payment of the month."),
+    _money("mean", "Mean payment of the month, before default and disaster."),
     _money("q10", "10 % quantile of the month's payment."),
     _money("q50", "Median payment of the month."),
     _money("q90", "90 % quantile of the month's payment."),
-    _price("ffb_price_mean", "Mean mill-gate price per t of fresh fruit bunches."),
+    _price(
+        "ffb_price_mean",
+        "Expected payment per t of the right's fresh fruit bunches: for a gross share the mill-gate price within floor and cap.",
+    ),
     _text("curve_source", "Where the month's palm-oil forward comes from.", _SOURCES),
     _int(
         "fv_level",
@@ -204,16 +211,33 @@ _VALUATION_FIELDS = (
     _money("npv_mean_p", "Real-world mean of the pathwise present value, same discounting."),
     *(
         _money(f"npv_q{q:02d}", f"{q} % quantile of the real-world present value (inverted CDF).")
-        for q in (5, 10, 50, 90, 95)
+        for q in (5, 10, 25, 50, 75, 90, 95)
     ),
+    _money("sd", "Standard deviation of the real-world present value."),
     _money("es95", "Expected shortfall of the loss npv_fair - PV at 95 %."),
     _money("es975", "Expected shortfall of the loss npv_fair - PV at 97.5 %."),
     _money("var95", "Value at risk of the loss npv_fair - PV at 95 % (inverted CDF)."),
+    _money("var99", "Value at risk of the loss npv_fair - PV at 99 % (inverted CDF)."),
+    _float("irr_q50", "a-1", "Median over real-world paths of the internal rate at the issue price; null without one."),
+    _float("wal_years", "a", "Years to the expected payments, weighted by them.", 6, 0.0),
+    _float("modified_duration", "a", "Relative loss of npv_fair per unit of discount rate.", 6),
+    _money("dv01", "Loss of npv_fair for a discount rate 0.01 percentage points higher."),
+    _price(
+        "breakeven_price",
+        "Mean palm-oil price per t over the term at which npv_fair equals the issue price, in the currency of the mill; "
+        "null without an issue price or where floors decide.",
+    ),
+    _float(
+        "breakeven_yield", "t a-1", "Tonnes of fresh fruit bunches a year at which npv_fair equals the issue price.", 6, 0.0
+    ),
+    _float("oc_ratio", "1", "Over-collateralisation: 1 / advance rate - 1.", 7, 0.0),
+    _money("es_contribution_pool", "Contribution to the pool's expected shortfall at 95 % (Euler); they sum to it."),
     _float("prob_loss", "1", "P(PV < issue price); null without an issue price.", 6, 0.0, 1.0),
     _float(
         "advance_rate",
         "1",
-        "Share of npv_fair that can be advanced: the smaller of the policy cap and the tail-based rate.",
+        "Share of npv_fair that can be advanced: the smallest of policy cap, tail-based rate and value under the worst "
+        "stress; of a senior tranche its claim over the pool's value.",
         7,
         0.0,
         1.0,
@@ -264,11 +288,16 @@ _VALUATION_FIELDS = (
             "policy",
             "credit",
             "rates_fx",
+            "freeze",
         )
     ),
     *(
         _float(f"elasticity_{e}", "1", f"Relative change of npv_fair per relative change of the driver '{e}'.", 6)
-        for e in ("cpo", "pk", "yield", "oer", "discount", "fx", "hazard", "k")
+        for e in ("cpo", "pk", "yield", "fx")
+    ),
+    *(
+        _float(f"elasticity_{e}", "1", f"Relative change of npv_fair per 0.01 (one percentage point) of '{e}'.", 6)
+        for e in ("oer", "discount", "hazard", "k")
     ),
     *(
         _int(f"bridge_{b}", "minor unit", f"Step '{b}' of the bridge from the previous published value.")
@@ -290,6 +319,16 @@ _VALUATION_FIELDS = (
     _int("n_rights", "1", "Rights in the pool.", 0),
     _fraction("hhi", "Herfindahl index of npv_fair over the pool's rights."),
     _float("effective_n", "1", "Effective number of rights, 1 / hhi.", 6, 0.0),
+    _fraction("top5_share", "Share of the five largest rights."),
+    *(
+        _fraction(f"max_share_{name}", f"Share of the largest {name} in the pool's fair value.")
+        for name in ("plantation", "sponsor", "mill", "region")
+    ),
+    _float("diversification_ratio", "1", "Expected shortfall of the pool over the sum of its rights', at 95 %.", 6),
+    _float(
+        "dscr_min_q05", "1", "5 % quantile of the smallest cover of the scheduled senior service by cash after fees.", 6
+    ),
+    _float("prob_shortfall", "1", "Real-world share of paths on which the senior claim is not repaid in full.", 6, 0.0, 1.0),
 )
 
 _QUARANTINE_FIELDS = (

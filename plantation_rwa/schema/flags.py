@@ -45,6 +45,9 @@ FLAGS: dict[str, str] = {
     "not_computable": "terms or prices so large or small that no value can be computed: no value, graded D",
     "no_price": "no palm-oil price or exchange rate: the right has no value and is graded D",
     "fiscal_missing": "no tax or levy schedule in force for some month: taken as zero",
+    "limit_plantation": "one plantation holds more of the pool than the limit",
+    "limit_sponsor": "one sponsor stands behind more of the pool than the limit",
+    "limit_region": "one region holds more of the pool than the limit",
     "expired": "the term of the right is over",
     "simulated": "inputs are simulated",
 }

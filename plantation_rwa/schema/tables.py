@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from plantation_rwa.schema.backtest_fields import METRIC_FIELDS, PREDICTION_FIELDS
+from plantation_rwa.schema.disclosure_fields import DISCLOSURE_FIELDS
 from plantation_rwa.schema.fields import FIELDS, Field
 from plantation_rwa.schema.price_fields import PRICE_MODEL_FIELDS
 
@@ -76,7 +77,7 @@ _SENSORS = _words("""
     rain_gauge_mm air_temperature_c
 """)
 
-_STRESSES = _words("gfc2008 elnino2016 labour2021 exportban2022 combo policy credit rates_fx")
+_STRESSES = _words("gfc2008 elnino2016 labour2021 exportban2022 combo policy credit rates_fx freeze")
 _ELASTICITIES = _words("cpo pk yield oer discount fx hazard k")
 _BRIDGE = _words("opening cash time curve pk yield extraction fx discount issuance model closing")
 
@@ -167,7 +168,8 @@ TABLES: dict[str, Table] = {
             _words("""plantation_id right_id geometry currency share tenor_months npv_fair npv_mean_p npv_q05 npv_q10
                 npv_q50 npv_q90 npv_q95 es95 es975 var95 prob_loss advance_rate share_npv_extrapolated fv_level
                 ffb_price_spot units nav_total_int decimals unit_nav_int unit_decimals confidence_grade
-                data_age_days_max eudr_screen overlap_max_frac record_hash quality_flag""")
+                data_age_days_max eudr_screen overlap_max_frac record_hash quality_flag npv_q25 npv_q75 sd var99 irr_q50
+                wal_years modified_duration dv01 breakeven_price breakeven_yield oc_ratio es_contribution_pool""")
             + tuple(f"stress_{s}" for s in _STRESSES)
             + tuple(f"elasticity_{e}" for e in _ELASTICITIES)
             + tuple(f"bridge_{b}" for b in _BRIDGE),
@@ -179,9 +181,20 @@ TABLES: dict[str, Table] = {
             "pools",
             "Value and concentration of each pool of rights, one row per tranche.",
             _words("""pool_id tranche currency n_rights npv_fair npv_mean_p npv_q05 npv_q10 npv_q50 npv_q90 npv_q95 es95
-                es975 var95 hhi effective_n nav_total_int decimals quality_flag"""),
+                es975 var95 hhi effective_n nav_total_int decimals quality_flag npv_q25 npv_q75 sd var99 advance_rate
+                oc_ratio dscr_min_q05 prob_shortfall top5_share max_share_plantation max_share_sponsor max_share_mill
+                max_share_region diversification_ratio"""),
             ("pool_id", "tranche"),
             required=_words("pool_id tranche currency n_rights npv_fair nav_total_int decimals quality_flag"),
+        ),
+        Table(
+            "disclosure",
+            "Level 3 disclosure of each pool: technique, inputs with range, assumptions with source, sensitivities, "
+            "roll-forward.",
+            tuple(f.name for f in DISCLOSURE_FIELDS),
+            _words("pool_id section item"),
+            required=_words("pool_id currency section item unit source"),
+            own=DISCLOSURE_FIELDS,
         ),
         Table(
             "sensor_flags",

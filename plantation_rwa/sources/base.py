@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -217,3 +218,13 @@ class Inputs:
     quarantine: Quarantine = field(default_factory=Quarantine)
     climate_monthly: Any = ()
     climate_seasonal: Any = ()
+
+
+_PRICE_KEYS = ("series", "region", "currency", "frequency", "date")
+
+
+def known_market(inputs: Inputs, instant: pd.Timestamp) -> Inputs:
+    """The inputs with the market tables as they could be seen at ``instant``: later rows gone, revisions applied."""
+    tables = {name: known(getattr(inputs, name), instant) for name in ("futures", "prices", "fx", "rates", "fiscal")}
+    tables["prices"] = latest_revision(tables["prices"], _PRICE_KEYS)
+    return dataclasses.replace(inputs, **tables)

@@ -1,9 +1,15 @@
-"""Payments of one right per month and path: revenue, floors and caps, periods, minimum and maximum."""
+"""The seam between an asset and the valuation of a right on it: what a cash-flow model must deliver, and payments.
+
+A model turns drivers into base revenue; everything after that (share, floors and caps of payments, default, discounting,
+measures, stresses, pools) knows neither palm oil nor any other asset. A second asset class needs a
+:class:`CashFlowModel` and nothing else: see ``examples/``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,58 +21,159 @@ FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class Driver:
+    """A driver of value that can be shocked.
+
+    Parameters
+    ----------
+    name, unit
+        Name in ``elasticity_*`` columns and stresses; unit of its level.
+    bump
+        Step of the central difference: relative, or in units where ``absolute``.
+    absolute
+        Whether the bump is added instead of multiplied.
+    """
+
+    name: str
+    unit: str
+    bump: float
+    absolute: bool = False
+
+
+@dataclass(frozen=True)
+class Shock:
+    """A change of drivers that every right is valued under with the same random numbers.
+
+    Parameters
+    ----------
+    times
+        Driver -> knots (month after the valuation date, factor): linear in between, the last stays.
+    plus
+        Driver -> addition, all months.
+    rate, hazard
+        Additions per year to the discount rate and to every intensity.
+    default_month, recovery
+        A certain failure of the sponsor in a month (0: none), and the share recovered of what is missed from then on.
+    frozen
+        Months in which no payment leaves the collecting account; what falls due is paid, without interest, in the
+        first month after them.
+    """
+
+    name: str = "base"
+    times: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
+    plus: Mapping[str, float] = field(default_factory=dict)
+    rate: float = 0.0
+    hazard: float = 0.0
+    default_month: int = 0
+    recovery: float = 0.0
+    frozen: int = 0
+
+    def factor(self, driver: str, months: int) -> FloatArray:
+        """Factor of a driver in each month after the valuation date, ``(months,)``."""
+        knots = self.times.get(driver)
+        if not knots:
+            return np.ones(months)
+        at, value = zip(*knots, strict=True)
+        return np.asarray(np.interp(np.arange(1, months + 1), at, value))
+
+    def addition(self, driver: str) -> float:
+        """What is added to a driver."""
+        return float(self.plus.get(driver, 0.0))
+
+
+BASE = Shock()
+
+
+@dataclass(frozen=True)
 class Revenue:
-    """Base revenue of a plantation's months and what it was made of, local currency.
+    """Base revenue of an asset in the months after the valuation date, in the reporting currency.
+
+    Revenue of month t on path p is ``sum_f c[t, f] F[t, f, p]`` plus a noise of the asset's own of mean zero, all times ``scale``. ``F`` may
+    be one array for many assets: the sum over months is then a matrix product.
 
     Parameters
     ----------
-    base
-        Base revenue that the share is taken of, ``(months, paths)``.
-    price
-        Mill-gate price per t FFB after the right's floor and cap, ``(months, paths)``.
+    features
+        ``F``, shape ``(months, features, paths)``.
+    q, p
+        Coefficients under the pricing and the real-world measure, shape ``(months, features)``.
+    own
+        Covariance between months of the own noise, money squared, ``(months, months)``; None without any.
+    scale
+        A factor of the asset's own on all months, mean 1 and independent of all else, ``(paths,)``; None without any.
+    paths
+        Measure -> revenue with the own noise month by month, ``(months, paths)``: for terms that are not linear in it.
     """
 
-    base: FloatArray
-    price: FloatArray
+    features: FloatArray
+    q: FloatArray
+    p: FloatArray
+    own: FloatArray | None
+    scale: FloatArray | None
+    paths: Callable[[str], FloatArray]
+
+    def coefficients(self, measure: str) -> FloatArray:
+        """Coefficients under measure ``q`` or ``p``."""
+        return self.q if measure == "q" else self.p
 
 
-def clip_price(price: FloatArray, right: Right, basis: str) -> FloatArray:
-    """Price within the right's floor and cap where they refer to this basis (``ffb`` or ``cpo``)."""
-    if right.price_basis != basis or (right.price_floor is None and right.price_cap is None):
-        return price
-    return np.clip(price, clipped(right.price_floor, -np.inf), clipped(right.price_cap, np.inf))
-
-
-def base_revenue(
-    right: Right,
-    tonnes: FloatArray,
-    cpo: FloatArray,
-    mill_gate: Callable[[FloatArray], FloatArray],
-    levy_per_t: Callable[[FloatArray], FloatArray],
-    cost_per_t: FloatArray,
-) -> Revenue:
-    """Base revenue of a right.
+@dataclass(frozen=True)
+class Facts:
+    """What is published beside a right's value; months on the grid, counted from the month after the valuation date.
 
     Parameters
     ----------
-    tonnes
-        FFB per month and path, ``(months, paths)``.
-    cpo
-        Palm oil price in local currency per t, ``(months, paths)``.
-    mill_gate
-        FFB price per t from the palm oil price.
-    levy_per_t
-        Windfall levy per t FFB from the palm oil price (before floor and cap: the state does not know them).
-    cost_per_t
-        Field cost per t FFB, ``(months, 1)``; only for ``net_operating``.
+    currency, reporting
+        Currency the asset earns in, and the one values are in.
+    flags, unvalued
+        Quality codes; whether one of them keeps the right from having a value.
+    sources, levels
+        Origin of each month's price and its IFRS 13 level.
+    volume, known
+        Mean volume of each month, and whether it is known.
+    spot
+        Price per unit of volume from the latest prices; None if unknown.
+    width
+        (q90 - q10) / mean of the first year's volume; None without any.
+    price_level
+        Forward of the main price in the asset's currency, ``(months,)``.
+    price_driver, volume_driver
+        Drivers that breakevens are sought for.
     """
-    price = clip_price(mill_gate(clip_price(cpo, right, "cpo")), right, "ffb")
-    margin = price
-    if right.base in {"net_of_levies", "net_operating"}:
-        margin = margin - levy_per_t(cpo)
-    if right.base == "net_operating":
-        margin = margin - cost_per_t
-    return Revenue(tonnes * margin, price)
+
+    currency: str
+    reporting: str
+    flags: frozenset[str]
+    unvalued: bool
+    sources: Sequence[str]
+    levels: Sequence[int]
+    volume: FloatArray
+    known: NDArray[np.bool_]
+    spot: float | None
+    width: float | None
+    price_level: FloatArray
+    price_driver: str
+    volume_driver: str
+
+
+class CashFlowModel(Protocol):
+    """An asset class: drivers, revenue, facts, and when its operators cannot pay."""
+
+    def drivers(self) -> tuple[Driver, ...]:
+        """Drivers whose elasticities are published."""
+        ...
+
+    def revenue(self, right: Right, shock: Shock = BASE) -> Revenue:
+        """Base revenue that the right shares, its price floor and cap applied, for all months of the grid."""
+        ...
+
+    def facts(self, right: Right) -> Facts:
+        """What is published beside the value."""
+        ...
+
+    def hardship(self, shock: Shock, measure: str) -> NDArray[np.bool_]:
+        """Years in which operators are strained, ``(months, paths)``."""
+        ...
 
 
 def payments(right: Right, months: Sequence[Month], base: FloatArray) -> FloatArray:
@@ -78,8 +185,7 @@ def payments(right: Right, months: Sequence[Month], base: FloatArray) -> FloatAr
     out = np.empty_like(base)
     for i, month in enumerate(months):
         out[i] = right.share_in(month) * base[i]
-    if right.base == "net_operating" or right.base == "net_of_levies":
-        np.maximum(out, 0.0, out=out)
+    np.maximum(out, 0.0, out=out)
     if right.min_payment is None and right.max_payment is None:
         return out
     for period in sorted({right.period(m) for m in months}):
@@ -95,11 +201,3 @@ def payments(right: Right, months: Sequence[Month], base: FloatArray) -> FloatAr
             part_of_period = np.divide(out[i], total, out=np.full_like(total, 1 / len(rows)), where=total > 0)
             out[i] = part_of_period * target
     return out
-
-
-def discounted(flows: FloatArray, weights: Sequence[float]) -> FloatArray:
-    """Present value per path, ``(paths,)``; months are added in order."""
-    pv = np.zeros(flows.shape[1])
-    for weight, row in zip(weights, flows, strict=True):
-        pv += weight * row
-    return pv

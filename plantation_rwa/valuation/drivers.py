@@ -203,6 +203,15 @@ class Drivers:
             scores += loading * autoregressive(noise, coefficient)
         return scores
 
+    def shared_scores(self, region: str, loadings: tuple[float, float], ar1: tuple[float, float]) -> FloatArray:
+        """The common and regional part of :meth:`yield_scores`, scaled to unit variance, ``(months, paths)``."""
+        size = math.hypot(*loadings)
+        scores = np.zeros((self.months, self.paths))
+        if size > 0:
+            for noise, loading, coefficient in zip((self._common, self._regional(region)), loadings, ar1, strict=True):
+                scores += loading / size * autoregressive(noise, coefficient)
+        return scores
+
     def _draw(self, driver: str, key: str = "", factors: int = 1) -> FloatArray:
         return antithetic(self.seed, driver, key, self.months, self.paths, factors)
 

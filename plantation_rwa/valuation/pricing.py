@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,54 +14,17 @@ from numpy.typing import NDArray
 from plantation_rwa.assumptions import Assumptions
 from plantation_rwa.periods import Month, year_fraction
 from plantation_rwa.valuation import ffb_price, fiscal, usd_netback
+from plantation_rwa.valuation.cashflows import Shock
 from plantation_rwa.valuation.curve import FV_LEVEL, ForwardCurve, build_curve, flat_curve
 from plantation_rwa.valuation.drivers import Drivers
 from plantation_rwa.valuation.fiscal import FiscalTable
 from plantation_rwa.valuation.market import FxRates, MarketTables, Price, Prices
+from plantation_rwa.valuation.plantation_prices import Formula, PlantationPrices
 from plantation_rwa.valuation.rights import missing
 
 FloatArray = NDArray[np.float64]
-PathFormula = Callable[[FloatArray, FloatArray, slice], FloatArray]
-SpotFormula = Callable[[float, float], float]
-
-
-@dataclass(frozen=True)
-class PlantationPrices:
-    """Everything the cash flows need to know about prices, months on the grid of the drivers.
-
-    Parameters
-    ----------
-    currency, reporting
-        Currency the mill pays in, and the one values are reported in (equal without an exchange rate).
-    cpo
-        Palm oil price per t under the pricing measure, local currency, ``(months, paths)``; None if unknown.
-    kernel_ratio
-        Kernel over palm oil price, ``(months, paths)``.
-    to_reporting
-        Reporting per local currency, ``(months, paths)``.
-    mill_gate
-        FFB price per t from (palm oil price, kernel price, month slice), all local currency.
-    levy_per_t
-        Windfall levy per t FFB from (palm oil price, month slice).
-    spot
-        FFB price per t from the latest prices, reporting currency; None if unknown.
-    sources, levels
-        Curve source and IFRS 13 level of each month.
-    flags
-        Quality codes.
-    """
-
-    currency: str
-    reporting: str
-    cpo: FloatArray | None
-    kernel_ratio: FloatArray
-    to_reporting: FloatArray
-    mill_gate: PathFormula
-    levy_per_t: Callable[[FloatArray, slice], FloatArray]
-    spot: float | None
-    sources: tuple[str, ...]
-    levels: tuple[int, ...]
-    flags: frozenset[str]
+#: market paths kept at a time
+_BASES = 8
 
 
 class Pricer:
@@ -96,6 +59,7 @@ class Pricer:
         self._growth = growth
         self.curve = self._run_curve()
         self._reference: dict[dt.date, float] = {}
+        self._bases: dict[tuple[object, ...], FloatArray] = {}
 
     def _run_curve(self) -> ForwardCurve | None:
         curve = build_curve(self._market.futures, self._as_of, self._assumptions, self._market.holidays, self._growth)
@@ -143,37 +107,70 @@ class Pricer:
         if spot_cpo is None and forward is not None:
             spot_cpo = float(forward[0])
         cpo = self._usd_paths(local, regions) if indonesian else None
+        by_dollar = cpo is not None
         if cpo is None and forward is not None:
             cpo = self._cpo_paths(forward, local)
         if cpo is None:
             flags.add("no_price")
         ratio = self._kernel_ratio(series, local, spot_cpo, regions, flags)
         if indonesian:
-            mill_gate, spot_price = self._indeks_k(str(scheme), regions, age_years)
+            formula, k = self._indeks_k(str(scheme), regions, age_years)
         else:
-            mill_gate, spot_price = self._netback(row, country or "MY", flags)
+            formula, k = self._netback(row, country or "MY", flags), 0.0
         level = row.get("realised_price_factor")
         level = a.number("farm_gate.realised_factor") if missing(level) else float(level)  # type: ignore[arg-type]
-        paid = level * self._drivers.realised(str(row.get("plantation_id", "")))
         spot = None
         if spot_cpo is not None:
-            spot = level * spot_price(spot_cpo, ratio * spot_cpo) * (self._fx.spot(local, reporting) or 1.0)
+            spot = level * formula.spot(spot_cpo, ratio * spot_cpo) * (self._fx.spot(local, reporting) or 1.0)
         sources = tuple(self.curve.source(m) if self.curve is not None else "extrapolated" for m in self._months)
         derived = indonesian or local != (self.curve.currency if self.curve is not None else local)
         levels = tuple(max(FV_LEVEL[s], 2 if derived else 1) for s in sources)
+        forwards = () if forward is None else tuple(forward.tolist())
+        key = (local, reporting, by_dollar, forwards, ratio, k)
+        mixer: FloatArray | float = self._drivers.k_index(k) if indonesian else 1.0
+        rate: FloatArray | float = 1.0 if local == reporting else self._to(local, reporting)
         return PlantationPrices(
             currency=local,
             reporting=reporting,
-            cpo=cpo,
-            kernel_ratio=self._drivers.kernel * self._drivers.kernel_mean(ratio)[:, None],
-            to_reporting=self._to(local, reporting),
-            mill_gate=lambda oil, kernel, at: paid * mill_gate(oil, kernel, at),
-            levy_per_t=self._windfall_levy(row, country, flags),
+            key=key,
+            basis=self._basis(key, cpo, ratio, mixer, rate),
+            terms=level * formula.terms,
+            oer_terms=level * formula.oer_terms,
+            paid=self._drivers.realised(str(row.get("plantation_id", ""))),
+            mixer=mixer,
+            k_mean=k,
+            rate=rate,
+            levy=self._windfall_levy(row, country, flags),
             spot=spot,
+            forward=np.zeros(len(self._months)) if forward is None else forward,
             sources=sources,
             levels=levels,
             flags=frozenset(flags),
         )
+
+    @cached_property
+    def reference(self) -> PlantationPrices | None:
+        """Prices of a Malaysian estate of average extraction, for the sponsors' hardship; None without a price."""
+        prices = self.plantation({"country": "MY", "scheme": "my_netback"}, None)
+        return None if "no_price" in prices.flags else prices
+
+    def _basis(
+        self,
+        key: tuple[object, ...],
+        cpo: FloatArray | None,
+        ratio: float,
+        mixer: FloatArray | float,
+        rate: FloatArray | float,
+    ) -> FloatArray:
+        if key not in self._bases:
+            shape = (self._drivers.months, 3, self._drivers.paths)
+            basis = np.zeros(shape) if cpo is None else np.empty(shape)
+            if cpo is not None:
+                basis[:, 0] = cpo * mixer * rate
+                basis[:, 1] = basis[:, 0] * (self._drivers.kernel * self._drivers.kernel_mean(ratio)[:, None])
+                basis[:, 2] = rate
+            self._bases = {**dict(list(self._bases.items())[-_BASES + 1 :]), key: basis}
+        return self._bases[key]
 
     # palm oil -----------------------------------------------------------------------------------------------
 
@@ -305,27 +302,24 @@ class Pricer:
         flags.add("price_default")
         return self._assumptions.number("pk.ratio_mean")
 
-    def _indeks_k(self, scheme: str, regions: list[str], age_years: float | None) -> tuple[PathFormula, SpotFormula]:
-        """Indonesian set price; the age class moves on with the months."""
+    def _indeks_k(self, scheme: str, regions: list[str], age_years: float | None) -> tuple[Formula, float]:
+        """Indonesian set price and level of the K index; the age class moves on with the months."""
         a = self._assumptions
         age = a.number("extraction.typical_age_years") if age_years is None else age_years
         rows = [ffb_price.extraction_by_age(a.table(f"extraction.{scheme}"), age + t) for t in self._drivers.times]
-        oer, ker = (np.array(column)[:, None] for column in zip(*rows, strict=True))
         level, shell = self._prices.latest("k_id", regions), self._prices.latest("shell_id", regions)
         k = a.number("k_index.default") if level is None else level.value
         per_t = a.number("indonesia.shell_idr_kg") * 1000.0 if shell is None else shell.value
-        k_paths = self._drivers.k_index(k)
-
-        def paths(cpo: FloatArray, pk: FloatArray, at: slice) -> FloatArray:
-            return ffb_price.indeks_k(cpo, pk, k=k_paths[at], oer=oer[at], ker=ker[at], shell=per_t)
+        months = len(rows)
+        terms = np.column_stack([np.array(rows), np.full(months, per_t)])
 
         def spot(cpo: float, pk: float) -> float:
             now = ffb_price.extraction_by_age(a.table(f"extraction.{scheme}"), age)
             return float(ffb_price.indeks_k(cpo, pk, k=k, oer=now[0], ker=now[1], shell=per_t))
 
-        return paths, spot
+        return Formula(terms, np.tile([1.0, 0.0, 0.0], (months, 1)), spot), k
 
-    def _netback(self, row: Mapping[str, Any], country: str, flags: set[str]) -> tuple[PathFormula, SpotFormula]:
+    def _netback(self, row: Mapping[str, Any], country: str, flags: set[str]) -> Formula:
         """Malaysian netback with the state's taxes of each month."""
         a = self._assumptions
         oer, ker = row.get("oer"), row.get("ker")
@@ -335,18 +329,18 @@ class Pricer:
         ker = a.number("extraction.my_ker") if missing(ker) else float(ker)  # type: ignore[arg-type]
         places = fiscal.jurisdictions(country, row.get("state"), a)
         rules = (("sales_tax", "cpo"), ("sales_tax", "pk"), ("cess", "cpo"))
-        columns = [self._monthly(schedule, key, places, flags)[:, None] for schedule, key in rules]
-
-        def paths(cpo: FloatArray, pk: FloatArray, at: slice) -> FloatArray:
-            tax_cpo, tax_pk, cess = (c[at] for c in columns)
-            terms = ffb_price.netback_terms(oer, ker, (tax_cpo, tax_pk), cess, a)
-            return ffb_price.netback(cpo, pk, terms)
+        tax_cpo, tax_pk, cess = (self._monthly(schedule, key, places, flags) for schedule, key in rules)
+        terms = ffb_price.netback_terms(oer, ker, (tax_cpo, tax_pk), cess, a)
+        per_oer = np.column_stack([1 - tax_cpo, np.zeros(len(cess)), -(cess + terms.freight)])
+        kernel = ker * (1 - tax_pk)
+        rest = np.full(len(cess), -(terms.milling + terms.haulage + terms.margin))
+        linear = oer * per_oer + np.column_stack([np.zeros(len(cess)), kernel, rest])
 
         def spot(cpo: float, pk: float) -> float:
             now = [self._fiscal.value(schedule, key, places, self._as_of) or 0.0 for schedule, key in rules]
             return float(ffb_price.netback(cpo, pk, ffb_price.netback_terms(oer, ker, (now[0], now[1]), now[2], a)))
 
-        return paths, spot
+        return Formula(linear, per_oer, spot)
 
     def _monthly(self, schedule: str, key: str, places: tuple[str, ...], flags: set[str]) -> FloatArray:
         days = [dt.date(m.year, m.number, 15) for m in self._months]
@@ -359,7 +353,7 @@ class Pricer:
 
     def _windfall_levy(
         self, row: Mapping[str, Any], country: str, flags: set[str]
-    ) -> Callable[[FloatArray, slice], FloatArray]:
+    ) -> Callable[[FloatArray, Shock], FloatArray]:
         """Levy per t FFB: Malaysia only, none on holdings up to the exempt area."""
         places = fiscal.jurisdictions(country, row.get("state"), self._assumptions)
         threshold = self._fiscal.series(
@@ -370,9 +364,9 @@ class Pricer:
         area = row.get("planted_area_ha")
         small = exempt is not None and not missing(area) and float(area) <= exempt  # type: ignore[arg-type]
         if country != "MY" or small or rate is None or any(v is None for v in threshold):
-            return lambda cpo, at: np.zeros_like(cpo)
+            return lambda cpo, shock: np.zeros_like(cpo)
         levels = np.array(threshold, dtype=np.float64)[:, None]
-        return lambda cpo, at: fiscal.windfall_levy_per_t(cpo, levels[at], rate)
+        return lambda cpo, shock: fiscal.windfall_levy_per_t(cpo, levels + shock.addition("levy_threshold"), rate)
 
 
 def palm_age(row: Mapping[str, Any], model: Mapping[str, Any] | None, as_of: dt.date) -> float | None:

@@ -53,6 +53,7 @@ class Right:
     payment_lag_months: int
     frequency_months: int
     first_loss: float | None
+    reserve_months: float
     issue_price: float | None
     units: int
     pool_id: str | None
@@ -79,12 +80,18 @@ class Right:
             payment_lag_months=int(row["payment_lag_months"]),
             frequency_months=max(1, int(row["frequency_months"])),
             first_loss=_number(row, "first_loss"),
+            reserve_months=_number(row, "reserve_months") or 0.0,
             issue_price=_number(row, "issue_price"),
             units=int(row["units"]),
             pool_id=_text(row, "pool_id"),
             payor_id=_text(row, "payor_id"),
             collection_route=_text(row, "collection_route") or "sponsor",
         )
+
+    @property
+    def bends(self) -> bool:
+        """Whether a period's payment is bounded, so that it is not linear in the harvest."""
+        return self.min_payment is not None or self.max_payment is not None
 
     @property
     def last(self) -> Month:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
-import numpy as np
 import pandas as pd
 
 from plantation_rwa.assumptions import Assumptions
@@ -15,45 +16,24 @@ from plantation_rwa.valuation import price_model
 from plantation_rwa.valuation.curve import FV_LEVEL, ForwardCurve
 from plantation_rwa.valuation.drivers import Drivers, month_times
 from plantation_rwa.valuation.market import MarketTables
-from plantation_rwa.valuation.pools import Pool, pool_name, pools_table
-from plantation_rwa.valuation.pricing import PlantationPrices, Pricer
-from plantation_rwa.valuation.rights import Right
-from plantation_rwa.valuation.valuer import FLOW_COLUMNS, Row, Valued, Valuer, Volume
+from plantation_rwa.valuation.palm import PalmModel
+from plantation_rwa.valuation.pools import Member, Pool, contributions, pool_name, pools_table
+from plantation_rwa.valuation.pricing import Pricer
+from plantation_rwa.valuation.published import FLOW_COLUMNS, flow_rows, received, uncomputable_row, value_row
+from plantation_rwa.valuation.rights import Right, missing
+from plantation_rwa.valuation.sensitivities import Effect, effects
+from plantation_rwa.valuation.stresses import stressed
+from plantation_rwa.valuation.valuer import Row, Valued, Valuer
 
-__all__ = ["MarketTables", "ValuationResult", "value"]
+__all__ = ["Book", "MarketTables", "ValuationResult", "value"]
+
+#: plantations per unit of work; fixed, so that pools add up in the same order on any machine
+_UNIT = 250
 
 
 @dataclass(frozen=True)
-class ValuationResult:
-    """Tables of one valuation date, without geometry: ``cash_flows, valuations, curves, price_model, pools``."""
-
-    cash_flows: pd.DataFrame
-    valuations: pd.DataFrame
-    curves: pd.DataFrame
-    price_model: pd.DataFrame
-    pools: pd.DataFrame
-
-
-def value(
-    forecasts: pd.DataFrame,
-    forecast_model: pd.DataFrame,
-    register: pd.DataFrame,
-    rights: pd.DataFrame,
-    market: MarketTables,
-    *,
-    as_of: dt.date,
-    seed: int,
-    paths: int,
-    currency: str,
-    assumptions: Assumptions,
-    sponsors: pd.DataFrame | None = None,
-    mills: pd.DataFrame | None = None,
-    evidence: pd.DataFrame | None = None,
-) -> ValuationResult:
-    """Value every right.
-
-    A right's row depends on its plantation's forecast, the market, the seed, the number of paths and the
-    assumptions, not on the other rights; only pools know more than one right.
+class Book:
+    """Everything that values rights at one date; travels to a worker.
 
     Parameters
     ----------
@@ -78,71 +58,235 @@ def value(
         ``sponsor_id`` / ``mill_id``, ``hazard_per_year``, ``lgd``.
     evidence
         ``plantation_id, data_age_days_max, months_harvest, valid_fraction_12m, quarantined, flags``.
+    prices
+        Price model of the market's settlements; None fits it where it is needed.
+    """
+
+    forecasts: pd.DataFrame
+    forecast_model: pd.DataFrame
+    register: pd.DataFrame
+    rights: pd.DataFrame
+    market: MarketTables
+    as_of: dt.date
+    seed: int
+    paths: int
+    currency: str
+    assumptions: Assumptions
+    sponsors: pd.DataFrame | None = None
+    mills: pd.DataFrame | None = None
+    evidence: pd.DataFrame | None = None
+    prices: price_model.PriceModel | None = None
+
+    def calibrated(self) -> tuple[Book, price_model.PriceModel]:
+        """The book with its price model fitted, and that model."""
+        market = self.market
+        found = self.prices or price_model.fit(market.futures, self.as_of, self.assumptions, market.holidays)
+        return dataclasses.replace(self, prices=found), found
+
+    def terms(self) -> list[Right]:
+        """All rights, sorted by region, plantation and right: neighbours share paths."""
+        regions = {k: str(r.get("region") or "") for k, r in by_key(self.register, "plantation_id").items()}
+        rights = [Right.of(row, self.as_of) for row in records(self.rights)]
+        return sorted(rights, key=lambda r: (regions.get(r.plantation_id, ""), r.plantation_id, r.right_id))
+
+    def months(self, rights: Sequence[Right]) -> int:
+        """Length of the grid: whole years that hold every payment, two at least."""
+        first = Month.of(self.as_of) + 1
+        ends = [r.cash_month(r.last) - first + 1 for r in rights if r.last >= first]
+        return 12 * max(2, *(-(-e // 12) for e in ends), 2)
+
+    def valuer(self, months: int) -> Valuer:
+        """A valuer on a grid of months."""
+        prices = self.calibrated()[1]
+        drivers = Drivers(self.seed, self.as_of, months, self.paths, self.assumptions, prices.model)
+        register = by_key(self.register, "plantation_id")
+        model = PalmModel(
+            drivers,
+            Pricer(self.market, drivers, self.currency, self.assumptions, prices.growth),
+            self.assumptions,
+            register,
+            by_key(self.forecast_model, "plantation_id"),
+            {str(k): g for k, g in self.forecasts.groupby("plantation_id", sort=True)},
+        )
+        sponsors, mills = by_key(self.sponsors, "sponsor_id"), by_key(self.mills, "mill_id")
+        return Valuer(
+            model, drivers, self.assumptions, self.currency, register, sponsors, mills, self.market.rates
+        )
+
+
+@dataclass(frozen=True)
+class ValuationResult:
+    """Tables of one valuation date, without geometry."""
+
+    cash_flows: pd.DataFrame
+    valuations: pd.DataFrame
+    curves: pd.DataFrame
+    price_model: pd.DataFrame
+    pools: pd.DataFrame
+    effects: dict[tuple[str, str], list[Effect]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Some rights of a book, and what is asked about them."""
+
+    book: Book
+    months: int
+    rights: tuple[Right, ...]
+    tranched: frozenset[tuple[str, str]]
+    full: bool
+
+
+@dataclass
+class Part:
+    """What came of a unit."""
+
+    rows: list[Row] = field(default_factory=list)
+    flows: list[Row] = field(default_factory=list)
+    pools: dict[str, Pool] = field(default_factory=dict)
+    effects: dict[tuple[str, str], list[Effect]] = field(default_factory=dict)
+
+
+#: Runs a function over units, results in their order
+Spread = Callable[[Callable[[Unit], Part], Sequence[Unit]], Sequence[Part]]
+
+
+def _one_by_one(function: Callable[[Unit], Part], units: Sequence[Unit]) -> Sequence[Part]:
+    return [function(unit) for unit in units]
+
+
+def value(book: Book, *, full: bool = True, spread: Spread = _one_by_one) -> ValuationResult:
+    """Value every right.
+
+    A right's row depends on its plantation's forecast, the market, the seed, the number of paths and the
+    assumptions, not on the other rights; only pools, and a right's contribution to its pool, know more than one.
+
+    Parameters
+    ----------
+    full
+        Also sensitivities, stresses and cash flows by month; without them the base measures alone.
+    spread
+        Runs the units of work, here one after the other.
 
     Returns
     -------
     ValuationResult
         Money in major units of each row's currency.
     """
-    terms = [Right.of(row, as_of) for row in _records(rights)]
-    terms.sort(key=lambda r: (r.plantation_id, r.right_id))
-    first = Month.of(as_of) + 1
-    horizon = max([12, *(r.last - first + 1 for r in terms)])
-    prices = price_model.fit(market.futures, as_of, assumptions, market.holidays)
-    drivers = Drivers(seed, as_of, horizon, paths, assumptions, prices.model)
-    run = Valuer(
-        drivers=drivers,
-        pricer=Pricer(market, drivers, currency, assumptions, prices.growth),
-        assumptions=assumptions,
-        currency=currency,
-        register=_by_key(register, "plantation_id"),
-        models=_by_key(forecast_model, "plantation_id"),
-        forecasts={str(k): g for k, g in forecasts.groupby("plantation_id", sort=True)},
-        payors=_by_key(mills, "mill_id") | _by_key(sponsors, "sponsor_id"),
-        evidence=_by_key(evidence, "plantation_id"),
-        rates=market.rates,
-    )
-    flows: list[Row] = []
-    values: list[Row] = []
+    book, prices = book.calibrated()
+    rights = book.terms()
+    months = book.months(rights)
+    with_tranches = {r.pool_id for r in rights if r.pool_id is not None and r.first_loss}
+    tranched = frozenset((r.plantation_id, r.right_id) for r in rights if r.pool_id in with_tranches)
+    ids = list(dict.fromkeys(r.plantation_id for r in rights))
+    units = []
+    for start in range(0, len(ids), _UNIT):
+        chosen = set(ids[start : start + _UNIT])
+        some = tuple(r for r in rights if r.plantation_id in chosen)
+        units.append(Unit(_cut(book, chosen), months, some, tranched if full else frozenset(), full))
+    parts = spread(value_unit, units)
     pools: dict[str, Pool] = {}
-    before: tuple[str, PlantationPrices, Volume] | None = None
-    for right in terms:
-        if before is None or before[0] != right.plantation_id:
-            before = (right.plantation_id, run.prices(right.plantation_id), run.volume(right.plantation_id))
-        valued = run.right_or_flag(right, before[1], before[2])
-        flows += valued.flows
-        values.append(valued.row)
-        if valued.known:
-            _add_to_pool(pools, right, valued, currency)
+    for part in parts:
+        for name, pool in part.pools.items():
+            pools.setdefault(name, Pool(name, pool.currency)).merge(pool)
+    rows = sorted((row for part in parts for row in part.rows), key=_key)
+    flows = sorted((row for part in parts for row in part.flows), key=_key)
+    owed: dict[tuple[str, str], float] = {}
+    for pool in pools.values():
+        pool.members.sort(key=lambda m: (m.plantation_id, m.right_id))
+        owed |= contributions(pool)
+    for row in rows:
+        row["es_contribution_pool"] = owed.get(_key(row))
+    shape = Drivers(book.seed, book.as_of, 1, 2, book.assumptions, prices.model)
+    pricer = Pricer(book.market, shape, book.currency, book.assumptions, prices.growth)
     return ValuationResult(
         cash_flows=pd.DataFrame(flows, columns=FLOW_COLUMNS),
-        valuations=_valuations_frame(values),
-        curves=_curve_table(run.pricer.curve, drivers, assumptions),
-        price_model=price_model.price_model_table([*prices.rows, *price_model.driver_rows(drivers)]),
-        pools=pools_table(pools, assumptions),
+        valuations=_valuations_frame(rows),
+        curves=_curve_table(pricer.curve, shape, book.assumptions),
+        price_model=price_model.price_model_table([*prices.rows, *price_model.driver_rows(shape)]),
+        pools=pools_table(pools, book.assumptions),
+        effects={key: found for part in parts for key, found in part.effects.items()},
     )
 
 
-def _by_key(frame: pd.DataFrame | None, key: str) -> dict[str, Row]:
+def _key(row: Row) -> tuple[str, str]:
+    return str(row["plantation_id"]), str(row["right_id"])
+
+
+def value_unit(unit: Unit) -> Part:
+    """Value the rights of a unit; one that is beyond all arithmetic leaves the others alone."""
+    valuer, part = unit.book.valuer(unit.months), Part()
+    evidence, places = (by_key(frame, "plantation_id") for frame in (unit.book.evidence, unit.book.register))
+    for valued in valuer.value(unit.rights, flows=unit.full, tranched=unit.tranched):
+        right, facts = valued.right, valued.facts
+        known = evidence.get(right.plantation_id, {})
+        explained = unit.full and not facts.unvalued and math.isfinite(valued.fair)
+        try:
+            found = effects(valuer, right, valued.fair) if explained else None
+            shaken = stressed(valuer, right) if explained else None
+            row = value_row(valued, valuer, known, found, shaken)
+        except (ArithmeticError, ValueError):
+            part.rows.append(uncomputable_row(right, facts.reporting, facts.flags, known))
+            continue
+        part.rows.append(row)
+        if facts.unvalued:
+            continue
+        part.flows += flow_rows(valued)
+        if found is not None:
+            part.effects[(right.plantation_id, right.right_id)] = found
+        _add_to_pool(part, valued, row, valuer, places.get(right.plantation_id, {}))
+    return part
+
+
+def _add_to_pool(part: Part, valued: Valued, row: Row, valuer: Valuer, place: Row) -> None:
+    right, currency, reporting = valued.right, valued.facts.reporting, valuer.currency
+    name = pool_name(right.pool_id, currency, reporting)
+    pool = part.pools.setdefault(name, Pool(name, currency))
+    if currency != reporting:
+        pool.flags.add("fx_missing")
+    region, sponsor = ("" if missing(place.get(k)) else str(place[k]) for k in ("region", "sponsor_id"))
+    agreed = right.first_loss if right.pool_id is not None else None
+    pool.members.append(
+        Member(
+            right.plantation_id, right.right_id, region, sponsor, right.payor_id or "", row["npv_fair"],
+            row["nav_total_int"], agreed, right.reserve_months, valued.pv_p,
+        )  # fmt: skip
+    )
+    pool.agreed |= set(valued.schedule.times.tolist()) if valued.earned else set()
+    for measure in valued.earned:
+        cash, times = received(valued, valuer, measure)
+        for amount, t in zip(cash, times, strict=True):
+            pool.receive(measure, t, amount, valuer.factor(currency, t))
+
+
+def _cut(book: Book, chosen: set[str]) -> Book:
+    """The book's rows of some plantations."""
+
+    def rows(frame: pd.DataFrame | None) -> pd.DataFrame:
+        return pd.DataFrame() if frame is None or frame.empty else frame[frame["plantation_id"].isin(chosen)]
+
+    return dataclasses.replace(
+        book,
+        forecasts=rows(book.forecasts) if len(book.forecasts) else book.forecasts,
+        forecast_model=rows(book.forecast_model),
+        register=rows(book.register),
+        rights=rows(book.rights),
+        evidence=rows(book.evidence),
+    )
+
+
+def by_key(frame: pd.DataFrame | None, key: str) -> dict[str, Row]:
+    """Rows by key, the first of each."""
     if frame is None or frame.empty:
         return {}
-    return {str(record[key]): record for record in reversed(_records(frame))}
+    return {str(record[key]): record for record in reversed(records(frame))}
 
 
-def _records(frame: pd.DataFrame) -> list[Row]:
+def records(frame: pd.DataFrame) -> list[Row]:
+    """Rows as mappings, geometry left out."""
     columns = [str(c) for c in frame.columns if c != "geometry"]
     cells = [frame[c].tolist() for c in columns]
     return [dict(zip(columns, values, strict=True)) for values in zip(*cells, strict=True)]
-
-
-def _add_to_pool(pools: dict[str, Pool], right: Right, valued: Valued, reporting: str) -> None:
-    currency = str(valued.row["currency"])
-    name = pool_name(right.pool_id, currency, reporting)
-    pool = pools.setdefault(name, Pool(name, currency, np.zeros_like(valued.pv_q), np.zeros_like(valued.pv_p)))
-    if currency != reporting:
-        pool.flags.add("fx_missing")
-    agreed = right.first_loss if right.pool_id is not None else None
-    pool.add(valued.row["npv_fair"], valued.row["nav_total_int"], agreed, valued.pv_q, valued.pv_p)
 
 
 def _valuations_frame(values: list[Row]) -> pd.DataFrame:

@@ -1,11 +1,10 @@
-"""One right at a time: harvest paths x price paths -> payments -> present values -> published row."""
+"""Rights to present values: the sum over months as a matrix product, full paths only where a payment is bounded."""
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass
-from decimal import Decimal
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,329 +13,370 @@ from numpy.typing import NDArray
 
 from plantation_rwa.assumptions import Assumptions
 from plantation_rwa.periods import Month, year_fraction
-from plantation_rwa.schema.checks import rounded
-from plantation_rwa.schema.fields import FIELDS
-from plantation_rwa.units import currency_decimals, minor_units, unit_value
-from plantation_rwa.valuation.cashflows import base_revenue, discounted, payments
-from plantation_rwa.valuation.curve import FV_LEVEL
-from plantation_rwa.valuation.discounting import Credit, ZeroCurve, curve_or_assumed
-from plantation_rwa.valuation.drivers import Drivers, yields
-from plantation_rwa.valuation.grade import grade
-from plantation_rwa.valuation.measures import quantile_sorted, risk_row
-from plantation_rwa.valuation.pricing import PlantationPrices, Pricer, palm_age
+from plantation_rwa.valuation.cashflows import BASE, CashFlowModel, Facts, Revenue, Shock, payments
+from plantation_rwa.valuation.defaults import Defaults, Terms, operational_time, parties_of
+from plantation_rwa.valuation.disasters import Disasters, draw_disasters, expected_left, mirrored_normals
+from plantation_rwa.valuation.discounting import ZeroCurve, curve_or_assumed
+from plantation_rwa.valuation.drivers import Drivers
+from plantation_rwa.valuation.linear import month_sums, path_sums
 from plantation_rwa.valuation.rights import Right, missing, tenure_fraction
 
 FloatArray = NDArray[np.float64]
 Row = dict[str, Any]
-UNIT_DECIMALS = 18
-_QUANTILES = [f"yield_q{q:02d}_t_ha" for q in (5, 10, 25, 50, 75, 90, 95)]
-FLOW_COLUMNS = [
-    "plantation_id", "right_id", "cash_month", "accrual_month", "currency", "measure", "mean", "q10", "q50", "q90",
-    "ffb_mean_t", "ffb_price_mean", "curve_source", "fv_level",
-]  # fmt: skip
-
-
-#: what keeps a right from having a value at all: its row says so and its value columns are null, not zero
-UNVALUED = frozenset({"no_price", "no_forecast"})
-_VALUE_COLUMNS = (
-    "npv_fair", "npv_mean_p", "npv_q05", "npv_q10", "npv_q50", "npv_q90", "npv_q95", "es95", "es975", "var95",
-    "prob_loss", "advance_rate", "share_npv_extrapolated", "nav_total_int", "unit_nav_int",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Volume:
-    """One plantation's harvest on the grid of the drivers: paths and published means in t FFB per month."""
+class Schedule:
+    """Months of a right on the grid, its shares, and what a payment is worth today.
 
-    tonnes: FloatArray
-    mean: FloatArray
-    known: NDArray[np.bool_]
-    area: FloatArray
-    width: float | None
+    Parameters
+    ----------
+    months, at
+        Accrual months with land tenure, and their rows on the grid.
+    share
+        Share of the base times the part of the month before the tenure ends, ``(months,)``.
+    terms
+        Obligors and timing.
+    times
+        Years to the cash date, ``(months,)``.
+    paid, late
+        Discount factors with spreads at the cash date and at the recovery after it.
+    """
+
+    months: list[Month]
+    at: slice
+    share: FloatArray
+    kept: FloatArray
+    terms: Terms
+    times: FloatArray
+    paid: FloatArray
+    late: FloatArray
 
 
-@dataclass(frozen=True)
+@dataclass
 class Valued:
-    """A right's published row and cash flows, and its present value per path under both measures."""
+    """A right's fair value, its present values per path, and what more was asked for.
 
-    row: Row
-    flows: list[Row]
-    pv_q: FloatArray
+    Parameters
+    ----------
+    fair
+        Value under the pricing measure: exact in own noise, default and disaster given the market's paths.
+    pv_p
+        Real-world present values, ``(paths,)``, everything realised.
+    flows
+        Measure -> payment of each accrual month before default and disaster, ``(months, paths)``.
+    earned
+        The same after disasters, for the pools whose tranches need it.
+    mean
+        Expected payment of each month under the pricing measure with default and disaster, valued today.
+    """
+
+    right: Right
+    facts: Facts
+    schedule: Schedule
+    fair: float
     pv_p: FloatArray
-
-    @property
-    def known(self) -> bool:
-        """Whether the right could be valued."""
-        return self.row["npv_fair"] is not None
+    flows: dict[str, FloatArray] = field(default_factory=dict)
+    earned: dict[str, FloatArray] = field(default_factory=dict)
+    mean: FloatArray = field(default_factory=lambda: np.zeros(0))
 
 
-@dataclass(frozen=True)
 class Valuer:
-    """Everything the rights of one run share; each method's result depends on its own plantation only."""
+    """Everything the rights of one run share; each result depends on its own right only.
 
-    drivers: Drivers
-    pricer: Pricer
-    assumptions: Assumptions
-    currency: str
-    register: Mapping[str, Row]
-    models: Mapping[str, Row]
-    forecasts: Mapping[str, pd.DataFrame]
-    payors: Mapping[str, Row]
-    evidence: Mapping[str, Row]
-    rates: pd.DataFrame
+    Parameters
+    ----------
+    model
+        Cash-flow model of the asset class.
+    drivers
+        Grid and random numbers; whole years long.
+    currency
+        Reporting currency.
+    register
+        Rows by asset: ``sponsor_id, region, tenure_end``.
+    sponsors, mills
+        Rows by id: ``hazard_per_year, lgd``.
+    rates
+        Zero rates known.
+    """
 
-    def prices(self, plantation_id: str) -> PlantationPrices:
-        """Price paths of a plantation."""
-        row = self.register.get(plantation_id, {})
-        age = palm_age(row, self.models.get(plantation_id), self.drivers.as_of)
-        return self.pricer.plantation(row, age)
+    def __init__(
+        self,
+        model: CashFlowModel,
+        drivers: Drivers,
+        assumptions: Assumptions,
+        currency: str,
+        register: Mapping[str, Row],
+        sponsors: Mapping[str, Row],
+        mills: Mapping[str, Row],
+        rates: pd.DataFrame,
+    ) -> None:
+        self.model, self.drivers, self.assumptions, self.currency = model, drivers, assumptions, currency
+        self._register, self._sponsors, self._mills, self._rates = register, dict(sponsors), dict(mills), rates
+        self._defaults: dict[tuple[object, ...], Defaults] = {}
+        self._curves: dict[str, ZeroCurve] = {}
+        self._left = expected_left(drivers.months, assumptions)
+        self._averages: dict[tuple[object, ...], tuple[FloatArray, FloatArray]] = {}
 
-    def volume(self, plantation_id: str) -> Volume:
-        """Harvest paths of a plantation from its published quantiles and factor loadings."""
-        months = [str(Month.of(self.drivers.as_of) + (i + 1)) for i in range(self.drivers.months)]
-        rows = self.forecasts.get(plantation_id)
-        if rows is None:
-            nothing = np.zeros(len(months))
-            tonnes = np.zeros((len(months), self.drivers.paths))
-            return Volume(tonnes, nothing, np.zeros(len(months), dtype=bool), nothing, None)
-        table = rows.drop_duplicates("target_month").set_index("target_month").reindex(months)
-        quantiles = table[_QUANTILES].to_numpy(dtype=np.float64)
-        area = table["area_mature_ha"].to_numpy(dtype=np.float64)
-        known = ~(np.isnan(quantiles).any(axis=1) | np.isnan(area))
-        area = np.where(known, area, 0.0)
-        model = self.models.get(plantation_id, {})
-        region = self._region(plantation_id, model)
-        scores = self.drivers.yield_scores(plantation_id, region, self._loadings(model), self._ar1(model))
-        tonnes = yields(scores, quantiles) * area[:, None]
-        mean = np.where(known, np.nan_to_num(table["ffb_mean_t"].to_numpy(dtype=np.float64)), 0.0)
-        return Volume(tonnes, mean, known, area, _width(tonnes[:12]))
+    # terms --------------------------------------------------------------------------------------------------
 
-    def _region(self, plantation_id: str, model: Row) -> str:
-        register = self.register.get(plantation_id, {})
-        known = [str(row["region"]) for row in (model, register) if not missing(row.get("region"))]
-        return known[0] if known else ""
+    def curve(self, currency: str) -> ZeroCurve:
+        """Zero curve of a currency, known or assumed."""
+        if currency not in self._curves:
+            self._curves[currency] = curve_or_assumed(
+                self._rates, currency, self.drivers.as_of, self.assumptions
+            )
+        return self._curves[currency]
 
-    def _loadings(self, model: Row) -> tuple[float, float, float]:
-        if missing(model.get("loading_own")):
-            common, region, own = self.assumptions.table("yield.loadings_default")
-            return float(common), float(region), float(own)
-        return float(model["loading_common"]), float(model["loading_region"]), float(model["loading_own"])
+    def factor(self, currency: str, years: float) -> float:
+        """Risk-free discount factor with the production and liquidity spreads."""
+        spread = self.assumptions.number("discount.spread_production") + self.assumptions.number(
+            "discount.spread_liquidity"
+        )
+        return self.curve(currency).factor(years) * math.exp(-spread * years)
 
-    def _ar1(self, model: Row) -> tuple[float, float, float]:
-        if missing(model.get("ar1_own")):
-            same = self.assumptions.number("yield.ar1_default")
-            return same, same, same
-        return float(model["ar1_common"]), float(model["ar1_region"]), float(model["ar1_own"])
-
-    def right_or_flag(self, right: Right, prices: PlantationPrices, volume: Volume) -> Valued:
-        """Value one right; terms or prices beyond all arithmetic leave it without a value, its neighbours untouched."""
-        try:
-            return self.right(right, prices, volume)
-        except (ArithmeticError, ValueError):
-            nothing = np.zeros(self.drivers.paths)
-            row: Row = {
-                "plantation_id": right.plantation_id,
-                "right_id": right.right_id,
-                "currency": prices.reporting,
-                "share": right.share,
-                "tenor_months": right.tenor_months,
-                "units": right.units,
-                "decimals": currency_decimals(prices.reporting),
-                "unit_decimals": UNIT_DECIMALS,
-                "confidence_grade": "D",
-                "quality_flag": _joined({*prices.flags, "not_computable"}, self.evidence.get(right.plantation_id, {})),
-            }
-            return Valued(row | dict.fromkeys(_VALUE_COLUMNS), [], nothing, nothing)
-
-    def right(self, right: Right, prices: PlantationPrices, volume: Volume) -> Valued:
-        """Value one right."""
-        as_of, a = self.drivers.as_of, self.assumptions
-        register = self.register.get(right.plantation_id, {})
+    def schedule(self, right: Right, currency: str, shock: Shock = BASE) -> Schedule:
+        """Months, shares, obligors and discount factors of a right."""
+        a, as_of = self.assumptions, self.drivers.as_of
+        register = self._register.get(right.plantation_id, {})
         end = None if missing(register.get("tenure_end")) else pd.Timestamp(register["tenure_end"]).date()
-        term = right.months(as_of)
-        months = [m for m in term if tenure_fraction(m, end) > 0]
-        flags = set(prices.flags) | self._term_flags(right, term, end, volume, register)
-        curve = curve_or_assumed(self.rates, prices.reporting, as_of, a)
-        if curve.assumed:
-            flags.add("rates_missing")
-        weights = self._weights(right, months, curve, register)
-        at = slice(months[0] - (Month.of(as_of) + 1), months[-1] - Month.of(as_of)) if months else slice(0, 0)
+        months = [m for m in right.months(as_of) if tenure_fraction(m, end) > 0]
+        first = Month.of(as_of) + 1
         kept = np.array([tenure_fraction(m, end) for m in months])
-        flow: dict[str, FloatArray] = {}
-        price: dict[str, FloatArray] = {}
-        for measure, factor in (("q", np.ones(self.drivers.months)), ("p", self.drivers.premium)):
-            flow[measure], price[measure] = self._flows(right, months, at, kept, prices, volume, factor)
-        pv_q, pv_p = discounted(flow["q"], weights), discounted(flow["p"], weights)
-        fair = float(rounded(pv_q.mean(), FIELDS["npv_fair"]))
-        levels = prices.levels[at] or (FV_LEVEL["extrapolated"],)
-        means = [float(row.mean()) for row in flow["q"]]
-        beyond = sum(w * m for w, m, s in zip(weights, means, prices.sources[at], strict=True) if s == "extrapolated")
-        decimals = currency_decimals(prices.reporting)
-        total_int = minor_units(fair, decimals)
-        if abs(total_int) >= 2**63:
-            raise OverflowError(f"value of {right.plantation_id} {right.right_id} does not fit 64 bits in minor units")
-        evidence = self.evidence.get(right.plantation_id, {})
-        row: Row = {
-            "plantation_id": right.plantation_id,
-            "right_id": right.right_id,
-            "currency": prices.reporting,
-            "share": right.share,
-            "tenor_months": right.tenor_months,
-            "npv_fair": fair,
-            **risk_row(fair, pv_p, right.issue_price, a.number("risk.advance_rate_cap")),
-            "share_npv_extrapolated": min(max(beyond / fair, 0.0), 1.0) if fair > 0 else None,
-            "fv_level": max(levels),
-            "ffb_price_spot": prices.spot,
-            "units": right.units,
-            "nav_total_int": total_int,
-            "decimals": decimals,
-            "unit_nav_int": Decimal(unit_value(total_int, right.units, decimals, UNIT_DECIMALS)),
-            "unit_decimals": UNIT_DECIMALS,
-            "confidence_grade": self._grade(evidence, volume, flags),
-            "data_age_days_max": _cell(evidence, "data_age_days_max"),
-            "quality_flag": _joined(flags, evidence),
-        }
-        if flags & UNVALUED:
-            return Valued(row | dict.fromkeys(_VALUE_COLUMNS), [], pv_q, pv_p)
-        flows = self._flow_rows(right, months, at, kept, prices, volume, flow, price)
-        return Valued(row, flows, pv_q, pv_p)
-
-    def _flows(
-        self,
-        right: Right,
-        months: list[Month],
-        at: slice,
-        kept: FloatArray,
-        prices: PlantationPrices,
-        volume: Volume,
-        premium: FloatArray,
-    ) -> tuple[FloatArray, FloatArray]:
-        """Payments in reporting currency and mill-gate prices, both ``(months, paths)``, under one measure."""
-        if prices.cpo is None or not months:
-            return np.zeros((len(months), self.drivers.paths)), np.full((len(months), self.drivers.paths), np.nan)
-        cpo = prices.cpo[at] * premium[at][:, None]
-        kernel = prices.kernel_ratio[at] * cpo
-        revenue = base_revenue(
-            right,
-            volume.tonnes[at] * kept[:, None],
-            cpo,
-            lambda clipped: prices.mill_gate(clipped, kernel, at),
-            lambda oil: prices.levy_per_t(oil, at),
-            self._field_cost(prices.currency, at),
+        share = np.array([right.share_in(m) for m in months]) * kept
+        accrual = np.array([m - first + 1 for m in months], dtype=np.int64)
+        due = [right.cash_month(m) for m in months]
+        if shock.frozen:
+            due = [max(c, first + shock.frozen) for c in due]
+        lag = a.number("discount.recovery_lag_months") / 12.0
+        spread = a.number("discount.spread_production") + a.number("discount.spread_liquidity") + shock.rate
+        curve = self.curve(currency)
+        times = np.array([max(year_fraction(as_of, c.last), 0.0) for c in due])
+        paid = np.array([curve.factor(t) * math.exp(-spread * t) for t in times])
+        late = np.array([curve.factor(t + lag) * math.exp(-spread * (t + lag)) for t in times])
+        sponsor = "" if missing(register.get("sponsor_id")) else str(register["sponsor_id"])
+        own, mill = parties_of(
+            sponsor, right.payor_id, self._sponsors, self._mills, f"of {right.plantation_id}", a
         )
-        paid = payments(right, months, revenue.base)
-        return paid * prices.to_reporting[at], revenue.price * prices.to_reporting[at]
+        transit = float(a.table("credit.transit_at_sponsor")[right.collection_route])
+        terms = Terms(accrual, np.array([c - first + 1 for c in due], dtype=np.int64), own, mill, transit)
+        at = slice(int(accrual[0]) - 1, int(accrual[-1])) if months else slice(0, 0)
+        return Schedule(months, at, share, kept, terms, times, paid, late)
 
-    def _field_cost(self, currency: str, at: slice) -> FloatArray:
-        cost = float(self.assumptions.table("costs.field_cost_per_t")[currency])
-        inflation = self.assumptions.number("costs.inflation")
-        return np.asarray(cost * (1 + inflation) ** self.drivers.times[at])[:, None]
+    def defaults(self, shock: Shock, measure: str) -> Defaults:
+        """Default months under a shock and measure; market paths decide in which years intensity is raised."""
+        key = (measure, shock.name)
+        if key not in self._defaults:
+            stressed = self.model.hardship(shock, measure)
+            times = operational_time(stressed, self.assumptions.number("credit.stress_multiplier"))
+            self._defaults[key] = Defaults(self.drivers.seed, times)
+        return self._defaults[key]
 
-    def _weights(self, right: Right, months: list[Month], curve: ZeroCurve, register: Row) -> list[float]:
-        """Value today of a payment in each month's cash month (its last day).
+    # values -------------------------------------------------------------------------------------------------
 
-        Money that the sponsor collects carries the sponsor's default risk, any other route the payor's; a party
-        without an intensity of its own gives way to the other, and both to the assumed one.
+    def fair(self, right: Right, shock: Shock = BASE) -> float:
+        """Fair value under a shock, same random numbers."""
+        facts = self.model.facts(right)
+        schedule = self.schedule(right, facts.reporting, shock)
+        revenue = self.model.revenue(right, shock)
+        return math.fsum(self._monthly_values(right, schedule, revenue, shock).tolist())
+
+    def monthly(self, right: Right) -> tuple[list[Month], FloatArray] | None:
+        """Accrual months and the value today of each one's payment; None where there is none or beyond arithmetic."""
+        facts = self.model.facts(right)
+        if facts.unvalued:
+            return None
+        schedule = self.schedule(right, facts.reporting)
+        try:
+            return schedule.months, self._monthly_values(right, schedule, self.model.revenue(right), BASE)
+        except (ArithmeticError, ValueError):
+            return None
+
+    def _weights(self, schedule: Schedule, shock: Shock) -> FloatArray:
+        """Value today of a unit earned in each month and path under the pricing measure, ``(months, paths)``."""
+        terms = schedule.terms
+        weights = self.defaults(shock, "q").expected_weights(terms, schedule.paid, schedule.late, shock.hazard)
+        if shock.default_month:
+            failed = np.flatnonzero(terms.cash >= shock.default_month)
+            weights[failed] = shock.recovery * schedule.late[failed, None]
+        return weights
+
+    def _monthly_values(self, right: Right, schedule: Schedule, revenue: Revenue, shock: Shock) -> FloatArray:
+        """Value today of each month's expected payment under the pricing measure, ``(months,)``."""
+        at = schedule.at
+        if not schedule.months:
+            return np.zeros(0)
+        if right.bends:
+            paid = self._bent(right, schedule, revenue, "q")
+            return np.asarray((paid * self._weights(schedule, shock)).mean(axis=1))
+        mean = self._average(right, revenue, schedule, shock)
+        expected = (revenue.q[at] * mean).sum(axis=1)
+        return np.asarray(schedule.share * self._left[at] * expected)
+
+    def _average(self, right: Right, revenue: Revenue, schedule: Schedule, shock: Shock) -> FloatArray:
+        """Mean over paths of feature times weight, ``(months, features)``; rights of equal terms share it."""
+        terms = schedule.terms
+        key = (
+            id(revenue.features), shock.name, terms.sponsor.hazard, terms.sponsor.lgd, terms.in_transit,
+            None if terms.mill is None else (terms.mill.hazard, terms.mill.lgd),
+            terms.accrual.tobytes(), terms.cash.tobytes(), schedule.paid.tobytes(),
+        )  # fmt: skip
+        found = self._averages.get(key)
+        if found is not None and found[0] is revenue.features:
+            return found[1]
+        weights = self._weights(schedule, shock)
+        features = revenue.features[schedule.at]
+        mean = np.einsum("tfn,tn->tf", features, weights) / self.drivers.paths
+        if len(self._averages) > 64:
+            self._averages.clear()
+        self._averages[key] = (revenue.features, mean)
+        return mean
+
+    def _bent(self, right: Right, schedule: Schedule, revenue: Revenue, measure: str) -> FloatArray:
+        """Payments with bounds, own noise and disasters month by month, ``(months, paths)``."""
+        base = revenue.paths(measure)[schedule.at] * schedule.kept[:, None]
+        events = self.disasters(right)
+        base[:, events.path] *= events.left(self.drivers.months)[schedule.at]
+        return payments(right, schedule.months, base)
+
+    def disasters(self, right: Right) -> Disasters:
+        """Events of the right's asset."""
+        row = self._register.get(right.plantation_id, {})
+        region = "" if missing(row.get("region")) else str(row["region"])
+        d = self.drivers
+        return draw_disasters(d.seed, right.plantation_id, region, d.months, d.paths, self.assumptions)
+
+    def value(
+        self, rights: Sequence[Right], *, flows: bool, tranched: frozenset[tuple[str, str]] = frozenset()
+    ) -> list[Valued]:
+        """Value rights that come in any order; results in theirs. A value beyond all arithmetic is NaN.
+
+        Parameters
+        ----------
+        flows
+            Whether payments per month and path are wanted.
+        tranched
+            Rights (plantation, right) whose payments after disasters are wanted too.
         """
-        a = self.assumptions
-        parties = [self.payors.get(str(register.get("sponsor_id")), {}), self.payors.get(right.payor_id or "", {})]
-        if right.collection_route != "sponsor":
-            parties.reverse()
-        rated = [p for p in parties if _cell(p, "hazard_per_year") is not None]
-        payor = rated[0] if rated else {}
-        hazard, lgd = _cell(payor, "hazard_per_year"), _cell(payor, "lgd")
-        credit = Credit(
-            hazard=a.number("discount.hazard") if hazard is None else hazard,
-            lgd=a.number("discount.lgd") if lgd is None else lgd,
-            recovery_lag=a.number("discount.recovery_lag_months") / 12.0,
-            spread=a.number("discount.spread_production") + a.number("discount.spread_liquidity"),
-        )
-        as_of = self.drivers.as_of
-        return [credit.weight(curve, year_fraction(as_of, right.cash_month(m).last)) for m in months]
+        out: list[Valued] = []
+        waiting: list[tuple[Valued, Revenue]] = []
+        for right in rights:
+            facts = self.model.facts(right)
+            schedule = self.schedule(right, facts.reporting)
+            valued = Valued(right, facts, schedule, math.nan, np.zeros(self.drivers.paths))
+            out.append(valued)
+            try:
+                revenue = self.model.revenue(right)
+                valued.mean = self._monthly_values(right, schedule, revenue, BASE)
+                valued.fair = math.fsum(valued.mean.tolist())
+            except (ArithmeticError, ValueError):
+                continue
+            events = (right.plantation_id, right.right_id) in tranched
+            if right.bends:
+                self._full(valued, revenue, flows, events)
+                continue
+            if waiting and waiting[0][1].features is not revenue.features:
+                self._linear(waiting, flows, tranched)
+                waiting = []
+            waiting.append((valued, revenue))
+        self._linear(waiting, flows, tranched)
+        return out
 
-    def _term_flags(
-        self, right: Right, term: list[Month], end: dt.date | None, volume: Volume, register: Row
-    ) -> set[str]:
-        flags = set[str]()
-        if not term:
-            return {"expired"}
-        if end is not None and tenure_fraction(term[-1], end) < 1:
-            flags.add("tenure_end")
-        first = Month.of(self.drivers.as_of) + 1
-        known = [bool(volume.known[m - first]) for m in term]
-        if not any(known):
-            flags.add("no_forecast")
-        elif not all(known):
-            flags.add("forecast_short")
-        if any(k and volume.area[m - first] == 0 for k, m in zip(known, term, strict=True)):
-            flags.add("immature")
-        age = palm_age(register, self.models.get(right.plantation_id), self.drivers.as_of)
-        years = (term[-1] - first + 1) / 12.0
-        if age is not None and age + years > self.assumptions.number("extraction.replant_age_years"):
-            flags.add("over_age")
-        return flags
-
-    def _grade(self, evidence: Row, volume: Volume, flags: set[str]) -> str:
-        if flags & UNVALUED:
-            return "D"
-        names = ("data_age_days_max", "months_harvest", "valid_fraction_12m")
-        quarantined = evidence.get("quarantined")
-        return grade(
-            {name: _cell(evidence, name) for name in names},
-            volume.width,
-            quarantined=not missing(quarantined) and bool(quarantined),
-            assumptions=self.assumptions,
-        )
-
-    def _flow_rows(
-        self,
-        right: Right,
-        months: list[Month],
-        at: slice,
-        kept: FloatArray,
-        prices: PlantationPrices,
-        volume: Volume,
-        flow: Mapping[str, FloatArray],
-        price: Mapping[str, FloatArray],
-    ) -> list[Row]:
-        rows: list[Row] = []
+    def _full(self, valued: Valued, revenue: Revenue, flows: bool, events: bool) -> None:
+        s = valued.schedule
         for measure in ("q", "p"):
-            ordered = np.sort(flow[measure], axis=1)
-            for i, month in enumerate(months):
-                rows.append(
-                    {
-                        "plantation_id": right.plantation_id,
-                        "right_id": right.right_id,
-                        "cash_month": str(right.cash_month(month)),
-                        "accrual_month": str(month),
-                        "currency": prices.reporting,
-                        "measure": measure,
-                        "mean": float(flow[measure][i].mean()),
-                        **{f"q{p}": float(quantile_sorted(ordered[i], p / 100)) for p in (10, 50, 90)},
-                        "ffb_mean_t": float(volume.mean[at][i] * kept[i]),
-                        "ffb_price_mean": float(price[measure][i].mean()),
-                        "curve_source": prices.sources[at][i],
-                        "fv_level": prices.levels[at][i],
-                    }
+            paid = self._bent(valued.right, s, revenue, measure)
+            if measure == "p":
+                on_time, late = self.defaults(BASE, measure).realised(s.terms)
+                valued.pv_p = _added(paid * (s.paid[:, None] * on_time + s.late[:, None] * late))
+            if flows:
+                valued.flows[measure] = payments(
+                    valued.right, s.months, revenue.paths(measure)[s.at] * s.kept[:, None]
                 )
-        return rows
+            if events:
+                valued.earned[measure] = paid
+
+    def _linear(
+        self, rows: Sequence[tuple[Valued, Revenue]], flows: bool, tranched: frozenset[tuple[str, str]]
+    ) -> None:
+        """Present values of rights with the same features by one matrix product."""
+        months = max((v.schedule.at.stop for v, _ in rows), default=0)
+        if not months:
+            return
+        features = rows[0][1].features[:months]
+        table = np.zeros((len(rows), months, features.shape[1]))
+        for i, (valued, revenue) in enumerate(rows):
+            s = valued.schedule
+            table[i, s.at] = revenue.p[s.at] * (s.share * s.paid)[:, None]
+        for (valued, revenue), pv in zip(rows, path_sums(features, table), strict=True):
+            valued.pv_p = self._realised(valued, revenue, pv)
+            if flows:
+                for measure in ("q", "p"):
+                    valued.flows[measure] = self._payments(valued, revenue, measure)
+            if (valued.right.plantation_id, valued.right.right_id) in tranched:
+                events = self.disasters(valued.right)
+                for measure, paid in valued.flows.items():
+                    left = np.ones((len(paid), self.drivers.paths))
+                    left[:, events.path] = events.left(self.drivers.months)[valued.schedule.at]
+                    valued.earned[measure] = paid * left
+
+    def _noise(self, valued: Valued, revenue: Revenue, mean: float) -> FloatArray:
+        """Factor of the asset's own noise per path: mean 1, its spread that of the sum over months, ``(paths,)``."""
+        if revenue.own is None or mean <= 0:
+            return np.ones(self.drivers.paths)
+        s = valued.schedule
+        weight = s.share * s.paid
+        variance = float(weight @ revenue.own[s.at, s.at] @ weight)
+        spread = math.sqrt(max(variance, 0.0)) / mean
+        return 1 + spread * self._own(valued.right.plantation_id)
+
+    def _own(self, asset: str) -> FloatArray:
+        return mirrored_normals(self.drivers.seed, "own_noise", asset, self.drivers.paths)
+
+    def _realised(self, valued: Valued, revenue: Revenue, pv: FloatArray) -> FloatArray:
+        """Own noise on all paths; default and disaster on the paths they touch."""
+        s = valued.schedule
+        if not s.months:
+            return pv
+        noise = self._noise(valued, revenue, float(pv.mean()))
+        defaults, events = self.defaults(BASE, "p"), self.disasters(valued.right)
+        touched = defaults.touched(s.terms)
+        touched[events.path] = True
+        paths = np.flatnonzero(touched)
+        earned = self._cells(s, revenue, "p", paths)
+        left = np.ones((self.drivers.months, self.drivers.paths))[:, paths]
+        left[:, np.searchsorted(paths, events.path)] = events.left(self.drivers.months)
+        on_time, late = defaults.realised(s.terms, paths)
+        weight = s.paid[:, None] * on_time + s.late[:, None] * late
+        out = pv.copy()
+        out[paths] = _added(earned * left[s.at] * weight)
+        return out * noise if revenue.scale is None else out * noise * revenue.scale
+
+    @staticmethod
+    def _cells(s: Schedule, revenue: Revenue, measure: str, paths: NDArray[np.int64]) -> FloatArray:
+        """Payment earned in each month on some paths, own noise, default and disaster left out."""
+        return month_sums(revenue.features[s.at], revenue.coefficients(measure)[s.at] * s.share[:, None], paths)
+
+    def _payments(self, valued: Valued, revenue: Revenue, measure: str) -> FloatArray:
+        """Payment of each month and path with its own noise; which path has which noise changes with the month."""
+        s = valued.schedule
+        out = self._cells(s, revenue, measure, np.arange(self.drivers.paths))
+        if revenue.scale is not None:
+            out *= revenue.scale
+        if revenue.own is None:
+            return out
+        own, noise = revenue.own[s.at, s.at], self._own(valued.right.plantation_id)
+        for i, row in enumerate(out):
+            mean = float(row.mean())
+            if mean > 0:
+                spread = s.share[i] * math.sqrt(max(float(own[i, i]), 0.0)) / mean
+                row *= np.maximum(1 + spread * np.roll(noise, 37 * (i + 1)), 0.0)
+        return out
 
 
-def _cell(row: Mapping[str, Any], name: str) -> float | None:
-    return None if missing(row.get(name)) else float(row[name])
-
-
-def _joined(flags: set[str], evidence: Row) -> str:
-    text = evidence.get("flags")
-    codes = set() if missing(text) else set(str(text).split(";"))
-    return ";".join(sorted(flags | codes))
-
-
-def _width(tonnes: FloatArray) -> float | None:
-    """(q90 - q10) / mean of the next twelve months' tonnes; None without any."""
-    year = np.zeros(tonnes.shape[1])
-    for row in tonnes:
-        year += row
-    mean = float(year.mean())
-    ordered = np.sort(year)
-    return float(quantile_sorted(ordered, 0.9) - quantile_sorted(ordered, 0.1)) / mean if mean > 0 else None
+def _added(rows: FloatArray) -> FloatArray:
+    """Sum over months in order, ``(paths,)``."""
+    total = np.zeros(rows.shape[1])
+    for row in rows:
+        total += row
+    return total

@@ -15,7 +15,7 @@ from plantation_rwa import distributions
 from plantation_rwa.assumptions import Assumptions, packaged
 from plantation_rwa.periods import Month
 from plantation_rwa.valuation.market import MarketTables
-from plantation_rwa.valuation.run import ValuationResult, value
+from plantation_rwa.valuation.run import Book, ValuationResult, value
 
 AS_OF = dt.date(2026, 1, 31)
 
@@ -191,9 +191,8 @@ def portfolio(assumptions: Assumptions) -> Callable[..., ValuationResult]:
             "currency": "MYR",
             "assumptions": assumptions.override(override, where="test"),
         }
-        inputs |= replaced
-        tables = [inputs.pop(k) for k in ("forecasts", "forecast_model", "register", "rights", "market")]
-        return value(*tables, **inputs)
+        full = replaced.pop("full", True)
+        return value(Book(**(inputs | replaced)), full=full)
 
     return run
 

@@ -11,45 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from plantation_rwa.periods import Month
-from plantation_rwa.valuation.cashflows import base_revenue, discounted, payments
+from plantation_rwa.valuation.cashflows import BASE, Shock, payments
 from plantation_rwa.valuation.rights import Right
 
 AS_OF = dt.date(2026, 1, 31)
-TONNES = np.array([[10.0, 20.0]])
-CPO = np.array([[3000.0, 5000.0]])
-
-
 def right_of(make: SimpleNamespace, **terms: Any) -> Right:
     return Right.of(make.rights(("P1",), **terms).to_dict("records")[0], AS_OF)
-
-
-def revenue(right: Right) -> list[float]:
-    """FFB price = CPO / 5; levy 3 % above 4,000; cost 300 per t."""
-    result = base_revenue(
-        right,
-        TONNES,
-        CPO,
-        lambda cpo: cpo / 5,
-        lambda cpo: 0.03 * np.maximum(cpo - 4000, 0),
-        np.array([[300.0]]),
-    )
-    return result.base[0].tolist()
-
-
-def test_three_bases(make: SimpleNamespace) -> None:
-    assert revenue(right_of(make)) == [6000.0, 20000.0]
-    assert revenue(right_of(make, base="net_of_levies")) == [6000.0, 19400.0]
-    assert revenue(right_of(make, base="net_operating")) == [3000.0, 13400.0]
-
-
-def test_floor_and_cap_on_fruit_or_on_palm_oil(make: SimpleNamespace) -> None:
-    assert revenue(right_of(make, price_floor=700.0)) == [7000.0, 20000.0]
-    assert revenue(right_of(make, price_cap=800.0)) == [6000.0, 16000.0]
-    assert revenue(right_of(make, price_floor=4000.0, price_cap=4500.0, price_basis="cpo")) == [8000.0, 18000.0]
-
-
-def test_the_levy_knows_no_floor(make: SimpleNamespace) -> None:
-    assert revenue(right_of(make, base="net_of_levies", price_cap=4000.0, price_basis="cpo")) == [6000.0, 15400.0]
 
 
 def test_share_and_net_bases_never_below_zero(make: SimpleNamespace) -> None:
@@ -80,7 +47,7 @@ def test_a_short_period_has_its_part_of_the_minimum(make: SimpleNamespace) -> No
 )
 def test_every_period_lies_between_its_bounds(base: np.ndarray, low: float, high: float) -> None:
     right = Right(
-        "P", "R", 0.2, "gross_mill_gate", 7, Month(2026, 2), 1.0, None, None, "ffb", low, high, 1, 3, None, None, 1,
+        "P", "R", 0.2, "gross_mill_gate", 7, Month(2026, 2), 1.0, None, None, "ffb", low, high, 1, 3, None, 3.0, None, 1,
         None, None, "sponsor",
     )  # fmt: skip
     paid = payments(right, right.months(AS_OF), base)
@@ -90,12 +57,14 @@ def test_every_period_lies_between_its_bounds(base: np.ndarray, low: float, high
         assert (total <= high * part * (1 + 1e-9)).all()
 
 
-def test_present_value_adds_weighted_months() -> None:
-    assert discounted(np.array([[1.0, 2.0], [10.0, 20.0]]), [0.5, 0.1]).tolist() == [1.5, 3.0]
-    assert discounted(np.zeros((0, 2)), []).tolist() == [0.0, 0.0]
-
-
 def test_the_share_steps_up_in_the_second_year(make: SimpleNamespace) -> None:
     right = right_of(make, tenor_months=13, step_up=1.5)
     paid = payments(right, right.months(AS_OF), np.full((13, 1), 100.0))
     assert paid[:, 0].tolist() == [20.0] * 12 + [pytest.approx(30.0)]
+
+
+def test_a_shock_is_linear_between_its_knots_and_stays_at_the_last() -> None:
+    shock = Shock(times={"cpo": ((0, 1.0), (4, 0.6))}, plus={"oer": 0.01})
+    assert shock.factor("cpo", 6).tolist() == pytest.approx([0.9, 0.8, 0.7, 0.6, 0.6, 0.6])
+    assert shock.factor("pk", 2).tolist() == [1.0, 1.0]
+    assert (shock.addition("oer"), shock.addition("k"), BASE.addition("oer")) == (0.01, 0.0, 0.0)

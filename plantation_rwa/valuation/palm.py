@@ -1,0 +1,299 @@
+"""Oil palm as a cash-flow model: harvest and price paths of a plantation to the revenue that a right shares."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from plantation_rwa.assumptions import Assumptions
+from plantation_rwa.periods import Month
+from plantation_rwa.valuation import yield_terms
+from plantation_rwa.valuation.cashflows import BASE, Driver, Facts, Revenue, Shock
+from plantation_rwa.valuation.defaults import stressed_years
+from plantation_rwa.valuation.drivers import Drivers, yields
+from plantation_rwa.valuation.measures import quantile_sorted
+from plantation_rwa.valuation.disasters import mirrored_normals
+from plantation_rwa.valuation.plantation_prices import PlantationPrices
+from plantation_rwa.valuation.pricing import Pricer, palm_age
+from plantation_rwa.valuation.rights import Right, clipped, missing
+
+FloatArray = NDArray[np.float64]
+Row = dict[str, Any]
+_QUANTILES = [f"yield_q{q:02d}_t_ha" for q in (5, 10, 25, 50, 75, 90, 95)]
+#: what keeps a right from having a value at all: its row says so and its value columns are null, not zero
+UNVALUED = frozenset({"no_price", "no_forecast"})
+#: shared paths kept at a time: one region with one market
+_KEPT = 4
+
+
+@dataclass(frozen=True)
+class Volume:
+    """One plantation's harvest on the grid of the drivers.
+
+    Parameters
+    ----------
+    coefficients
+        Of the yield's polynomial times the mature area, t per month, ``(months, OWN + 1)``.
+    quantiles
+        Published yield quantiles, ``(months, 7)``.
+    mean, known, area
+        Published mean tonnes, whether there is a forecast, and mature area in ha.
+    loadings, ar1, region
+        Dependence of the scores.
+    """
+
+    coefficients: FloatArray
+    quantiles: FloatArray
+    mean: FloatArray
+    known: NDArray[np.bool_]
+    area: FloatArray
+    loadings: tuple[float, float, float]
+    ar1: tuple[float, float, float]
+    region: str
+
+
+class PalmModel:
+    """Cash-flow model of plantations; each result depends on its own plantation only.
+
+    Parameters
+    ----------
+    drivers, pricer
+        Joint paths and the market of the run.
+    register, models, forecasts
+        Rows by plantation: register, forecast model, monthly forecasts.
+    """
+
+    def __init__(
+        self,
+        drivers: Drivers,
+        pricer: Pricer,
+        assumptions: Assumptions,
+        register: Mapping[str, Row],
+        models: Mapping[str, Row],
+        forecasts: Mapping[str, pd.DataFrame],
+    ) -> None:
+        self._drivers, self._pricer, self._assumptions = drivers, pricer, assumptions
+        self._register, self._models, self._forecasts = register, models, forecasts
+        self._plantation: tuple[str, PlantationPrices, Volume] | None = None
+        self._features: OrderedDict[tuple[Any, ...], FloatArray] = OrderedDict()
+
+    def drivers(self) -> tuple[Driver, ...]:
+        """Palm oil, kernel, yield, oil extraction, currency and K index; bumps of domain/valuation.md 3.6."""
+        bumps = self._assumptions.table("sensitivity.bumps")
+        return tuple(Driver(name, unit, float(bump), bool(absolute)) for name, unit, bump, absolute in bumps)
+
+    def prices(self, plantation_id: str) -> PlantationPrices:
+        """Price paths of a plantation."""
+        return self._of(plantation_id)[1]
+
+    def volume(self, plantation_id: str) -> Volume:
+        """Harvest of a plantation."""
+        return self._of(plantation_id)[2]
+
+    def _of(self, plantation_id: str) -> tuple[str, PlantationPrices, Volume]:
+        if self._plantation is None or self._plantation[0] != plantation_id:
+            row = self._register.get(plantation_id, {})
+            age = palm_age(row, self._models.get(plantation_id), self._drivers.as_of)
+            prices = self._pricer.plantation(row, age)
+            self._plantation = (plantation_id, prices, self._volume(plantation_id))
+        return self._plantation
+
+    def _volume(self, plantation_id: str) -> Volume:
+        months = [str(Month.of(self._drivers.as_of) + (i + 1)) for i in range(self._drivers.months)]
+        model = self._models.get(plantation_id, {})
+        register = self._register.get(plantation_id, {})
+        regions = [str(row["region"]) for row in (model, register) if not missing(row.get("region"))]
+        region = regions[0] if regions else ""
+        rows = self._forecasts.get(plantation_id)
+        n = len(months)
+        if rows is None:
+            nothing, none = np.zeros(n), np.zeros(n, dtype=bool)
+            empty = np.zeros((n, yield_terms.OWN + 1))
+            return Volume(
+                empty, np.zeros((n, 7)), nothing, none, nothing, self._loadings(model), self._ar1(model), region
+            )
+        table = rows.drop_duplicates("target_month").set_index("target_month").reindex(months)
+        quantiles = table[_QUANTILES].to_numpy(dtype=np.float64)
+        area = table["area_mature_ha"].to_numpy(dtype=np.float64)
+        known = ~(np.isnan(quantiles).any(axis=1) | np.isnan(area))
+        area, quantiles = np.where(known, area, 0.0), np.where(known[:, None], quantiles, 0.0)
+        mean = np.where(known, np.nan_to_num(table["ffb_mean_t"].to_numpy(dtype=np.float64)), 0.0)
+        coefficients = yield_terms.yield_coefficients(quantiles) * area[:, None]
+        return Volume(coefficients, quantiles, mean, known, area, self._loadings(model), self._ar1(model), region)
+
+    def _loadings(self, model: Row) -> tuple[float, float, float]:
+        if missing(model.get("loading_own")):
+            common, region, own = self._assumptions.table("yield.loadings_default")
+            return float(common), float(region), float(own)
+        return float(model["loading_common"]), float(model["loading_region"]), float(model["loading_own"])
+
+    def _ar1(self, model: Row) -> tuple[float, float, float]:
+        if missing(model.get("ar1_own")):
+            same = self._assumptions.number("yield.ar1_default")
+            return same, same, same
+        return float(model["ar1_common"]), float(model["ar1_region"]), float(model["ar1_own"])
+
+    # revenue ------------------------------------------------------------------------------------------------
+
+    def revenue(self, right: Right, shock: Shock = BASE) -> Revenue:
+        """Revenue of the right's base with its price floor and cap, reporting currency; see :class:`Revenue`."""
+        _, prices, volume = self._of(right.plantation_id)
+        factor = shock.factor("yield", self._drivers.months)
+        weights = volume.coefficients * factor[:, None]
+        shared = weights[:, : yield_terms.SHARED + 1] * _powers(volume.loadings)
+        slopes = {m: prices.slopes_under(shock, self._premium(m)) for m in ("q", "p")}
+        linear = right.base == "gross_mill_gate" and right.price_floor is None and right.price_cap is None
+        linear = linear and all(prices.stays_positive(s) for s in slopes.values())
+        if linear:
+            features = self._shared_features(prices, volume)
+            q, p = ((s[:, :, None] * shared[:, None, :]).reshape(len(s), -1) for s in slopes.values())
+            mean = {m: (s * prices.basis_mean).sum(axis=1) for m, s in slopes.items()}
+        else:
+            margins = {m: self._margin(right, prices, m, shock) for m in ("q", "p")}
+            scores = self._hermites(volume)
+            both = [margins[m][:, None, :] * scores for m in ("q", "p")]
+            features = np.concatenate(both, axis=1)
+            none = np.zeros_like(shared)
+            q, p = np.concatenate([shared, none], axis=1), np.concatenate([none, shared], axis=1)
+            mean = {m: x.mean(axis=1) for m, x in margins.items()}
+        covariance = yield_terms.own_covariance(weights, volume.loadings, volume.ar1)
+        own = covariance * np.outer(mean["p"], mean["p"])
+
+        def paths(measure: str) -> FloatArray:
+            margin = self._margin(right, prices, measure, shock)
+            return margin * self._tonnes(right.plantation_id, volume) * factor[:, None]
+
+        return Revenue(features, q, p, own, prices.paid if linear else None, paths)
+
+    def _premium(self, measure: str) -> FloatArray:
+        return np.ones(self._drivers.months) if measure == "q" else self._drivers.premium
+
+    def _shared_scores(self, volume: Volume) -> FloatArray:
+        return self._drivers.shared_scores(volume.region, volume.loadings[:2], volume.ar1[:2])
+
+    def _hermites(self, volume: Volume) -> FloatArray:
+        key = ("scores", volume.region, volume.loadings, volume.ar1)
+
+        def make() -> FloatArray:
+            scores = self._shared_scores(volume)
+            return np.stack([yield_terms.hermite(k, scores) for k in range(yield_terms.SHARED + 1)], axis=1)
+
+        return self._kept(key, make)
+
+    def _shared_features(self, prices: PlantationPrices, volume: Volume) -> FloatArray:
+        key = ("features", prices.key, volume.region, volume.loadings, volume.ar1)
+
+        def make() -> FloatArray:
+            basis = prices.basis[:, :, None, :] * self._hermites(volume)[:, None, :, :]
+            return np.ascontiguousarray(basis.reshape(basis.shape[0], -1, basis.shape[-1]))
+
+        return self._kept(key, make)
+
+    def _kept(self, key: tuple[Any, ...], make: Any) -> FloatArray:
+        if key in self._features:
+            self._features.move_to_end(key)
+        else:
+            self._features[key] = make()
+            while len(self._features) > _KEPT:
+                self._features.popitem(last=False)
+        return self._features[key]
+
+    def _tonnes(self, plantation_id: str, volume: Volume) -> FloatArray:
+        scores = self._drivers.yield_scores(plantation_id, volume.region, volume.loadings, volume.ar1)
+        return yields(scores, np.where(volume.known[:, None], volume.quantiles, np.nan)) * volume.area[:, None]
+
+    def _margin(
+        self, right: Right, prices: PlantationPrices, measure: str, shock: Shock
+    ) -> FloatArray:
+        """Revenue per t FFB of the right's base within its floor and cap, reporting currency, ``(months, paths)``."""
+        premium = self._premium(measure)
+        cpo, kernel = prices.oil(premium, shock), prices.kernel(premium, shock)
+        low, high = clipped(right.price_floor, -np.inf), clipped(right.price_cap, np.inf)
+        price = prices.per_t(np.clip(cpo, low, high) if right.price_basis == "cpo" else cpo, kernel, shock)
+        if right.price_basis == "ffb":
+            price = np.clip(price, low, high)
+        if right.base != "gross_mill_gate":
+            price = price - prices.levy_per_t(cpo, shock)
+        if right.base == "net_operating":
+            price = price - self._field_cost(prices.currency)[:, None] * shock.factor("cost", len(price))[:, None]
+        return np.maximum(price, 0.0) * prices.exchange(shock)
+
+    def _field_cost(self, currency: str) -> FloatArray:
+        cost = float(self._assumptions.table("costs.field_cost_per_t")[currency])
+        return np.asarray(cost * (1 + self._assumptions.number("costs.inflation")) ** self._drivers.times)
+
+    # what stands beside -------------------------------------------------------------------------------------
+
+    def facts(self, right: Right) -> Facts:
+        """Flags, price sources, volumes; see :class:`Facts`."""
+        _, prices, volume = self._of(right.plantation_id)
+        flags = set(prices.flags)
+        term = right.months(self._drivers.as_of)
+        first = Month.of(self._drivers.as_of) + 1
+        known = [bool(volume.known[m - first]) for m in term]
+        if known and not any(known):
+            flags.add("no_forecast")
+        elif not all(known):
+            flags.add("forecast_short")
+        if any(k and volume.area[m - first] == 0 for k, m in zip(known, term, strict=True)):
+            flags.add("immature")
+        row = self._register.get(right.plantation_id, {})
+        age = palm_age(row, self._models.get(right.plantation_id), self._drivers.as_of)
+        years = (term[-1] - first + 1) / 12.0 if term else 0.0
+        if term and age is not None and age + years > self._assumptions.number("extraction.replant_age_years"):
+            flags.add("over_age")
+        return Facts(
+            currency=prices.currency,
+            reporting=prices.reporting,
+            flags=frozenset(flags),
+            unvalued=bool(flags & UNVALUED),
+            sources=prices.sources,
+            levels=prices.levels,
+            volume=volume.mean,
+            known=volume.known,
+            spot=prices.spot,
+            width=self._width(right.plantation_id, volume),
+            price_level=prices.forward,
+            price_driver="cpo",
+            volume_driver="yield",
+        )
+
+    def _width(self, plantation_id: str, volume: Volume) -> float | None:
+        """(q90 - q10) / mean of the first year's tonnes under the shared scores and the own noise."""
+        first = volume.coefficients[:12]
+        mean = float(first[:, 0].sum())
+        if mean <= 0:
+            return None
+        shared = (first[:, : yield_terms.SHARED + 1] * _powers(volume.loadings))[:, :, None]
+        year = np.zeros(self._drivers.paths)
+        for row in (shared * self._hermites(volume)[:12]).sum(axis=1):
+            year += row
+        own = yield_terms.own_covariance(first, volume.loadings, volume.ar1).sum()
+        year += np.sqrt(max(float(own), 0.0)) * mirrored_normals(
+            self._drivers.seed, "own_noise", plantation_id, self._drivers.paths
+        )
+        ordered = np.sort(year)
+        return float(quantile_sorted(ordered, 0.9) - quantile_sorted(ordered, 0.1)) / mean
+
+    def hardship(self, shock: Shock, measure: str) -> NDArray[np.bool_]:
+        """Years in which an average Malaysian estate cannot cover its payments; nowhere without a palm oil price."""
+        reference = self._pricer.reference
+        if reference is None:
+            return np.zeros((self._drivers.months, self._drivers.paths), dtype=np.bool_)
+        premium = self._premium(measure)
+        cpo = reference.oil(premium, shock)
+        price = reference.per_t(cpo, reference.kernel(premium, shock), shock)
+        charges = reference.levy_per_t(cpo, shock) + self._field_cost("MYR")[:, None]
+        return stressed_years(price, charges, self._assumptions.number("credit.reference_share"))
+
+
+def _powers(loadings: tuple[float, float, float]) -> FloatArray:
+    """``a^k`` for the polynomials of the shared score, a its share of the whole score."""
+    a = float(np.hypot(loadings[0], loadings[1]))
+    return np.array([a**k for k in range(yield_terms.SHARED + 1)])
