@@ -13,7 +13,7 @@ from plantation_rwa.features.sensor_flags import BAD, flag_readings
 from tests.sensor_stations import Station, spoiled, stations
 
 #: The limits of the tests were chosen on seeds 1 to 12; these were not looked at.
-SEEDS = (101, 211, 307, 401, 503, 601, 701, 809, 907, 1009)
+SEEDS = (1103, 1213, 1301, 1409, 1511, 1601, 1709, 1801, 1907, 2003)
 RECALL, FALSE = 0.95, 0.005
 
 
@@ -62,9 +62,7 @@ def test_every_kind_of_fault_is_there_and_mostly_found(tmp_path: Path, capsys: p
     with capsys.disabled():
         print("\n", by_kind.to_string())
     assert len(by_kind) >= 12
-    # a gauge clogged in dry weeks is found only where the grid has three days of strong rain: little was lost else
-    assert (by_kind["mean"].drop("clogged") >= 0.9).all()
-    assert by_kind["mean"]["clogged"] > 0.0
+    assert (by_kind["mean"] >= 0.9).all()
 
 
 def test_without_faults_nothing_is_found(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Breaks of soil moisture: what rain before or after the gauge, a ramp and the probe beside say of a change of level."""
+"""Breaks of soil moisture: what rain, a ramp and the probe beside say of a change of level."""
 
 from __future__ import annotations
 

@@ -251,3 +251,49 @@ def test_spikes_reach_no_monthly_value() -> None:
     row = monthly(readings(value, "soil_moisture", depth=0.1))
     assert row["soil_moisture_m3m3"] == pytest.approx(0.3, abs=0.001)
     assert row["completeness_sensors"] == pytest.approx(690 / 720)
+
+
+def test_every_flag_of_the_tests_of_one_sensor_can_be_raised() -> None:
+    """C03, D01, D02, D09, D10 and the humidity that overshoots, each on hours one can count."""
+    wet = noisy(0.30)
+    wet[200:220] = 0.50  # sixteen hours at the highest value so far
+    assert hours(flagged(readings(wet, "soil_moisture", depth=0.1)), "high_plateau") == list(range(200, 220))
+    low = noisy(0.30)
+    low[300:420] = 0.05 + 1e-5 * (np.arange(120) % 3)
+    found = hours(flagged(readings(low, "soil_moisture", depth=0.1)), "low_plateau")
+    assert found == list(range(312, 420))
+    parts = [readings(noisy(0.30), "soil_moisture", depth=0.1)]
+    for name, variable in (("frozen_soil", "soil_temperature"), ("frozen_air", "air_temperature")):
+        cold = noisy(20.0)
+        cold[50:53] = -2.0
+        assert hours(flagged(*parts, readings(cold, variable, sensor="t")), name) == [50, 51, 52]
+    humid = noisy(95.0, scale=0.2)
+    humid[300] = 102.5
+    found = flagged(readings(humid, "relative_humidity"))
+    assert hours(found, "clipped") == [300]
+    assert found["checked"].iloc[300] == 100.0
+    assert found["value"].iloc[300] == 102.5
+
+
+def test_rain_needs_nine_tenths_of_the_days() -> None:
+    """27 of 30 days are enough, 26 are not; none of the gaps is longer than a day."""
+    rain = readings(np.where(np.arange(720) % 24 == 3, 1.0, 0.0), "rain")
+    for lost, there in (([3, 10, 17], True), ([3, 10, 17, 24], False)):
+        row = monthly(rain[~rain["time"].dt.day.isin(lost)])
+        assert pd.notna(row["rain_gauge_mm"]) == there
+    assert monthly(rain[~rain["time"].dt.day.isin([3, 10, 17])])["rain_gauge_mm"] == pytest.approx(27.0)  # not filled
+
+
+def test_the_water_table_counts_days_and_takes_the_ninetieth_percentile() -> None:
+    """Day d of 30 stands at 10 d + 0.5 cm: three days above 40 cm, 90 % within 271.5 cm by linear interpolation."""
+    depth = readings(10.5 + 10.0 * (np.arange(720) // 24) + noisy(0.0, scale=1e-4), "water_table")
+    row = monthly(depth)
+    assert row["water_table_shallow_d"] == 3
+    assert row["water_table_p90_cm"] == pytest.approx(10.5 + 10.0 * 0.9 * 29, abs=0.01)
+    assert row["water_table_cm"] == pytest.approx(155.5, abs=0.01)
+
+
+def test_a_profile_that_ends_above_its_least_depth_has_no_root_zone() -> None:
+    row = monthly(readings(noisy(0.3), "soil_moisture", depth=0.2))
+    assert pd.isna(row["root_zone_mm"])
+    assert row["soil_moisture_m3m3"] == pytest.approx(0.3, abs=0.001)
