@@ -121,10 +121,9 @@ def flag_readings(
     _ranges(frame, places, assumptions)
     rain = _station_tests(frame, places, daily, assumptions)
     _sensor_tests(frame, rain, assumptions)
-    frame.loc[(frame["bits"].to_numpy() & BAD) != 0, "checked"] = np.nan
+    _leave_out(frame)  # a drift shows in what is left
     _mark(frame, "drift", drifted(frame, daily, assumptions))
-    bad = (frame["bits"].to_numpy() & BAD) != 0
-    frame.loc[bad, "checked"] = np.nan
+    _leave_out(frame)
     return frame
 
 
@@ -188,6 +187,11 @@ def _mark(frame: pd.DataFrame, name: str, mask: Bools) -> None:
     bits = frame["bits"].to_numpy().copy()
     bits[mask] |= _BIT[name]
     frame["bits"] = bits
+
+
+def _leave_out(frame: pd.DataFrame) -> None:
+    bad = (frame["bits"].to_numpy() & BAD) != 0
+    frame.loc[bad, "checked"] = np.nan
 
 
 def _given(frame: pd.DataFrame) -> NDArray[np.int64]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -199,7 +201,9 @@ def test_intervals_hold_raw_values_and_every_flag_has_a_meaning() -> None:
         ["above_range", 3, 0.7, 0.7, False],
     ]
     assert table["first_reading"].tolist() == ["2024-06-13T12:00:00Z", "2024-06-17T16:00:00Z"]
-    assert all(code.meaning for code in CODES.values())
+    listed = (Path(__file__).parents[2] / "docs/inputs.md").read_text("utf-8")
+    for name, code in CODES.items():
+        assert f"| `{name}` | {'yes' if code.counts else 'no'} | {code.meaning} |" in listed
     assert len(flag_intervals(flagged(readings(noisy(0.3), "soil_moisture", depth=0.1)))) == 0
 
 
@@ -285,12 +289,12 @@ def test_rain_needs_nine_tenths_of_the_days() -> None:
 
 
 def test_the_water_table_counts_days_and_takes_the_ninetieth_percentile() -> None:
-    """Day d of 30 stands at 10 d + 0.5 cm: three days above 40 cm, 90 % within 271.5 cm by linear interpolation."""
-    depth = readings(10.5 + 10.0 * (np.arange(720) // 24) + noisy(0.0, scale=1e-4), "water_table")
+    """Day d of 30 stands at 9 d + 0.5 cm: four days above 40 cm, 90 % within 244.4 cm by linear interpolation."""
+    depth = readings(9.5 + 9.0 * (np.arange(720) // 24) + noisy(0.0, scale=1e-4), "water_table")
     row = monthly(depth)
-    assert row["water_table_shallow_d"] == 3
-    assert row["water_table_p90_cm"] == pytest.approx(10.5 + 10.0 * 0.9 * 29, abs=0.01)
-    assert row["water_table_cm"] == pytest.approx(155.5, abs=0.01)
+    assert row["water_table_shallow_d"] == 4
+    assert row["water_table_p90_cm"] == pytest.approx(9.5 + 9.0 * 0.9 * 29, abs=0.01)
+    assert row["water_table_cm"] == pytest.approx(140.0, abs=0.01)
 
 
 def test_a_profile_that_ends_above_its_least_depth_has_no_root_zone() -> None:
