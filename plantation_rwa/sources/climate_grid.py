@@ -17,6 +17,7 @@ from plantation_rwa.errors import Problem, SourceError
 from plantation_rwa.sources.base import Quarantine
 from plantation_rwa.sources.climate_accumulation import declared_rule, hourly_rule, rule_of_several
 from plantation_rwa.sources.climate_axes import Step, lattice, on_axes, step_of
+from plantation_rwa.sources.climate_inference import rain_unit
 from plantation_rwa.sources.climate_units import (
     HOURLY,
     TOTALS,
@@ -168,7 +169,11 @@ def _file(path: str, quarantine: Quarantine, accumulation: str) -> list[_Part]:
         dataset = _open(path, name, {"drop_variables": others, "chunks": "auto"})
     parts = []
     for own, variable in sorted(wanted.items()):
-        array, rule = _canonical(dataset[own], variable, name, step), ""
+        given = dataset[own]
+        if variable == "precipitation" and step == "day":
+            unit = rain_unit(given, given.attrs.get("units"), f"{name}: {own}", quarantine)
+            given = given.assign_attrs({} if unit is None else {"units": unit})
+        array, rule = _canonical(given, variable, name, step), ""
         if variable in TOTALS and step == "hour":
             rate = is_rate(dataset[own].attrs.get("units"))
             array = array / 24.0 if rate else array
