@@ -64,7 +64,7 @@ def _inputs(found: Survey, as_of: dt.date) -> None:
     table(f"inputs, as of {as_of}", columns, rows, right=["rows", "plantations"])
     if found.imagery:
         columns = ["collection", "tile", "scenes", "plantations", "each", "first", "last", "a month"]
-        columns += ["baseline: offset, DN (scenes)", "headers of the newest scene"]
+        columns += ["baseline: offset, DN (scenes)", "headers of the newest scene", "headers opened"]
         rows = [list(dataclasses.astuple(line)) for line in found.imagery]
         table("\nimagery", columns, rows, right=["scenes", "plantations"])
     if found.grids:

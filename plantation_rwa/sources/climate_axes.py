@@ -12,6 +12,8 @@ from plantation_rwa.errors import SourceError
 
 Step = Literal["day", "hour"]
 
+#: steps in hours that divide a day
+_SUB_DAILY = (1, 2, 3, 4, 6, 8, 12)
 _AXES = {
     "time": ({"time", "valid_time", "date"}, {"time"}),
     "latitude": ({"latitude", "lat", "y"}, {"latitude", "degrees_north", "degree_north"}),
@@ -20,7 +22,7 @@ _AXES = {
 
 
 def step_of(dataset: xr.Dataset, file: str) -> Step:
-    """Whether a file's time axis counts days or hours; a single time counts as a day.
+    """Whether a file's time axis counts days or hours, also several at a step; a single time counts as a day.
 
     Raises
     ------
@@ -40,10 +42,12 @@ def step_of(dataset: xr.Dataset, file: str) -> Step:
     hours = float(np.median(np.abs(np.diff(time.to_numpy())) / np.timedelta64(1, "h")))
     if 23.0 <= hours <= 25.0:
         return "day"
-    if abs(hours - 1.0) < 1e-6:
+    if round(hours) in _SUB_DAILY and abs(hours - round(hours)) < 1e-6:
         return "hour"
-    remedy = "Give daily or hourly values; monthly ones under climate.monthly."
-    raise SourceError.of(file, "is neither daily nor hourly", f"typical step {hours:g} h", remedy)
+    remedy = "Give daily values, or such of full hours that divide a day; monthly ones under climate.monthly."
+    raise SourceError.of(
+        file, "is neither daily nor of full hours that divide a day", f"typical step {hours:g} h", remedy
+    )
 
 
 def on_axes(array: xr.DataArray, where: str, step: Step) -> xr.DataArray:

@@ -17,6 +17,8 @@ from plantation_rwa.errors import Problem, SourceError
 from plantation_rwa.sources.base import Quarantine
 from plantation_rwa.sources.climate_accumulation import declared_rule, hourly_rule, rule_of_several
 from plantation_rwa.sources.climate_axes import Step, lattice, on_axes, step_of
+from plantation_rwa.sources.climate_inference import rain_unit
+from plantation_rwa.sources.climate_steps import hours_apart, instants_to_hours, totals_to_hours
 from plantation_rwa.sources.climate_units import (
     HOURLY,
     TOTALS,
@@ -168,11 +170,21 @@ def _file(path: str, quarantine: Quarantine, accumulation: str) -> list[_Part]:
         dataset = _open(path, name, {"drop_variables": others, "chunks": "auto"})
     parts = []
     for own, variable in sorted(wanted.items()):
-        array, rule = _canonical(dataset[own], variable, name, step), ""
+        given = dataset[own]
+        if variable == "precipitation" and step == "day":
+            unit = rain_unit(given, given.attrs.get("units"), f"{name}: {own}", quarantine)
+            given = given.assign_attrs({} if unit is None else {"units": unit})
+        array, rule = _canonical(given, variable, name, step), ""
+        where, rate = f"{name}: {own}", is_rate(dataset[own].attrs.get("units"))
+        if step == "hour":
+            array, apart = array.sortby("time"), hours_apart(array["time"], where)
+            array = array / 24.0 if variable in TOTALS and rate else array
+            if apart > 1 and variable in TOTALS:
+                array, rate = totals_to_hours(array, apart, declared[own], rate, where, quarantine), True
+            elif apart > 1:
+                array = instants_to_hours(array, apart)
         if variable in TOTALS and step == "hour":
-            rate = is_rate(dataset[own].attrs.get("units"))
-            array = array / 24.0 if rate else array
-            rule = "era5" if rate else hourly_rule(array, declared[own], f"{name}: {own}", quarantine)
+            rule = "era5" if rate else hourly_rule(array, declared[own], where, quarantine)
         elif variable in TOTALS and declared[own] == "era5-land":
             array = _day_before(array, name, own, quarantine)
         parts.append(_Part(name, own, array, step, preliminary, rule))

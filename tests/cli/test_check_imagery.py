@@ -13,13 +13,13 @@ from affine import Affine
 
 from plantation_rwa.errors import ReadError
 from plantation_rwa.grid import GridSpec
-from plantation_rwa.run.survey import imagery
+from plantation_rwa.run.survey import headers, imagery
 from plantation_rwa.sources.base import Asset, Scene
 from plantation_rwa.sources.scenes import RasterHeader, RasterReader
 
 HEADER = RasterHeader(
     driver="GTiff",
-    grid=GridSpec("EPSG:32749", Affine(10, 0, 0, 0, -10, 0), 100, 100),
+    grid=GridSpec("EPSG:32749", Affine(10, 0, 444_000, 0, -10, 9_945_000), 100, 100),
     dtype="uint16",
     nodata=0.0,
     overviews=(2, 4),
@@ -68,7 +68,7 @@ def months(*scenes: Scene) -> dict[str, list[Scene]]:
     return found
 
 
-SCL = replace(HEADER, dtype="uint8", grid=replace(HEADER.grid, transform=Affine(20, 0, 0, 0, -20, 0)))
+SCL = replace(HEADER, dtype="uint8", grid=replace(HEADER.grid, transform=Affine(20, 0, 444_000, 0, -20, 9_945_000)))
 
 
 def told(findings: list[imagery.Finding]) -> list[str]:
@@ -104,7 +104,7 @@ def test_headers_that_contradict_their_item() -> None:
     assert lines[0].headers.startswith("EPSG:32749; B04 GTiff 10 m float32 nodata -9999 no overviews")
     assert "B8A unreachable" in lines[0].headers
     assert told(faults) == [
-        "warning: imagery.source: S2_2026-01-05 B04: the file's CRS is not that of its tile 49MSM, EPSG:32749 "
+        "error: imagery.source: S2_2026-01-05 B04: the file's CRS is not that of its tile 49MSM, EPSG:32749 "
         "(got EPSG:32649). Check that href and item belong together.",
         "warning: imagery.source: S2_2026-01-05 B04: the file's pixels are no uint16 (got float32). "
         "Give the provider's digital numbers, not reflectances or a picture.",
@@ -119,7 +119,7 @@ def test_headers_that_contradict_their_item() -> None:
     ("tile", "crs"), [("49MSM", "EPSG:32749"), ("01NAA", "EPSG:32601"), ("EPSG:32749", ""), ("", "")]
 )
 def test_the_crs_of_a_tile(tile: str, crs: str) -> None:
-    assert imagery._zone(tile) == crs
+    assert headers.zone_of(tile) == crs
 
 
 def test_plantations_that_no_scene_shows_or_only_in_part() -> None:
@@ -180,3 +180,63 @@ def test_the_header_is_that_of_the_file(tmp_path: Path) -> None:
     assert header.grid == GridSpec("EPSG:32749", transform, 512, 512)
     with pytest.raises(ReadError, match=r"^none\.tif: cannot be read"):
         RasterReader().header(Asset(str(tmp_path / "none.tif")))
+
+
+def _odd(text: str) -> RasterHeader:
+    """What the file of one scene of many says."""
+    kinds = {
+        "crs": replace(HEADER, grid=replace(HEADER.grid, crs="EPSG:32648")),
+        "place": replace(HEADER, grid=replace(HEADER.grid, transform=Affine(10, 0, 744_000, 0, -10, 9_945_000))),
+        "site": replace(HEADER, grid=replace(HEADER.grid, crs='LOCAL_CS["site grid",UNIT["metre",1]]')),
+        "shape": replace(HEADER, grid=replace(HEADER.grid, height=50)),
+    }
+    return kinds[text]
+
+
+@pytest.mark.parametrize(
+    ("kind", "severity", "what"),
+    [
+        ("crs", "error", "the file's CRS is not that of its tile 49MSM, EPSG:32749"),
+        ("place", "error", "the file lies beside the footprint of its item"),
+        ("site", "error", "the file's CRS is not that of its tile 49MSM, EPSG:32749"),
+        ("shape", "warning", "the file's grid is not what its item states as proj:shape"),
+    ],
+    ids=["crs", "place", "site", "shape"],
+)
+def test_every_local_header_is_opened_whichever_scene_it_is_of(kind: str, severity: str, what: str) -> None:
+    """One file of the third of forty scenes is not its item's."""
+    made = []
+    for n in range(40):
+        assets = {b: Asset(f"/s{n}/{b}.tif", shape=(100, 100)) for b in ("B02", "B04", "SCL")}
+        assets["SCL"] = Asset(f"/s{n}/SCL.tif")
+        made.append(scene(f"2026-01-{n % 28 + 1:02}", id=f"s{n}", assets=assets))
+    made[2] = replace(made[2], assets={**made[2].assets, "B02": Asset("/s2/odd.tif", shape=(100, 100))})
+    lines, found = imagery.imagery_lines({"A": months(*made)}, Headers(SCL=SCL, odd=_odd(kind)))
+    assert [(f.severity, f.key, f.what) for f in found] == [(severity, "s2 B02", what)]
+    assert lines[0].opened == "40 of 40 scenes, 120 files"
+
+
+def test_a_bounded_number_of_remote_headers_is_asked_for_and_counted() -> None:
+    """The rest is held against its own words: an item that names another CRS than its tile's."""
+    made = [scene("2026-01-05", id=f"s{n:03}", acquired=pd.Timestamp("2020-01-01", tz="UTC") + pd.Timedelta(days=n))
+            for n in range(500)]  # fmt: skip
+    wrong = {b: replace(a, crs="EPSG:32649") for b, a in made[3].assets.items()}
+    made[3] = replace(made[3], assets=wrong)
+    asked: list[str] = []
+
+    class Counting(Headers):
+        def header(self, asset: Asset) -> RasterHeader:
+            asked.append(asset.href)
+            return super().header(asset)
+
+    lines, found = imagery.imagery_lines({"A": months(*made)}, Counting(SCL=SCL))
+    assert len(asked) == headers.REMOTE_SCENES + 3
+    assert lines[0].opened == "65 of 500 scenes, 67 files"
+    assert [(f.severity, f.key, f.value) for f in found] == [("error", "s003 B04 and 2 more files", "EPSG:32649")]
+    assert "its files were not opened" in found[0].what
+
+
+def test_what_many_files_say_alike_is_one_finding() -> None:
+    made = [scene(f"2026-01-{n:02}", assets={"B04": Asset(f"/{n}/B04.tif")}) for n in range(1, 9)]
+    _, found = imagery.imagery_lines({"A": months(*made)}, Headers(B04=replace(HEADER, dtype="float32")))
+    assert [(f.key, f.value) for f in found] == [("S2_2026-01-01 B04 and 7 more files", "float32")]

@@ -104,8 +104,8 @@ def test_wind_falls_towards_the_ground() -> None:
         (grid().expand_dims(number=2), r"has a further dimension 'number' of length 2\. Select or average"),
         (grid().assign_coords(longitude=[101.0, 101.5, 103.0]), r"longitude is not evenly spaced"),
         (grid().isel(latitude=[0], longitude=[0]), r"the grid has no extent \(got 1 x 1 cells\)"),
-        (stepping("3h"), r"is neither daily nor hourly \(got typical step 3 h\)\. Give daily or hourly values"),
-        (stepping("MS"), r"is neither daily nor hourly \(got typical step 7\d\d h\)"),
+        (stepping("5h"), r"is neither daily nor of full hours that divide a day \(got typical step 5 h\)\. Give daily"),
+        (stepping("MS"), r"is neither daily nor of full hours that divide a day \(got typical step 7\d\d h\)"),
         (grid().merge(grid("m", "tp", 0.01)), r"holds precipitation more than once \(got precipitation, tp\)"),
     ],
 )  # fmt: skip

@@ -6,35 +6,23 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import pandas as pd
 import shapely
 
-from plantation_rwa.errors import ReadError
 from plantation_rwa.periods import Month, month_range
+from plantation_rwa.run.survey import headers
 from plantation_rwa.run.survey.findings import Finding, counted, some
-from plantation_rwa.sources.base import Asset, Scene
-from plantation_rwa.sources.items import file_name, is_url
-from plantation_rwa.sources.scenes import RasterHeader
+from plantation_rwa.run.survey.headers import HeaderReader, faults, looked_at, open_headers, shown
+from plantation_rwa.sources.base import Scene
+from plantation_rwa.sources.items import is_url
 
-KEY = "imagery.source"
-#: bands whose headers are looked at, one of each pixel size
-_BANDS = ("B04", "B8A", "SCL")
-#: reflectance, and the scene classification
-_DTYPES = {"SCL": "uint8"}
 #: share of an outline that may lie outside all footprints: they are simplified outlines themselves
 _COVERED = 0.99
 
+KEY = headers.KEY
+
 ByPlantation = Mapping[str, Mapping[str, Sequence[Scene]]]
-
-
-class HeaderReader(Protocol):
-    """Opens the header of an asset; raises :class:`ReadError` naming it."""
-
-    def header(self, asset: Asset) -> RasterHeader:
-        """What the file says of itself."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -51,28 +39,27 @@ class ImageryLine:
     monthly: str
     offsets: str
     headers: str
+    opened: str
 
 
 def imagery_lines(scenes: ByPlantation, reader: HeaderReader) -> tuple[list[ImageryLine], list[Finding]]:
-    """One line per collection and tile, and what the headers of its newest scene contradict.
+    """One line per collection and tile, and what the headers of their scenes contradict, see :mod:`headers`.
 
     Parameters
     ----------
     scenes
         Plantation -> local month -> scenes.
     """
-    lines, found = [], []
+    lines = []
     groups: dict[tuple[str, str], dict[str, Scene]] = {}
     users: dict[tuple[str, str], Counter[str]] = {}
     for plantation, months in scenes.items():
         for scene in (s for group in months.values() for s in group):
             groups.setdefault((scene.collection, scene.tile), {})[scene.id] = scene
             users.setdefault((scene.collection, scene.tile), Counter())[plantation] += 1
-    for (collection, tile), group in sorted(groups.items()):
-        ordered = sorted(group.values(), key=lambda s: (s.acquired, s.id))
-        # the newest scene stands for its tile: every header would be a request
-        headers, problems = _headers(ordered[-1], reader)
-        found += problems
+    tiles = [sorted(group.values(), key=lambda s: (s.acquired, s.id)) for _, group in sorted(groups.items())]
+    looked = open_headers(tiles, reader)
+    for (collection, tile), ordered, opened in zip(sorted(groups), tiles, looked, strict=True):
         held = Counter(s.acquired.strftime("%Y-%m") for s in ordered)
         whole = month_range(Month.parse(min(held)), Month.parse(max(held)))
         lines.append(
@@ -86,10 +73,11 @@ def imagery_lines(scenes: ByPlantation, reader: HeaderReader) -> tuple[list[Imag
                 last=ordered[-1].acquired.date().isoformat(),
                 monthly=_span([held[str(m)] for m in whole]),
                 offsets=_offsets(ordered),
-                headers=headers,
+                headers=shown(ordered[-1], opened),
+                opened=looked_at(ordered, opened),
             )
         )
-    return lines, found
+    return lines, faults(tiles, looked)
 
 
 def coverage(scenes: ByPlantation, register: pd.DataFrame) -> list[Finding]:
@@ -148,55 +136,6 @@ def missing_assets(scenes: ByPlantation) -> list[Finding]:
         return []
     told = f"{counted(len(lost), 'asset')} whose file is not there"
     return [Finding("warning", KEY, "assets", some(lost), told, "Fetch the files again, or mend the hrefs.")]
-
-
-def _headers(scene: Scene, reader: HeaderReader) -> tuple[str, list[Finding]]:
-    told, found, crs = [], list[Finding](), ""
-    for band in (b for b in _BANDS if b in scene.assets):
-        asset = scene.assets[band]
-        try:
-            header = reader.header(asset)
-        except ReadError as error:
-            message = str(error).removeprefix(f"{file_name(asset.href)}: ")
-            remedy = "Check the file or the network; a run goes on without the scene."
-            found.append(Finding("warning", KEY, f"{scene.id} {band}", message, "an asset cannot be opened", remedy))
-            told.append(f"{band} unreachable")
-            continue
-        crs = header.grid.crs
-        nodata = "no nodata" if header.nodata is None else f"nodata {header.nodata:g}"
-        reduced = f"overviews {'/'.join(map(str, header.overviews))}" if header.overviews else "no overviews"
-        told.append(
-            f"{band} {header.driver} {header.grid.pixel_size:g} m {header.dtype} {nodata} {reduced} "
-            f"blocks {header.block[0]}x{header.block[1]}"
-        )
-        found += _header_faults(scene, band, asset, header)
-    return "; ".join([crs, *told] if crs else told), found
-
-
-def _header_faults(scene: Scene, band: str, asset: Asset, header: RasterHeader) -> list[Finding]:
-    found = []
-    key = f"{scene.id} {band}"
-    zone = _zone(scene.tile)
-    if zone and header.grid.crs != zone:
-        told = f"the file's CRS is not that of its tile {scene.tile}, {zone}"
-        found.append(Finding("warning", KEY, key, header.grid.crs, told, "Check that href and item belong together."))
-    expected = _DTYPES.get(band, "uint16")
-    if header.dtype != expected and not (band != "SCL" and header.dtype == "int16"):
-        told = f"the file's pixels are no {expected}"
-        remedy = "Give the provider's digital numbers, not reflectances or a picture."
-        found.append(Finding("warning", KEY, key, header.dtype, told, remedy))
-    if header.nodata is not None and asset.nodata is not None and header.nodata != asset.nodata:
-        told = f"the file's nodata is not the {asset.nodata:g} that the item states"
-        remedy = "Mend the item; the item's value is used."
-        found.append(Finding("warning", KEY, key, f"{header.nodata:g}", told, remedy))
-    return found
-
-
-def _zone(tile: str) -> str:
-    """CRS of an MGRS tile; empty for any other grid code."""
-    if len(tile) != 5 or not tile[:2].isdigit() or not tile[2:].isalpha():
-        return ""
-    return f"EPSG:{(32600 if tile[2].upper() >= 'N' else 32700) + int(tile[:2])}"
 
 
 def _offsets(scenes: Sequence[Scene]) -> str:
