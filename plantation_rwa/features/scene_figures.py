@@ -9,7 +9,8 @@ import numpy as np
 
 from plantation_rwa.features.engine.bits import FIGURES
 from plantation_rwa.features.engine.gathered import key_of
-from plantation_rwa.features.engine.month import Look, scene_numbers
+from plantation_rwa.features.engine.month import Look
+from plantation_rwa.features.engine.scene_pixels import scene_numbers
 from plantation_rwa.features.observations import SceneLike
 from plantation_rwa.features.scene_checks import NO_FIGURES, Figures, Rules, SceneRecord
 
@@ -52,19 +53,18 @@ def scene_figures(
         made = []
         for scene in own:
             held = numbers.get(key_of(scene))
-            made.append(_figures(scene, [] if held is None else held[0].tolist(), held[1] / total if held else 0.0))
+            made.append(_figures(scene, [] if held is None else held.tolist(), total))
         found.append(made)
     return found
 
 
-def _figures(scene: SceneLike, numbers: Sequence[float], share: float) -> SceneFigures:
-    """Figures of one scene; ``share`` is what one pixel is of the covered ground."""
+def _figures(scene: SceneLike, numbers: Sequence[float], total: float) -> SceneFigures:
+    """Figures of one scene; ``total`` is the covered ground in m2."""
     covered, clear, pixels = numbers[:3] if numbers else (0.0, 0.0, 0.0)
     claimed = other = NO_FIGURES
     if pixels > 0:
-        claimed, other = (
-            Figures(*(round(v, DECIMALS) + 0.0 for v in numbers[n : n + FIGURES])) for n in (3, 3 + FIGURES)
-        )
+        rounded = [round(v, DECIMALS) + 0.0 for v in numbers[3:]]
+        claimed, other = Figures(*rounded[:FIGURES]), Figures(*rounded[FIGURES:])
     record = SceneRecord(
         scene.id,
         scene.datatake,
@@ -75,5 +75,5 @@ def _figures(scene: SceneLike, numbers: Sequence[float], share: float) -> SceneF
         other,
         "SCL" in scene.assets,
     )
-    covered_share, clear_share = (min(round(v * share, DECIMALS), 1.0) for v in (covered, clear))
+    covered_share, clear_share = (min(round(v / total, DECIMALS), 1.0) if total > 0 else 0.0 for v in (covered, clear))
     return SceneFigures(record, covered_share, clear_share)

@@ -228,11 +228,7 @@ _VALUATION_FIELDS = (
         "null without an issue price or where floors decide.",
     ),
     _float(
-        "breakeven_yield",
-        "t a-1",
-        "Tonnes of fresh fruit bunches a year at which npv_fair equals the issue price.",
-        6,
-        0.0,
+        "breakeven_yield", "t a-1", "Tonnes of fresh fruit bunches a year at which npv_fair equals the issue price.", 6, 0.0
     ),
     _float("oc_ratio", "1", "Over-collateralisation: 1 / advance rate - 1.", 7, 0.0),
     _money("es_contribution_pool", "Contribution to the pool's expected shortfall at 95 % (Euler); they sum to it."),
@@ -332,9 +328,7 @@ _VALUATION_FIELDS = (
     _float(
         "dscr_min_q05", "1", "5 % quantile of the smallest cover of the scheduled senior service by cash after fees.", 6
     ),
-    _float(
-        "prob_shortfall", "1", "Real-world share of paths on which the senior claim is not repaid in full.", 6, 0.0, 1.0
-    ),
+    _float("prob_shortfall", "1", "Real-world share of paths on which the senior claim is not repaid in full.", 6, 0.0, 1.0),
 )
 
 _QUARANTINE_FIELDS = (

@@ -132,9 +132,7 @@ class Defaults:
             self._months[key] = np.where(passed < months, passed + 1, NEVER).astype(np.int64)
         return self._months[key]
 
-    def expected_weights(
-        self, terms: Terms, paid: FloatArray, late: FloatArray, extra_hazard: float = 0.0
-    ) -> FloatArray:
+    def expected_weights(self, terms: Terms, paid: FloatArray, late: FloatArray, extra_hazard: float = 0.0) -> FloatArray:
         """Value today of one unit earned in each month, given the market's path.
 
         Parameters

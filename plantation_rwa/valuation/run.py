@@ -109,7 +109,9 @@ class Book:
             {str(k): g for k, g in self.forecasts.groupby("plantation_id", sort=True)},
         )
         sponsors, mills = by_key(self.sponsors, "sponsor_id"), by_key(self.mills, "mill_id")
-        return Valuer(model, drivers, self.assumptions, self.currency, register, sponsors, mills, self.market.rates)
+        return Valuer(
+            model, drivers, self.assumptions, self.currency, register, sponsors, mills, self.market.rates
+        )
 
 
 @dataclass(frozen=True)
@@ -246,16 +248,8 @@ def _add_to_pool(part: Part, valued: Valued, row: Row, valuer: Valuer, place: Ro
     agreed = right.first_loss if right.pool_id is not None else None
     pool.members.append(
         Member(
-            right.plantation_id,
-            right.right_id,
-            region,
-            sponsor,
-            right.payor_id or "",
-            row["npv_fair"],
-            row["nav_total_int"],
-            agreed,
-            right.reserve_months,
-            valued.pv_p,
+            right.plantation_id, right.right_id, region, sponsor, right.payor_id or "", row["npv_fair"],
+            row["nav_total_int"], agreed, right.reserve_months, valued.pv_p,
         )  # fmt: skip
     )
     pool.agreed |= set(valued.schedule.times.tolist()) if valued.earned else set()

@@ -123,7 +123,9 @@ class Valuer:
     def curve(self, currency: str) -> ZeroCurve:
         """Zero curve of a currency, known or assumed."""
         if currency not in self._curves:
-            self._curves[currency] = curve_or_assumed(self._rates, currency, self.drivers.as_of, self.assumptions)
+            self._curves[currency] = curve_or_assumed(
+                self._rates, currency, self.drivers.as_of, self.assumptions
+            )
         return self._curves[currency]
 
     def factor(self, currency: str, years: float) -> float:
@@ -153,7 +155,9 @@ class Valuer:
         paid = np.array([curve.factor(t) * math.exp(-spread * t) for t in times])
         late = np.array([curve.factor(t + lag) * math.exp(-spread * (t + lag)) for t in times])
         sponsor = "" if missing(register.get("sponsor_id")) else str(register["sponsor_id"])
-        own, mill = parties_of(sponsor, right.payor_id, self._sponsors, self._mills, f"of {right.plantation_id}", a)
+        own, mill = parties_of(
+            sponsor, right.payor_id, self._sponsors, self._mills, f"of {right.plantation_id}", a
+        )
         transit = float(a.table("credit.transit_at_sponsor")[right.collection_route])
         terms = Terms(accrual, np.array([c - first + 1 for c in due], dtype=np.int64), own, mill, transit)
         at = slice(int(accrual[0]) - 1, int(accrual[-1])) if months else slice(0, 0)
@@ -286,7 +290,9 @@ class Valuer:
                 on_time, late = self.defaults(BASE, measure).realised(s.terms)
                 valued.pv_p = _added(paid * (s.paid[:, None] * on_time + s.late[:, None] * late))
             if flows:
-                valued.flows[measure] = payments(valued.right, s.months, revenue.paths(measure)[s.at] * s.kept[:, None])
+                valued.flows[measure] = payments(
+                    valued.right, s.months, revenue.paths(measure)[s.at] * s.kept[:, None]
+                )
             if events:
                 valued.earned[measure] = paid
 

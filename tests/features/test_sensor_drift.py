@@ -37,7 +37,7 @@ def test_an_offset_from_the_start_is_no_drift_and_a_growing_one_is() -> None:
     found = flagged(thermometer(RAMP), daily=grid())
     days = drifting(found)
     assert days == list(range(days[0], DAYS))
-    assert days[0] + 10 >= 70 + 2.0 / 0.05
+    assert 70 + 2.0 / 0.05 <= days[0] + 10
     assert days[0] <= 70 + 3.0 / 0.05  # from 2 to 3 degC
     bad = found["sensor_id"].eq("s1") & found["checked"].isna()
     assert bad.sum() == 24 * len(days)

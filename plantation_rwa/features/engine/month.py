@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from plantation_rwa.features.engine.bits import CHECKED, NOWHERE
+from plantation_rwa.features.engine.bits import NOWHERE
 from plantation_rwa.features.engine.gathered import Gathered, SceneKey, key_of
 from plantation_rwa.features.engine.lanes import Lanes
 from plantation_rwa.features.engine.samples import Figures, Piece, figures_of
 from plantation_rwa.features.engine.shares import KnownGrids, Share, Shares
 from plantation_rwa.features.indices import needed_bands
 from plantation_rwa.features.observations import Reader, SceneLike, UnreadableSceneError, readable, with_offset
-from plantation_rwa.features.scene_checks import OTHER_OFFSET
 
 #: formula of each index in the kernels, and its bands in the order that the formula takes them
 FORMULAS: Mapping[str, tuple[int, tuple[str, ...]]] = {
@@ -175,48 +174,6 @@ def chunks_of(looks: Sequence[Look]) -> list[list[int]]:
     return found
 
 
-def scene_numbers(looks: Sequence[Look], dark: float) -> list[dict[SceneKey, tuple[NDArray[np.float64], float]]]:
-    """Of each look's scenes the columns of ``scene_kernels.scene_figures``, and the area of a pixel in m2."""
-    from plantation_rwa.features.engine import scene_kernels
-
-    found: list[dict[SceneKey, tuple[NDArray[np.float64], float]]] = [{} for _ in looks]
-    for gathered, users in _by_gathered(looks).items():
-        groups: dict[int, list[tuple[int, int]]] = {}
-        for n, k, member in users:
-            groups.setdefault(int(gathered.group[member]), []).append((n, k))
-        for group, members in groups.items():
-            seen = gathered.observed[group]
-            depth = max((len(o.scenes) for o in seen), default=0)
-            slot = np.full((len(seen), depth, len(CHECKED)), NOWHERE, np.int64)
-            nodata = np.full(slot.shape, np.nan, np.float32)
-            known, scale = np.zeros(slot.shape[:2], bool), np.ones(slot.shape[:2])
-            offset = np.zeros((*slot.shape[:2], 2))
-            for o, observation in enumerate(seen):
-                for k, scene in enumerate(observation.scenes):
-                    known[o, k] = "B04" in scene.assets and "B08" in scene.assets
-                    scale[o, k] = scene.scale
-                    offset[o, k] = scene.offset, OTHER_OFFSET.get(scene.offset, scene.offset)
-                    for b, band in enumerate(CHECKED):
-                        layer = gathered.rule_of(scene, band)
-                        if layer is not None:
-                            slot[o, k, b], nodata[o, k, b] = layer[0], layer[1].nodata
-            covers = [looks[n].share.coverages[k].weights for n, k in members]
-            sizes = np.array([c.size for c in covers])
-            first = gathered.segments.starts[[looks[n].pieces[k][1] for n, k in members]]
-            ranges = np.stack([first, np.cumsum(sizes) - sizes, sizes], axis=1)
-            out = np.zeros((len(members), *slot.shape[:2], scene_kernels.COLUMNS))
-            marks = np.array([gathered.row_of(o) for o in seen], np.int64)
-            scene_kernels.scene_figures(
-                ranges, np.concatenate(covers), gathered.whole, gathered.plain, slot, nodata, known, offset, scale,
-                gathered.marks, marks, dark, out,
-            )  # fmt: skip
-            for (n, _), own in zip(members, out, strict=True):
-                for o, observation in enumerate(seen):
-                    for k, scene in enumerate(observation.scenes):
-                        found[n][key_of(scene)] = own[o, k], gathered.tile.pixel_size**2
-    return found
-
-
 def statistics(looks: Sequence[Look], choices: Sequence[Choice], names: Sequence[str], bit: int) -> list[Figures]:
     """Monthly figures of looks under the offsets chosen.
 
@@ -229,7 +186,6 @@ def statistics(looks: Sequence[Look], choices: Sequence[Choice], names: Sequence
     bit
         Mark of a clear pixel, ``STRICT`` or ``LENIENT``.
     """
-
     places: dict[tuple[int, int], int] = {}
     pixels = 0
     for n, look in enumerate(looks):
@@ -238,7 +194,7 @@ def statistics(looks: Sequence[Look], choices: Sequence[Choice], names: Sequence
             pixels += cover.pixels
     values = np.full((len(names), pixels), np.nan, np.float32)
     seen = np.zeros(pixels, np.uint16)
-    for gathered, users in _by_gathered(looks).items():
+    for gathered, users in by_gathered(looks).items():
         groups: dict[tuple[int, tuple[tuple[SceneKey, float], ...]], list[tuple[int, int, int]]] = {}
         for n, k, member in users:
             own = tuple(
@@ -260,7 +216,7 @@ def statistics(looks: Sequence[Look], choices: Sequence[Choice], names: Sequence
     return figures_of(pieces, [look.share.unseen for look in looks], names)
 
 
-def _by_gathered(looks: Sequence[Look]) -> dict[Gathered, list[tuple[int, int, int]]]:
+def by_gathered(looks: Sequence[Look]) -> dict[Gathered, list[tuple[int, int, int]]]:
     """Look, piece, and number there, by what was gathered together."""
     found: dict[Gathered, list[tuple[int, int, int]]] = {}
     for n, look in enumerate(looks):

@@ -13,8 +13,8 @@ from plantation_rwa.features.engine.bits import CLASSIFIED, FIGURES, NOWHERE, ST
 from plantation_rwa.features.engine.kernels import fill
 from plantation_rwa.features.engine.selection import median
 
-#: columns of what :func:`scene_figures` writes: covered, clear and vegetation pixels, then the figures under the claimed
-#: offset and those under the other
+#: columns of what :func:`scene_figures` writes: covered, clear and vegetation pixels, then the figures under the
+#: claimed offset and those under the other
 COLUMNS = 3 + 2 * FIGURES
 
 
@@ -71,6 +71,32 @@ def _under(
 
 
 @compiled
+def vegetation(
+    numbers: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    scale: float,
+    offset: NDArray[np.float64],
+    dark: float,
+    out: NDArray[np.float64],
+) -> None:
+    """Vegetation pixels and their figures under two offsets, from the third column of :func:`scene_figures` on.
+
+    Parameters
+    ----------
+    numbers
+        Digital numbers by band and pixel, bands those of ``CHECKED``.
+    """
+    out[2] = 0.0
+    for i in range(weights.shape[0]):
+        out[2] += weights[i]
+    red, blue, swir = median(numbers[0], weights), median(numbers[2], weights), median(numbers[3], weights)
+    for c in range(2):
+        figures = out[3 + FIGURES * c : 3 + FIGURES * (c + 1)]
+        figures[1], figures[2], figures[4] = red, blue, swir
+        _under(numbers[0], numbers[1], weights, scale, offset[c], dark, figures)
+
+
+@compiled
 def scene_figures(
     ranges: NDArray[np.int64],
     weights: NDArray[np.float32],
@@ -100,7 +126,7 @@ def scene_figures(
     whole, plain
         Gathered digital numbers.
     slot
-        Slot of each observation, scene, and band (red, infrared, blue, short-wave infrared), as in :func:`kernels.composite`.
+        Slot of each observation, scene, and band (those of ``CHECKED``), as in :func:`kernels.composite`.
     nodata, known
         No data of each; and whether the scene has red and infrared at all.
     offset
@@ -148,14 +174,4 @@ def scene_figures(
                         found[0] += w[i]
                 if m == 0:
                     continue
-                for i in range(m):
-                    found[2] += own[i]
-                red, blue, swir = (
-                    median(held[0, :m], own[:m]),
-                    median(held[2, :m], own[:m]),
-                    median(held[3, :m], own[:m]),
-                )
-                for c in range(2):
-                    figures = found[3 + FIGURES * c : 3 + FIGURES * (c + 1)]
-                    figures[1], figures[2], figures[4] = red, blue, swir
-                    _under(held[0, :m], held[1, :m], own[:m], scale[o, k], offset[o, k, c], dark, figures)
+                vegetation(held[:, :m], own[:m], scale[o, k], offset[o, k], dark, found)

@@ -142,6 +142,20 @@ def test_tiles_of_two_zones_share_the_ground() -> None:
     agree(shapes, scenes, reader)
 
 
+def test_passes_that_only_a_neighbouring_tile_lists() -> None:
+    """Both tiles of a zone cover part of the estate; some datatakes are listed for one of them, some for both."""
+    rng, reader = np.random.default_rng(8), MemoryReader()
+    specs = {"A": grid(300, 300), "B": grid(300, 300, origin=(ORIGIN[0] + 2000, ORIGIN[1] + 300))}
+    feet = {"A": outline(0, 0, 3000, 3000), "B": outline(2000, -300, 5000, 2700)}
+    scenes = [
+        noisy(rng, reader, f"{t}{k}", specs[t], tile=t, datatake=f"D{k}", day=f"2024-03-{k + 1:02d}", footprint=feet[t])
+        for k, tiles in enumerate(("AB", "A", "B", "AB"))
+        for t in tiles
+    ]
+    shapes = [outline(x, 200, x + 1200, 1400) for x in (300, 1500, 2300, 3300)]
+    agree(shapes, scenes, reader)
+
+
 def test_files_of_other_extent_lattice_and_resolution() -> None:
     rng, reader = np.random.default_rng(1), MemoryReader()
     specs = [

@@ -122,7 +122,7 @@ def test_totals_weigh_what_was_seen() -> None:
     assert out.tolist() == [1.75, 1.25, 1.5]
 
 
-def test_importing_the_run_does_not_import_numba() -> None:
+def test_importing_the_engine_does_not_import_numba() -> None:
     """Start-up is a cost: the compiler is loaded at the first block."""
-    code = "import sys, plantation_rwa.run.imagery; sys.exit('numba' in sys.modules)"
+    code = "import sys, plantation_rwa.features.imagery; sys.exit('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -99,11 +99,11 @@ def test_segments_hold_every_pixel_once_in_its_cell() -> None:
         assert ((runs[:, 1] + runs[:, 2] - 1) // 512 == at[1]).all()
         places += [p + i for _, _, n, p in runs.tolist() for i in range(n)]
     assert sorted(places) == list(range(segments.pixels))
-    for k, box in enumerate(segments.box):
+    for k, edges in enumerate(segments.box):
         own = segments.runs[segments.segment == k]
         assert (own[:, :2] // 512 == segments.cells[segments.cell[k]]).all()
-        assert (own[:, 0].min(), own[:, 1].min()) == tuple(box[:2])
-        assert (own[:, 0].max() + 1, (own[:, 1] + own[:, 2]).max()) == tuple(box[2:])
+        assert (own[:, 0].min(), own[:, 1].min()) == tuple(edges[:2])
+        assert (own[:, 0].max() + 1, (own[:, 1] + own[:, 2]).max()) == tuple(edges[2:])
     assert segments.starts.tolist() == [0, found[0].pixels, found[0].pixels + found[1].pixels]
 
 
