@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures as cf
+import functools
 import multiprocessing
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,8 @@ R = TypeVar("R")
 _DASK = re.compile(r"^dask(=(?P<address>.+))?$")
 #: how long to wait for the scheduler of an existing cluster
 _ANSWER_SECONDS = 15
+#: reads in flight in one process
+LANES = 8
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,15 @@ class Runner:
             futures = client.map(function, items, pure=False, retries=2)
             for future in futures:
                 yield _outcome(future)
+
+
+@functools.cache
+def lanes() -> cf.ThreadPoolExecutor:
+    """Threads of this process that read and decode side by side, shared by all its tasks; they hold no state.
+
+    More than cores: most of the time a remote read waits.
+    """
+    return cf.ThreadPoolExecutor(LANES, "lane")
 
 
 def attempt(function: Callable[[T], R], item: T) -> Outcome[R]:

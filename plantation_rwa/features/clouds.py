@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 CLEAR_CLASSES: Mapping[str, tuple[int, ...]] = {"strict": (4, 5), "lenient": (2, 4, 5, 7)}
 #: classes that are grown: 3 cloud shadow, 8 and 9 cloud, 10 cirrus
 GROWN_CLASSES = (3, 8, 9, 10)
+#: SCL class of vegetation
+VEGETATION_CLASS = 4
 GROW_M = 60.0
 
 

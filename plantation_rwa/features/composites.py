@@ -1,167 +1,30 @@
-"""Scenes to monthly per-pixel medians: lazy, dask-backed xarray over one fused pass per block."""
+"""Scenes to monthly per-pixel medians: lazy, dask-backed xarray over the kernels of the engine."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from plantation_rwa.errors import ReadError
-from plantation_rwa.features.clouds import clear_mask, margin_pixels
-from plantation_rwa.features.indices import INDICES, index_values, needed_bands
-from plantation_rwa.features.observations import (
-    Observation,
-    Reader,
-    SceneLike,
-    UnreadableSceneError,
-    observations,
-    scene_grid,
-)
-from plantation_rwa.features.reflectance import nearest, reflectance, spread
+from plantation_rwa.features.engine.bits import CHECKED, LENIENT, STRICT
+from plantation_rwa.features.engine.gathered import Gathered, key_of
+from plantation_rwa.features.engine.lanes import OneLane
+from plantation_rwa.features.engine.layers import CELL, lattice_of
+from plantation_rwa.features.engine.month import medians
+from plantation_rwa.features.engine.segments import segments_of
+from plantation_rwa.features.engine.weights import Coverage
+from plantation_rwa.features.indices import INDICES, needed_bands
+from plantation_rwa.features.observations import Reader, SceneLike, UnreadableSceneError, scene_grid
 from plantation_rwa.grid import GridSpec, Window
 
 if TYPE_CHECKING:
     import xarray as xr
 
-#: edge of a block in pixels: what one task holds in memory
-BLOCK = 512
-
-
-def _pixels(scene: SceneLike, band: str, reader: Reader, target: GridSpec, fill: float) -> NDArray[np.generic] | None:
-    """Raw pixels of a band on a target grid, None if the band does not reach it."""
-    source = scene_grid(scene, band, reader)
-    if source.crs != target.crs:
-        raise UnreadableSceneError(scene.id, band, f"lies in {source.crs}, other bands of the scene in {target.crs}")
-    window, rows, cols = nearest(source, target)
-    if window is None:
-        return None
-    try:
-        pixels = reader.read(scene.assets[band], window)
-    except ReadError as error:
-        raise UnreadableSceneError(scene.id, band, str(error)) from None
-    return spread(pixels, rows, cols, fill)
-
-
-def read_band(scene: SceneLike, band: str, reader: Reader, grid: GridSpec) -> NDArray[np.float64] | None:
-    """Digital numbers of a band on a grid, NaN for no data; None if the band does not reach it."""
-    nodata = scene.assets[band].nodata
-    raw = _pixels(scene, band, reader, grid, 0.0 if nodata is None else nodata)
-    if raw is None:
-        return None
-    values = raw.astype(np.float64)
-    if nodata is not None:
-        values[raw == nodata] = np.nan
-    return values
-
-
-def classified_pixels(
-    scenes: Sequence[SceneLike], reader: Reader, grid: GridSpec, profile: str
-) -> tuple[NDArray[np.bool_], NDArray[np.uint8] | None]:
-    """Clear pixels and SCL classes of one observation on a grid.
-
-    A source without classification is clear everywhere and has no classes; a pixel that no scene classifies has
-    class 0 and is not clear.
-    """
-    classified = [s for s in scenes if "SCL" in s.assets]
-    shape = (grid.height, grid.width)
-    if not classified:
-        return np.ones(shape, dtype=bool), None
-    nothing = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=np.uint8)
-    native = scene_grid(classified[0], "SCL", reader)
-    if native.crs != grid.crs:
-        raise UnreadableSceneError(classified[0].id, "SCL", f"lies in {native.crs}, its bands in {grid.crs}")
-    edge = (margin_pixels(native.pixel_size) + 1) * native.pixel_size
-    xmin, ymin, xmax, ymax = grid.bounds
-    window = native.window_of((xmin - edge, ymin - edge, xmax + edge, ymax + edge))
-    if window is None:
-        return nothing
-    around = native.crop(window)
-    classes = np.zeros((around.height, around.width), dtype=np.uint8)
-    for scene in classified:
-        found = _pixels(scene, "SCL", reader, around, 0)
-        if found is not None:
-            classes = np.where(classes == 0, found, classes).astype(np.uint8)
-        if classes.all():
-            break
-    mask = clear_mask(classes, native.pixel_size, profile)
-    inner, rows, cols = nearest(around, grid)
-    if inner is None:
-        return nothing
-    inside = (slice(inner.row, inner.row + inner.height), slice(inner.col, inner.col + inner.width))
-    clear = spread(mask[inside].astype(np.uint8), rows, cols, 0) == 1
-    return np.asarray(clear), spread(classes[inside], rows, cols, 0).astype(np.uint8)
-
-
-def observe(
-    observation: Observation, reader: Reader, grid: GridSpec, names: tuple[str, ...], profile: str
-) -> NDArray[np.float64]:
-    """Indices of one observation on a grid.
-
-    Parameters
-    ----------
-    observation
-        Scenes of one datatake and tile, all in the CRS of the grid.
-    reader
-        Block reader.
-    grid
-        Window of the tile at the finest resolution; coarser bands go there by nearest neighbour.
-    names
-        Keys of ``INDICES``.
-    profile
-        SCL profile.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (len(names) + 1, height, width): each index, NaN where it is not clear or not defined; last
-        the number of clear observations (0 or 1): clear by SCL and both bands of NDVI present.
-
-    Raises
-    ------
-    UnreadableSceneError
-        Naming scene and band.
-    """
-    clear, _ = classified_pixels(observation.scenes, reader, grid, profile)
-    bands: dict[str, NDArray[np.float64]] = {}
-    for band in needed_bands(names):
-        for scene in observation.scenes:
-            if band not in scene.assets or (band in bands and not np.isnan(bands[band]).any()):
-                continue
-            asset = scene.assets[band]
-            raw = _pixels(scene, band, reader, grid, 0.0 if asset.nodata is None else asset.nodata)
-            if raw is not None:
-                values = reflectance(raw, nodata=asset.nodata, scale=scene.scale, offset=scene.offset)
-                bands[band] = np.where(np.isnan(bands[band]), values, bands[band]) if band in bands else values
-    out = np.full((len(names) + 1, grid.height, grid.width), np.nan)
-    for n, name in enumerate(names):
-        index = index_values(name, bands)
-        if index is not None:
-            out[n] = np.where(clear, index, np.nan)
-    seen = clear.copy()
-    for band in INDICES["ndvi"].bands:
-        seen &= ~np.isnan(bands[band]) if band in bands else False
-    out[-1] = seen
-    return out
-
-
-def median_over_time(stack: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Median over the first axis, NaN left out.
-
-    An even count gives the mean of the two middle values, none gives NaN. Equal to ``numpy.nanmedian``, which takes
-    ten times as long because it goes pixel by pixel.
-    """
-    ordered = np.sort(stack, axis=0)  # NaN last
-    count = (~np.isnan(stack)).sum(axis=0)
-    low = np.take_along_axis(ordered, np.maximum((count - 1) // 2, 0)[None], axis=0)[0]
-    high = np.take_along_axis(ordered, (count // 2)[None], axis=0)[0]
-    return np.asarray(np.where(count % 2 == 1, low, (low + high) / 2))
-
-
-def _reduce(stack: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Block of shape (time, index + 1, y, x) to (index + 1, y, x): medians, and the sum of the last plane."""
-    return np.concatenate([median_over_time(stack[:, :-1]), np.nansum(stack[:, -1:], axis=0)])
+#: edge of a chunk in pixels: what one task holds in memory
+BLOCK = CELL
 
 
 def monthly_composite(
@@ -172,14 +35,15 @@ def monthly_composite(
     *,
     profile: str = "strict",
 ) -> xr.Dataset:
-    """Monthly median of each index per pixel, lazily.
+    """Monthly median of each index per pixel, lazily, by the kernels that make the features.
 
     Parameters
     ----------
     scenes
         Scenes of one tile and month, in the CRS of the grid; several of one datatake count once.
     reader
-        Block reader; called when the result is computed, for windows of the grid only.
+        Block reader; asked for the grid of one file now, and for blocks that hold pixels of the grid when the result
+        is computed: the classification first, bands only where it shows something clear.
     grid
         Grid wanted.
     names
@@ -190,8 +54,9 @@ def monthly_composite(
     Returns
     -------
     xarray.Dataset
-        One variable per index and ``n_clear`` (clear observations in the bands of NDVI), dims (y, x),
-        pixel-centre coordinates, CRS written by rioxarray, dask chunks of at most 512 x 512 pixels.
+        One float32 variable per index and ``n_clear`` (clear observations in the bands of NDVI), dims (y, x),
+        pixel-centre coordinates, CRS written by rioxarray, dask chunks of at most 512 x 512 pixels that lie like the
+        file's blocks. Computing it raises UnreadableSceneError naming scene and band.
     """
     import dask.array as da
     import rioxarray  # noqa: F401  (registers the .rio accessor)
@@ -199,17 +64,14 @@ def monthly_composite(
     from dask.delayed import delayed
 
     keys = tuple(names)
-    read = delayed(observe, pure=False, traverse=False)
-    seen = observations(scenes)
+    tile, row, col = _tile(scenes, reader, grid, keys)
+    read = delayed(composite_block, pure=False, traverse=False)
     lines = []
-    for r0, r1 in _edges(grid.height):
+    for r0, r1 in pairwise(_edges(row, grid.height)):
         line = []
-        for c0, c1 in _edges(grid.width):
-            part = grid.crop(Window(r0, c0, r1 - r0, c1 - c0))
-            shape = (len(keys) + 1, r1 - r0, c1 - c0)
-            layers = [da.from_delayed(read(o, reader, part, keys, profile), shape, dtype=np.float64) for o in seen]
-            stack = da.stack(layers).rechunk({0: -1}) if layers else da.full((1, *shape), np.nan)
-            line.append(stack.map_blocks(_reduce, drop_axis=0, dtype=np.float64, chunks=tuple((s,) for s in shape)))
+        for c0, c1 in pairwise(_edges(col, grid.width)):
+            part = read(tuple(scenes), reader, tile, Window(row + r0, col + c0, r1 - r0, c1 - c0), keys, profile)
+            line.append(da.from_delayed(part, (len(keys) + 1, r1 - r0, c1 - c0), dtype=np.float32))
         lines.append(line)
     cube = da.block(lines)
     x = grid.transform.c + (np.arange(grid.width) + 0.5) * grid.pixel_size
@@ -219,12 +81,57 @@ def monthly_composite(
     return dataset
 
 
-def blocks_of(grid: GridSpec) -> Iterator[tuple[slice, slice, GridSpec]]:
-    """Blocks of a grid in the order of rows: row slice, column slice and grid of each."""
-    for r0, r1 in _edges(grid.height):
-        for c0, c1 in _edges(grid.width):
-            yield slice(r0, r1), slice(c0, c1), grid.crop(Window(r0, c0, r1 - r0, c1 - c0))
+def composite_block(
+    scenes: Sequence[SceneLike], reader: Reader, tile: GridSpec, window: Window, names: Sequence[str], profile: str
+) -> NDArray[np.float32]:
+    """Medians of each index and the count of clear observations last, shape (indices + 1, height, width).
+
+    Parameters
+    ----------
+    tile
+        Grid of the finest resolution.
+    window
+        Of the tile.
+
+    Raises
+    ------
+    UnreadableSceneError
+        Naming scene and band.
+    """
+    height, width = window.height, window.width
+    rows = np.arange(window.row, window.row + height)
+    runs = np.stack([rows, np.full(height, window.col), np.full(height, width)], axis=1).astype(np.int64)
+    segments = segments_of([Coverage(runs, np.ones(height * width, np.float32))])
+    bands = tuple(dict.fromkeys((*CHECKED[:2], *needed_bands(tuple(names)))))
+    own, lanes = [tuple(sorted(scenes, key=lambda s: (s.acquired, s.id)))], OneLane()
+    gathered = Gathered(tile, segments, own, bands, reader, lenient=profile == "lenient", lanes=lanes)
+    for failed in gathered.losses.values():
+        scene_id, (band, message) = min(failed.items())
+        raise UnreadableSceneError(scene_id, band, message)
+    values = np.full((len(names), height * width), np.nan, np.float32)
+    seen = np.zeros(height * width, np.uint16)
+    choice = {key_of(s): s.offset for s in scenes}
+    bit = LENIENT if profile == "lenient" else STRICT
+    medians(gathered, 0, choice, names, np.array([[0, 0, height * width]]), bit, values, seen)
+    return np.concatenate([values, seen[None].astype(np.float32)]).reshape(-1, height, width)
 
 
-def _edges(length: int) -> list[tuple[int, int]]:
-    return [(start, min(start + BLOCK, length)) for start in range(0, length, BLOCK)]
+def _tile(
+    scenes: Sequence[SceneLike], reader: Reader, grid: GridSpec, names: tuple[str, ...]
+) -> tuple[GridSpec, int, int]:
+    """Grid of the file whose lattice the wanted grid lies on, else that grid itself; row and column of its corner."""
+    for scene in sorted(scenes, key=lambda s: (s.acquired, s.id)):
+        for band in (b for b in needed_bands(names) if b in scene.assets):
+            own = scene_grid(scene, band, reader)
+            place = lattice_of(own, grid) if own.crs == grid.crs else None
+            if place is not None and place.shift == 0:
+                inside = place.row >= 0 and place.col >= 0
+                if inside and place.row + grid.height <= own.height and place.col + grid.width <= own.width:
+                    return own, place.row, place.col
+    return grid, 0, 0
+
+
+def _edges(first: int, length: int) -> list[int]:
+    """Edges of chunks along one axis: where the tile's blocks end."""
+    lines = range(-(-(first + 1) // BLOCK) * BLOCK - first, length, BLOCK)
+    return [0, *lines, length]

@@ -1,33 +1,26 @@
-"""Imagery features of one plantation and month: which scenes and windows to read, and what the pixels say."""
+"""Imagery features of plantations in one month: which scenes and blocks to read, and what the pixels say."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from plantation_rwa.features.composites import blocks_of, monthly_composite
+from plantation_rwa.features.engine.bits import CHECKED, LENIENT, STRICT
+from plantation_rwa.features.engine.gathered import SceneKey, key_of
+from plantation_rwa.features.engine.lanes import Lanes, OneLane
+from plantation_rwa.features.engine.month import Target, chunks_of, gather_month, statistics
+from plantation_rwa.features.engine.samples import Figures
+from plantation_rwa.features.engine.shares import KnownGrids, Shares
 from plantation_rwa.features.indices import INDICES, needed_bands
-from plantation_rwa.features.observations import (
-    KeptReader,
-    Reader,
-    SceneLike,
-    UnreadableSceneError,
-    readable,
-    versions_of,
-    with_offset,
-)
+from plantation_rwa.features.observations import Reader, SceneLike, readable, versions_of
 from plantation_rwa.features.scene_checks import Rules, SceneRecord, Verdict, judge
 from plantation_rwa.features.scene_claims import item_faults, missing_bands
 from plantation_rwa.features.scene_figures import SceneFigures, scene_figures
 from plantation_rwa.features.scene_trail import UNSEEN, idle_row, item_hash, repair_text, trail_row
-from plantation_rwa.features.tiles import Piece, pieces_of, tiles_of
-from plantation_rwa.features.zonal import weighted_mean, weighted_quantile
 from plantation_rwa.grid import area_ha, edge_buffer_m, perimeter_m
 
 #: effective pixels (sum of covered fractions) below which indices are withheld
@@ -35,6 +28,7 @@ MIN_PIXELS = 12.0
 #: valid fraction below which a month is called few_clear and the lenient classes are tried
 FEW_CLEAR = 0.3
 _NAMES = tuple(INDICES)
+_BANDS = tuple(dict.fromkeys((*CHECKED, *needed_bands(_NAMES))))
 
 
 @dataclass(frozen=True)
@@ -58,29 +52,177 @@ class Checks:
 
 
 @dataclass(frozen=True)
-class _Sample:
-    """Pixels of a polygon.
+class Outline:
+    """One outline of a month.
 
-    ``values`` has one row per index and the clear count last, ``weights`` are covered areas in the finest pixel of the
-    tiles, ``unseen`` is the ground that no tile reaches, in the same unit.
+    Parameters
+    ----------
+    shape
+        (Multi)Polygon on WGS84, longitude and latitude.
+    scenes
+        Scenes of that local month that are known at the valuation date; those beside the outline are passed over.
+    edge_buffer
+        Metres taken off the edge, or ``auto``: min(20 m, 0.15 x 2 area/perimeter), geodesic.
     """
 
-    values: NDArray[np.float64]
-    coverage: NDArray[np.float64]
-    weights: NDArray[np.float64]
-    unseen: float
+    shape: BaseGeometry
+    scenes: Sequence[SceneLike]
+    edge_buffer: Literal["auto"] | float = "auto"
 
 
-@dataclass(frozen=True)
-class _Look:
-    """What one pass over the readable scenes found; ``scenes``, ``verdicts`` and (if judged here) ``figures`` match."""
+class MonthOfOutlines:
+    """The numbers under some outlines in one month, gathered; :meth:`rows` makes features of them.
 
-    scenes: tuple[SceneLike, ...]
-    touching: tuple[SceneLike, ...]
-    figures: tuple[SceneFigures, ...]
-    verdicts: tuple[Verdict, ...]
-    sample: _Sample
-    profile: str
+    Gathering needs no history: the next month's can go on while this one is judged.
+
+    Parameters
+    ----------
+    outlines
+        Those that lie near one another should go together: the blocks they share are decoded once.
+    month
+        ``YYYY-MM``, only named in errors.
+    reader
+        Block reader.
+    profile
+        ``strict``, or ``lenient``: where strict leaves less than 0.3 of the area, lenient classes are used for the
+        month.
+    shares
+        Keeps covered pixels from month to month.
+    lanes
+        Runs reads and kernels side by side.
+    """
+
+    def __init__(
+        self,
+        outlines: Sequence[Outline],
+        month: str,
+        reader: Reader,
+        *,
+        profile: str = "strict",
+        shares: Shares | None = None,
+        lanes: Lanes | None = None,
+    ) -> None:
+        if profile not in {"strict", "lenient"}:
+            raise ValueError(f"{month}: no SCL profile '{profile}'; known: strict, lenient")
+        self._lenient, self._lanes = profile == "lenient", lanes or OneLane()
+        self._near = [_near(o) for o in outlines]
+        # a plot given as a point has no pixels
+        self._sized = [n for n, o in enumerate(outlines) if o.shape.area > 0]
+        targets = [Target(outlines[n].shape, tuple(self._near[n]), _edge(outlines[n])) for n in self._sized]
+        self._known, self._claimed = KnownGrids(reader), dict[SceneKey, tuple[str, str]]()
+        looks = gather_month(
+            targets,
+            self._known,
+            names=_NAMES,
+            bands=_BANDS,
+            lenient=self._lenient,
+            shares=shares or Shares(),
+            lanes=self._lanes,
+        )
+        self._looks = dict(zip(self._sized, looks, strict=True))
+
+    def rows(self, checks: Mapping[int, Checks]) -> dict[int, dict[str, Any]]:
+        """Imagery columns of the ``features`` table by number of the outline.
+
+        First every scene's claimed offset and air are checked, see :mod:`~plantation_rwa.features.scene_checks`: the
+        offset is corrected, an observation in haze left out. Then each index per pixel and scene, the median over the
+        month per pixel, then the coverage-weighted median (:mod:`~plantation_rwa.features.engine.selection`) over the
+        outline shrunk by the edge buffer. A pixel belongs to one tile: the tile that covers most of the outline, then
+        the next for what is left. A datatake counts once however many items hold it. ``valid_fraction`` and
+        ``n_clear`` look at the bands of NDVI; ground that no tile reaches counts as not seen.
+
+        Parameters
+        ----------
+        checks
+            Rules and history of the checks, or verdicts formed elsewhere, by number of the outline.
+
+        Returns
+        -------
+        dict of dict
+            The imagery columns (NaN where unknown), ``known_at`` (latest of the scenes that touch the outline,
+            None without any), ``flags`` (sorted codes), ``problems`` (scene id, band, message of each
+            unreadable scene, and each corrected offset as band ``offset``); where the scenes were judged here also
+            ``trail`` (columns of ``features_scenes``) and ``records`` (of the readable scenes, for later months).
+        """
+        found = {n: _row(None, [], None, {"point"}, []) for n in checks if n not in self._looks}
+        wanted = [n for n in checks if n in self._looks]
+        chunks = [[wanted[k] for k in chunk] for chunk in chunks_of([self._looks[n] for n in wanted])]
+        for made in self._lanes.map(lambda chunk: self._chunk(chunk, checks), chunks):
+            found |= made
+        return found
+
+    def _chunk(self, chunk: Sequence[int], checks: Mapping[int, Checks]) -> dict[int, dict[str, Any]]:
+        looks = [self._looks[n] for n in chunk]
+        scenes = [readable(self._near[n], self._looks[n].lost) for n in chunk]
+        judged = [k for k, n in enumerate(chunk) if checks[n].verdicts is None]
+        figures: list[list[SceneFigures]] = [[] for _ in chunk]
+        if judged:
+            rules = checks[chunk[judged[0]]].rules
+            seen = scene_figures([scenes[k] for k in judged], [looks[k] for k in judged], rules)
+            for k, own in zip(judged, seen, strict=True):
+                figures[k] = own
+        verdicts = [_verdicts(s, f, checks[n]) for n, s, f in zip(chunk, scenes, figures, strict=True)]
+        choices = [
+            {key_of(s): v.offset for s, v in zip(own, of, strict=True) if v.used}
+            for own, of in zip(scenes, verdicts, strict=True)
+        ]
+        samples = statistics(looks, choices, _NAMES, STRICT)
+        lenient = (
+            [k for k, look in enumerate(looks) if look.share.used and samples[k].valid_fraction < FEW_CLEAR]
+            if self._lenient
+            else []
+        )
+        again = statistics([looks[k] for k in lenient], [choices[k] for k in lenient], _NAMES, LENIENT)
+        for k, sample in zip(lenient, again, strict=True):
+            samples[k] = sample
+        return {
+            n: self._finished(
+                n, scenes[k], figures[k], verdicts[k], samples[k], lenient=k in lenient, judged=k in judged
+            )
+            for k, n in enumerate(chunk)
+        }
+
+    def _finished(
+        self,
+        n: int,
+        scenes: Sequence[SceneLike],
+        figures: Sequence[SceneFigures],
+        verdicts: Sequence[Verdict],
+        sample: Figures,
+        *,
+        lenient: bool,
+        judged: bool,
+    ) -> dict[str, Any]:
+        look = self._looks[n]
+        used = {s.id for s in scenes}
+        idle = [v for s in self._near[n] for v in versions_of(s) if v.id not in used]
+        touching = [s for tile in look.share.used for s in tile.scenes]
+        times = [s.known_at for s in (*touching, *idle)]
+        flags = _flags(touching, verdicts, lost=bool(look.lost), lenient=lenient)
+        problems = [(scene, *why) for scene, why in look.lost.items()]
+        row = _row(sample, touching, max(times) if times else None, flags, problems)
+        row["offset_inferred"] = any(v.inferred and v.used for v in verdicts)
+        row["records"] = tuple(f.record for f in figures)
+        profile = "lenient" if lenient else "strict"
+        for scene, seen, verdict in zip(scenes, figures, verdicts, strict=False):
+            row["trail"].append(trail_row(scene, seen, verdict, profile=profile))
+            if verdict.inferred:
+                row["problems"].append((scene.id, "offset", repair_text(row["trail"][-1])))
+        if judged:
+            row["trail"] += [idle_row(s, "unreadable" if s.id in look.lost else "replaced") for s in idle]
+            for scene, line in zip((*scenes, *idle), row["trail"], strict=True):
+                line["missing_bands"], line["item_faults"] = self._claims(scene)
+                if line["outcome"] in UNSEEN:
+                    line["item_faults"] = ""
+        return row
+
+    def _claims(self, scene: SceneLike) -> tuple[str, str]:
+        """Bands that an item lacks, and what is wrong with what it says of its files; asked once per scene."""
+        key = key_of(scene)
+        if key not in self._claimed:
+            bands = needed_bands(_NAMES)
+            self._claimed[key] = missing_bands(scene, bands), item_faults(scene, bands, self._known)
+        return self._claimed[key]
 
 
 def plantation_month(
@@ -93,157 +235,42 @@ def plantation_month(
     profile: str = "strict",
     edge_buffer: Literal["auto"] | float = "auto",
 ) -> dict[str, Any]:
-    """Imagery columns of the ``features`` table for one outline and month.
+    """Imagery columns of one outline and month; see :class:`MonthOfOutlines` and :meth:`MonthOfOutlines.rows`."""
+    gathered = MonthOfOutlines([Outline(outline, scenes, edge_buffer)], month, reader, profile=profile)
+    return gathered.rows({0: checks})[0]
 
-    First every scene's claimed offset and air are checked, see :mod:`~plantation_rwa.features.scene_checks`: the
-    offset is corrected, an observation in haze left out. Then each index per pixel and scene, the median over the
-    month per pixel, then the coverage-weighted median of :func:`~plantation_rwa.features.zonal.weighted_quantile` over
-    the outline shrunk by the edge buffer. A pixel belongs to one tile: the tile that covers most of the outline, then
-    the next for what is left. A datatake counts once however many items hold it. ``valid_fraction`` and ``n_clear``
-    look at the bands of NDVI; ground that no tile reaches counts as not seen.
 
-    Parameters
-    ----------
-    outline
-        (Multi)Polygon on WGS84, longitude and latitude.
-    month
-        ``YYYY-MM``, only named in errors.
-    scenes
-        Scenes of that local month that are known at the valuation date; those beside the outline are passed
-        over.
-    reader
-        Block reader.
-    checks
-        Rules and history of the checks, or verdicts formed elsewhere.
-    profile
-        ``strict``, or ``lenient``: where strict leaves less than 0.3 of the area, lenient classes are used
-        for the month.
-    edge_buffer
-        Metres taken off the edge, or ``auto``: min(20 m, 0.15 x 2 area/perimeter), geodesic.
+def _near(outline: Outline) -> list[SceneLike]:
+    near = [s for s in outline.scenes if s.footprint is None or s.footprint.intersects(outline.shape)]
+    return sorted(near, key=lambda s: (s.acquired, s.id, s.fingerprint))
 
-    Returns
-    -------
-    dict
-        The imagery columns (NaN where unknown), ``known_at`` (latest of the scenes that touch the outline,
-        None without any), ``flags`` (sorted codes), ``problems`` (scene id, band, message of each
-        unreadable scene, and each corrected offset as band ``offset``); where the scenes were judged here also
-        ``trail`` (columns of ``features_scenes``) and ``records`` (of the readable scenes, for later months).
-    """
-    if profile not in {"strict", "lenient"}:
-        raise ValueError(f"{month}: no SCL profile '{profile}'; known: strict, lenient")
-    near = [s for s in scenes if s.footprint is None or s.footprint.intersects(outline)]
-    near.sort(key=lambda s: (s.acquired, s.id, s.fingerprint))
-    if outline.area == 0:
-        return _row(None, [], None, {"point"}, [])
-    kept = KeptReader(reader)
-    lost: dict[str, tuple[str, str, str]] = {}
-    while True:
-        try:
-            found = _look(outline, readable(near, lost), kept, checks, profile, edge_buffer)
-            break
-        except UnreadableSceneError as error:
-            lost[error.scene_id] = (error.scene_id, error.band, error.message)
-    used = {s.id for s in found.scenes}
-    idle = [v for s in near for v in versions_of(s) if v.id not in used]
-    times = [s.known_at for s in (*found.touching, *idle)]
-    row = _row(found.sample, found.touching, max(times) if times else None, _flags(found, bool(lost)), lost.values())
-    row["offset_inferred"] = any(v.inferred and v.used for v in found.verdicts)
-    row["records"] = tuple(f.record for f in found.figures)
-    for scene, seen, verdict in zip(found.scenes, found.figures, found.verdicts, strict=False):
-        row["trail"].append(trail_row(scene, seen, verdict, profile=found.profile))
-        if verdict.inferred:
-            row["problems"].append((scene.id, "offset", repair_text(row["trail"][-1])))
+
+def _verdicts(scenes: Sequence[SceneLike], figures: Sequence[SceneFigures], checks: Checks) -> list[Verdict]:
     if checks.verdicts is None:
-        row["trail"] += [idle_row(s, "unreadable" if s.id in lost else "replaced") for s in idle]
-        for scene, line in zip((*found.scenes, *idle), row["trail"], strict=True):
-            bands = needed_bands(_NAMES)
-            line["missing_bands"] = missing_bands(scene, bands)
-            line["item_faults"] = item_faults(scene, bands, kept) if line["outcome"] not in UNSEEN else ""
-    return row
+        return judge([f.record for f in figures], checks.history, checks.rules)
+    return [checks.verdicts.get(item_hash(s), Verdict(s.offset, "not_tested")) for s in scenes]
 
 
-def _flags(found: _Look, lost: bool) -> set[str]:
+def _flags(touching: Sequence[SceneLike], verdicts: Sequence[Verdict], *, lost: bool, lenient: bool) -> set[str]:
     checks = {
         "scene_unreadable": lost,
-        "scl_lenient": found.profile == "lenient",
-        "no_scl": any("SCL" not in s.assets for s in found.touching),
-        "haze_left_out": any(v.air in {"haze", "ndvi_drop"} for v in found.verdicts),
-        "offset_inferred": any(v.inferred and v.used for v in found.verdicts),
-        "offset_untested": any(v.offset_check == "no_history" and v.used for v in found.verdicts),
+        "scl_lenient": lenient,
+        "no_scl": any("SCL" not in s.assets for s in touching),
+        "haze_left_out": any(v.air in {"haze", "ndvi_drop"} for v in verdicts),
+        "offset_inferred": any(v.inferred and v.used for v in verdicts),
+        "offset_untested": any(v.offset_check == "no_history" and v.used for v in verdicts),
     }
     return {name for name, raised in checks.items() if raised}
 
 
-def _look(
-    outline: BaseGeometry,
-    scenes: Sequence[SceneLike],
-    reader: Reader,
-    checks: Checks,
-    profile: str,
-    edge_buffer: Literal["auto"] | float,
-) -> _Look:
-    """Check the scenes, then sample what is left of them."""
-    tiles = tiles_of(outline, scenes, needed_bands(_NAMES), reader)
-    pieces, unseen = pieces_of(outline, tiles, _edge(outline, edge_buffer))
-    if checks.verdicts is None:
-        figures = scene_figures(scenes, pieces, reader, checks.rules)
-        verdicts = judge([f.record for f in figures], checks.history, checks.rules)
-    else:
-        figures = []
-        verdicts = [checks.verdicts.get(item_hash(s), Verdict(s.offset, "not_tested")) for s in scenes]
-    made = {id(s): with_offset(s, v.offset) for s, v in zip(scenes, verdicts, strict=True) if v.used}
-    pieces = [
-        replace(p, tile=replace(p.tile, scenes=tuple(made[id(s)] for s in p.tile.scenes if id(s) in made)))
-        for p in pieces
-    ]
-    sample, used = _sample(pieces, unseen, reader, "strict"), "strict"
-    if profile == "lenient" and bool(tiles) and _valid_fraction(sample) < FEW_CLEAR:
-        sample, used = _sample(pieces, unseen, reader, "lenient"), "lenient"
-    touching = tuple(s for tile in tiles for s in tile.scenes)
-    return _Look(tuple(scenes), touching, tuple(figures), tuple(verdicts), sample, used)
-
-
-def _sample(pieces: Sequence[Piece], unseen_m2: float, reader: Reader, profile: str) -> _Sample:
-    """Pixels of all pieces."""
-    if not pieces:
-        return _Sample(np.empty((len(_NAMES) + 1, 0)), np.empty(0), np.empty(0), 0.0)
-    parts = [(*_gather(piece, reader, profile), piece.grid.pixel_size**2) for piece in pieces]
-    unit = min(area for *_, area in parts)
-    return _Sample(
-        np.concatenate([v for v, *_ in parts], axis=1),
-        np.concatenate([c for _, c, _ in parts]),
-        np.concatenate([c * (area / unit) for _, c, area in parts]),
-        unseen_m2 / unit,
-    )
-
-
-def _gather(piece: Piece, reader: Reader, profile: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Composite values and covered fractions of the covered pixels, block by block to bound the memory."""
-    lazy = monthly_composite(piece.tile.scenes, reader, piece.grid, _NAMES, profile=profile)
-    values, weights = [], []
-    for rows, cols, _ in blocks_of(piece.grid):
-        part = piece.fractions[rows, cols]
-        inside = part > 0
-        if inside.any():
-            block = lazy.isel(y=rows, x=cols).compute(scheduler="synchronous")
-            values.append(np.stack([block[name].to_numpy()[inside] for name in (*_NAMES, "n_clear")]))
-            weights.append(part[inside])
-    return np.concatenate(values, axis=1), np.concatenate(weights)
-
-
-def _edge(outline: BaseGeometry, edge_buffer: Literal["auto"] | float) -> float:
-    if edge_buffer == "auto":
-        return edge_buffer_m(area_ha(outline) * 1e4, perimeter_m(outline))
-    return float(edge_buffer)
-
-
-def _valid_fraction(sample: _Sample) -> float:
-    total = float(sample.weights.sum()) + sample.unseen
-    return float(sample.weights[sample.values[-1] > 0].sum()) / total if total > 0 else float("nan")
+def _edge(outline: Outline) -> float:
+    if outline.edge_buffer == "auto":
+        return edge_buffer_m(area_ha(outline.shape) * 1e4, perimeter_m(outline.shape))
+    return float(outline.edge_buffer)
 
 
 def _row(
-    sample: _Sample | None,
+    sample: Figures | None,
     touching: Sequence[SceneLike],
     known_at: pd.Timestamp | None,
     flags: set[str],
@@ -260,27 +287,24 @@ def _row(
     return {**row, "flags": sorted(flags), "problems": sorted(problems), "trail": [], "records": ()}
 
 
-def _fill(row: dict[str, Any], sample: _Sample) -> set[str]:
+def _fill(row: dict[str, Any], sample: Figures) -> set[str]:
     """Statistics of a sample into a row; returns the flags they raise."""
-    fraction, total = _valid_fraction(sample), float(sample.weights.sum()) + sample.unseen
-    row["valid_fraction"] = min(fraction, 1.0)
-    row["n_clear"] = float((sample.weights * sample.values[-1]).sum()) / total if total > 0 else float("nan")
-    for n, name in enumerate(_NAMES):
-        values = sample.values[n]
-        if sample.coverage[np.isfinite(values)].sum() < MIN_PIXELS:
+    row["valid_fraction"] = min(sample.valid_fraction, 1.0)
+    row["n_clear"] = sample.n_clear
+    for name in _NAMES:
+        if sample.effective[name] < MIN_PIXELS:
             continue
-        row[name] = weighted_quantile(values, sample.weights, 0.5)
+        row[name] = sample.median[name]
         if f"{name}_mean" in row:
-            row[f"{name}_mean"] = weighted_mean(values, sample.weights)
+            row[f"{name}_mean"] = sample.mean[name]
         if name == "ndvi":
-            row["ndvi_p10"] = weighted_quantile(values, sample.weights, 0.1)
-            row["ndvi_p90"] = weighted_quantile(values, sample.weights, 0.9)
+            row["ndvi_p10"], row["ndvi_p90"] = sample.p10, sample.p90
     flags = set()
-    clear = row["effective_pixels"] = float(sample.coverage[sample.values[-1] > 0].sum())
-    if fraction == 0:
+    clear = row["effective_pixels"] = sample.clear_pixels
+    if sample.valid_fraction == 0:
         flags.add("no_clear")
-    elif fraction < FEW_CLEAR:
+    elif sample.valid_fraction < FEW_CLEAR:
         flags.add("few_clear")
-    if sample.coverage.sum() < MIN_PIXELS or 0 < clear < MIN_PIXELS:
+    if sample.pixels < MIN_PIXELS or 0 < clear < MIN_PIXELS:
         flags.add("few_pixels")
     return flags

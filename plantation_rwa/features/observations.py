@@ -60,38 +60,6 @@ class Reader(Protocol):
         ...
 
 
-#: raw pixels that one plantation-month keeps: three bands and a mask of ten passes over 1,000 ha
-KEPT_BYTES = 100_000_000
-
-
-class KeptReader:
-    """A reader that remembers windows, so that looking at a month twice reads it once.
-
-    Beyond the limit windows are read again: the limit changes no value.
-    """
-
-    def __init__(self, reader: Reader, limit: int = KEPT_BYTES) -> None:
-        self._reader, self._left = reader, limit
-        self._grids: dict[Any, GridSpec] = {}
-        self._kept: dict[tuple[Any, Window], NDArray[np.generic]] = {}
-
-    def grid(self, asset: Any) -> GridSpec:
-        """Grid of an asset."""
-        if asset not in self._grids:
-            self._grids[asset] = self._reader.grid(asset)
-        return self._grids[asset]
-
-    def read(self, asset: Any, window: Window) -> NDArray[np.generic]:
-        """Raw pixels of a window; callers must not write into them."""
-        found = self._kept.get((asset, window))
-        if found is None:
-            found = self._reader.read(asset, window)
-            if found.nbytes <= self._left:
-                self._kept[(asset, window)] = found
-                self._left -= found.nbytes
-        return found
-
-
 class UnreadableSceneError(ReadError):
     """One band of one scene cannot be read."""
 

@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from plantation_rwa.features.composites import blocks_of, classified_pixels, read_band
-from plantation_rwa.features.indices import index_values
-from plantation_rwa.features.observations import Reader, SceneLike, observations
-from plantation_rwa.features.scene_checks import NO_FIGURES, OTHER_OFFSET, Figures, Rules, SceneRecord
-from plantation_rwa.features.tiles import Piece
-from plantation_rwa.features.zonal import weighted_quantile
-from plantation_rwa.grid import GridSpec
+from plantation_rwa.features.engine.bits import FIGURES
+from plantation_rwa.features.engine.gathered import key_of
+from plantation_rwa.features.engine.month import Look
+from plantation_rwa.features.engine.scene_pixels import scene_numbers
+from plantation_rwa.features.observations import SceneLike
+from plantation_rwa.features.scene_checks import NO_FIGURES, Figures, Rules, SceneRecord
 
-#: SCL class of vegetation
-VEGETATION = 4
 #: decimals of published figures: a later month reads what was published
 DECIMALS = 7
-_BANDS = ("B04", "B08", "B02", "B12")
-
-
-@dataclass
-class _Pixels:
-    """What one scene supplies: digital numbers of the bands and covered fractions, block by block."""
-
-    numbers: list[NDArray[np.float64]] = field(default_factory=list)
-    weights: list[NDArray[np.float64]] = field(default_factory=list)
-    covered: float = 0.0
-    clear: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -43,101 +28,52 @@ class SceneFigures:
 
 
 def scene_figures(
-    scenes: Sequence[SceneLike], pieces: Sequence[Piece], reader: Reader, rules: Rules
-) -> list[SceneFigures]:
-    """Figures of every scene, in the order of ``scenes``.
+    scenes: Sequence[Sequence[SceneLike]], looks: Sequence[Look], rules: Rules
+) -> list[list[SceneFigures]]:
+    """Figures of every scene of each look, in the order of ``scenes``.
 
     Pixels are those of SCL class vegetation that are clear by the strict profile. A pixel belongs to the first scene
-    of its datatake that has data there, as in the composite, so that twins of one acquisition are not counted twice.
+    of its datatake that has data there, as in the composite, so that twins of one acquisition are not counted twice. A
+    scene covers what it shows clearly and what it classifies as anything else: where it shows nothing clearly its
+    bands are not read.
 
     Parameters
     ----------
     scenes
-        Scenes of the pieces' tiles, and others: these get empty figures.
-    pieces
-        Ground and covered fractions, see :func:`~plantation_rwa.features.tiles.pieces_of`.
-    reader
-        Block reader.
+        Scenes of each look, also such as lie on none of its tiles: these get empty figures.
+    looks
+        What was gathered.
     rules
         Only ``removed_red`` is used.
-
-    Raises
-    ------
-    UnreadableSceneError
-        Naming scene and band.
     """
-    found = {id(scene): _Pixels() for scene in scenes}
-    total = sum(float(p.fractions.sum()) * p.grid.pixel_size**2 for p in pieces)
-    for piece in pieces:
-        for rows, cols, grid in blocks_of(piece.grid):
-            fractions = piece.fractions[rows, cols]
-            if (fractions > 0).any():
-                for observation in observations(piece.tile.scenes):
-                    _collect(observation.scenes, reader, grid, fractions, found)
-    return [_figures(scene, found[id(scene)], total, rules) for scene in scenes]
+    found = []
+    for own, look, numbers in zip(scenes, looks, scene_numbers(looks, rules.removed_red), strict=True):
+        tiles = zip(look.share.tiles, look.share.coverages, strict=True)
+        total = sum(float(c.weights.sum(dtype=np.float64)) * t.grid.pixel_size**2 for t, c in tiles)
+        made = []
+        for scene in own:
+            held = numbers.get(key_of(scene))
+            made.append(_figures(scene, [] if held is None else held.tolist(), total))
+        found.append(made)
+    return found
 
 
-def _collect(
-    scenes: tuple[SceneLike, ...],
-    reader: Reader,
-    grid: GridSpec,
-    fractions: NDArray[np.float64],
-    found: dict[int, _Pixels],
-) -> None:
-    """Add what each scene of one observation supplies of a block."""
-    clear, classes = classified_pixels(scenes, reader, grid, "strict")
-    free = fractions > 0
-    for scene in scenes:
-        bands = {b: read_band(scene, b, reader, grid) for b in _BANDS if b in scene.assets}
-        red, infrared = bands.get("B04"), bands.get("B08")
-        if red is None or infrared is None:
-            continue
-        own = free & ~np.isnan(red) & ~np.isnan(infrared)
-        free &= ~own
-        pixels = found[id(scene)]
-        pixels.covered += float(fractions[own].sum()) * grid.pixel_size**2
-        pixels.clear += float(fractions[own & clear].sum()) * grid.pixel_size**2
-        if classes is not None:
-            green = own & clear & (classes == VEGETATION)
-            missing = np.full(red.shape, np.nan)
-            found_bands = (missing if (numbers := bands.get(b)) is None else numbers for b in _BANDS)
-            pixels.numbers.append(np.stack([numbers[green] for numbers in found_bands]))
-            pixels.weights.append(fractions[green])
-
-
-def _figures(scene: SceneLike, pixels: _Pixels, total: float, rules: Rules) -> SceneFigures:
-    shares = [min(round(area / total, DECIMALS), 1.0) if total > 0 else 0.0 for area in (pixels.covered, pixels.clear)]
-    weights = np.concatenate(pixels.weights) if pixels.weights else np.empty(0)
+def _figures(scene: SceneLike, numbers: Sequence[float], total: float) -> SceneFigures:
+    """Figures of one scene; ``total`` is the covered ground in m2."""
+    covered, clear, pixels = numbers[:3] if numbers else (0.0, 0.0, 0.0)
     claimed = other = NO_FIGURES
-    if weights.size:
-        numbers = np.concatenate(pixels.numbers, axis=1)
-        claimed = _under(numbers, weights, scene.scale, scene.offset, rules)
-        other = _under(numbers, weights, scene.scale, OTHER_OFFSET.get(scene.offset, scene.offset), rules)
+    if pixels > 0:
+        rounded = [round(v, DECIMALS) + 0.0 for v in numbers[3:]]
+        claimed, other = Figures(*rounded[:FIGURES]), Figures(*rounded[FIGURES:])
     record = SceneRecord(
         scene.id,
         scene.datatake,
         scene.acquired,
         scene.offset,
-        round(float(weights.sum()), DECIMALS),
+        round(pixels, DECIMALS),
         claimed,
         other,
         "SCL" in scene.assets,
     )
-    return SceneFigures(record, *shares)
-
-
-def _under(
-    numbers: NDArray[np.float64], weights: NDArray[np.float64], scale: float, offset: float, rules: Rules
-) -> Figures:
-    """Figures under one offset; impossible reflectances count, they are what gives a wrong offset away."""
-    red, infrared, blue, swir = (numbers + offset) * scale
-    ndvi = index_values("ndvi", {"B04": red, "B08": infrared})
-    assert ndvi is not None
-    found = (
-        float(weights[red < rules.removed_red].sum() / weights.sum()),
-        weighted_quantile(red, weights, 0.5),
-        weighted_quantile(blue, weights, 0.5),
-        weighted_quantile(ndvi, weights, 0.5),
-        weighted_quantile(swir, weights, 0.5),
-    )
-    return Figures(*(round(value, DECIMALS) + 0.0 for value in found))
+    covered_share, clear_share = (min(round(v / total, DECIMALS), 1.0) if total > 0 else 0.0 for v in (covered, clear))
+    return SceneFigures(record, covered_share, clear_share)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
+from plantation_rwa.features.engine.weights import SLIVER
 from plantation_rwa.grid import GridSpec
 
 
@@ -37,7 +38,7 @@ def coverage(geometry: BaseGeometry, grid: GridSpec) -> NDArray[np.float64]:
     feature = JSONFeatureSource({"type": "Feature", "geometry": geometry.__geo_interface__, "properties": {}})
     result = exact_extract(raster, feature, ["cell_id", "coverage"])[0]["properties"]
     out.ravel()[np.asarray(result["cell_id"], dtype=np.intp)] = result["coverage"]
-    return out
+    return np.where(out < SLIVER, 0.0, np.where(out > 1 - SLIVER, 1.0, out))
 
 
 def weighted_mean(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:

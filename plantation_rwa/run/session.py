@@ -28,7 +28,7 @@ STAGES = ("features", "forecast", "valuation", "report")
 FIRST_YEAR = 1990
 
 _ROOMS = {
-    "features": ("sources", "features", "run/climate.py", "run/scenes.py", "run/imagery.py"),
+    "features": ("sources", "features", "run/climate.py", "run/scenes.py", "run/batches.py", "run/imagery.py"),
     "forecast": ("panel", "forecast"),
     "valuation": ("valuation",),
     "report": ("publish",),

@@ -23,6 +23,7 @@ from plantation_rwa.run import features as features_stage
 from plantation_rwa.run import forecast as forecast_stage
 from plantation_rwa.run import report as report_stage
 from plantation_rwa.run import valuation as valuation_stage
+from plantation_rwa.run.batches import Machine
 from plantation_rwa.run.climate import with_climate_per_plantation
 from plantation_rwa.run.imagery import Work, compute_imagery
 from plantation_rwa.run.inputs import known_inputs
@@ -163,8 +164,10 @@ class _Walk:
     ) -> tuple[dict[Any, dict[str, Any]], dict[tuple[str, str], set[tuple[str, ...]]]]:
         trail = [p for plan in self.feature_work.plans if plan.table == "features_scenes" for p in plan.reuse]
         rules = Rules.of(self.session.assumptions)
+        compute = self.session.config.compute
+        machine = Machine.of(compute.workers, compute.memory_limit)
         advanced = partial(self.clock.progress.advanced, "features")
-        found = compute_imagery(units, trail, rules, self.work, advanced)
+        found = compute_imagery(units, trail, rules, self.work, advanced, machine)
         problems: dict[tuple[str, str], set[tuple[str, ...]]] = {}
         for unit in units:
             error = found.errors.get((unit.key, unit.month))

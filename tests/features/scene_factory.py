@@ -44,9 +44,12 @@ class MemoryReader:
     def __init__(self) -> None:
         self.files: dict[str, tuple[GridSpec, np.ndarray[Any, Any]]] = {}
         self.broken: set[str] = set()
+        self.closed: set[str] = set()
         self.reads: list[tuple[str, Window]] = []
 
     def grid(self, asset: Asset) -> GridSpec:
+        if asset.href in self.closed:
+            raise ReadError(f"{asset.href}: cannot be read: no header")
         return self.files[asset.href][0]
 
     def read(self, asset: Asset, window: Window) -> np.ndarray[Any, Any]:

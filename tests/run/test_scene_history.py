@@ -16,8 +16,9 @@ from plantation_rwa.executor import Outcome, attempt
 from plantation_rwa.features.scene_checks import Rules
 from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.publish.manifest import load
+from plantation_rwa.run.batches import Batch
 from plantation_rwa.run.features import ASSUMPTIONS
-from plantation_rwa.run.imagery import Batch, compute_imagery, imagery_batch
+from plantation_rwa.run.imagery import compute_imagery, imagery_batch
 from plantation_rwa.run.scenes import SceneWindows, Unit, window_months
 from plantation_rwa.testing import edit_config
 from tests.conftest import run_world, tree
@@ -168,7 +169,7 @@ def test_history_of_a_batch_is_what_its_window_holds(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("plantation_rwa.run.imagery.RasterReader", lambda: reader)
     months = ["2021-01", "2021-02", "2021-03", "2021-04", "2024-04"]
     work = [u for u in units(reader, months) if len(u.key) == 1]
-    outcomes = imagery_batch(Batch(tuple(work), RULES, {}))
+    outcomes = imagery_batch(Batch(tuple(work), RULES, {}, {}))
     assert [o.value["trail"][0]["air_check"] for o in outcomes if o.value] == [
         *["not_tested"] * 3,
         "clear",

@@ -1,4 +1,4 @@
-"""Compiled inner loops of the imagery engine: cloud growth, and monthly composites over runs of pixels.
+"""Compiled inner loops of the imagery engine: gathering of covered pixels, and monthly composites.
 
 Importing this module imports numba: import it where it is used, not at the top of a module. All loops run in a fixed
 order on one thread and release the interpreter lock, so that threads scale and the result never depends on them.
@@ -6,12 +6,14 @@ order on one thread and release the interpreter lock, so that threads scale and 
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plantation_rwa.compiled import compiled
+from plantation_rwa.features.engine.bits import NOWHERE
 
 #: pixels that go through the composite together: the work space of ten scenes stays in the second-level cache
 STRIP = 512
@@ -21,112 +23,61 @@ DIFFERENCE, EVI, RATIO, NIRV, KNDVI = 0, 1, 2, 3, 4
 
 
 @compiled
-def _cross(
-    above: NDArray[np.uint8], here: NDArray[np.uint8], below: NDArray[np.uint8], out: NDArray[np.uint8], all_of: bool
-) -> None:
-    """A row under a 3 x 3 cross, all or any of its five pixels; the two ends of ``out`` are left as they are.
-
-    Slices from a fixed start let the compiler see that no index is negative: only then are the loops vectorised.
-    """
-    n = here.shape[0] - 2
-    middle, left, right, up, down, to = here[1:], here[:n], here[2:], above[1:], below[1:], out[1:]
-    if all_of:
-        for x in range(n):
-            to[x] = middle[x] & left[x] & right[x] & up[x] & down[x]
-    else:
-        for x in range(n):
-            to[x] = middle[x] | left[x] | right[x] | up[x] | down[x]
-
-
-@compiled
-def opened(cloud: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Cloud without specks: eroded, then dilated by a 3 x 3 cross; beyond the edge the border repeats."""
-    height, width = cloud.shape
-    padded = np.empty((height + 4, width + 4), np.uint8)
-    for y in range(height + 4):
-        source = min(max(y - 2, 0), height - 1)
-        padded[y, 2 : width + 2] = cloud[source]
-        padded[y, :2] = cloud[source, 0]
-        padded[y, width + 2 :] = cloud[source, width - 1]
-    eroded = np.zeros((height + 4, width + 4), np.uint8)
-    for y in range(1, height + 3):
-        _cross(padded[y - 1], padded[y], padded[y + 1], eroded[y], True)
-    out = np.empty((height, width + 4), np.uint8)
-    for y in range(height):
-        _cross(eroded[y + 1], eroded[y + 2], eroded[y + 3], out[y], False)
-    return out[:, 2 : width + 2]
-
-
-@compiled
-def clear_classes(
-    classes: NDArray[np.uint8], clear: NDArray[np.uint8], grown: NDArray[np.uint8], grow: int
-) -> NDArray[np.uint8]:
-    """Clear pixels (1) of a scene classification; :func:`plantation_rwa.features.clouds.clear_mask` defines them.
-
-    Parameters
-    ----------
-    classes
-        Class codes, shape (rows, columns).
-    clear, grown
-        Per class code, 256 entries, 1 for a clear class and for a class that grows.
-    grow
-        Radius of the disk in pixels; 0 neither opens nor grows.
-    """
-    height, width = classes.shape
-    out = np.empty((height, width), np.uint8)
-    cloud = np.empty((height, width), np.uint8)
-    clouds = False
-    for y in range(height):
-        for x in range(width):
-            out[y, x] = clear[classes[y, x]]
-            cloud[y, x] = grown[classes[y, x]]
-            clouds |= cloud[y, x] != 0
-    if grow < 1 or not clouds:
-        return out
-    padded = np.zeros((height + 2 * grow, width + 2 * grow), np.uint8)
-    padded[grow : height + grow, grow : width + grow] = opened(cloud)
-    near = np.empty(width, np.uint8)
-    for y in range(height):
-        near[:] = 0
-        for dy in range(-grow, grow + 1):
-            reach = 0
-            while (reach + 1) * (reach + 1) + dy * dy <= grow * grow:
-                reach += 1
-            row = padded[y + dy + grow]
-            for dx in range(grow - reach, grow + reach + 1):
-                shifted = row[dx : dx + width]
-                for x in range(width):
-                    near[x] |= shifted[x]
-        for x in range(width):
-            out[y, x] &= 1 - near[x]
-    return out
-
-
-@compiled
-def any_clear(
-    runs: NDArray[np.int64],
-    group: NDArray[np.int64],
-    mask: NDArray[np.uint8],
-    shift: int,
-    out: NDArray[np.uint8],
-) -> None:
-    """Mark in ``out`` the groups of runs that have a clear pixel.
+def gather(runs: NDArray[np.int64], pixels: NDArray[Any], row: int, col: int, shift: int, out: NDArray[Any]) -> None:
+    """Copy the pixels under some runs to their places.
 
     Parameters
     ----------
     runs
-        Row, column, length, shape (n, >= 3), in pixels of the finest grid.
-    group
-        Group of each run.
-    mask
-        Clear pixels on the grid that is ``2 ** shift`` times coarser.
+        Row, column, length in pixels of the finest grid, and place of the first; shape (n, 4).
+    pixels
+        Part of a layer on the grid that is ``2 ** shift`` times coarser, its corner at ``row``, ``col`` of that grid.
+    out
+        Same number type; written.
     """
     for k in range(runs.shape[0]):
-        if out[group[k]] == 0:
-            row = runs[k, 0] >> shift
-            for col in range(runs[k, 1] >> shift, ((runs[k, 1] + runs[k, 2] - 1) >> shift) + 1):
-                if mask[row, col] != 0:
-                    out[group[k]] = 1
+        y, x, n, to = (runs[k, 0] >> shift) - row, runs[k, 1], runs[k, 2], out[runs[k, 3] : runs[k, 3] + runs[k, 2]]
+        if shift == 0:
+            line = pixels[y, x - col : x - col + n]
+            for i in range(n):
+                to[i] = line[i]
+        else:
+            line, odd = pixels[y, (x >> shift) - col :], x & ((1 << shift) - 1)
+            for i in range(n):
+                to[i] = line[(i + odd) >> shift]
+
+
+@compiled
+def any_marked(
+    runs: NDArray[np.int64], segment: NDArray[np.int64], marks: NDArray[np.uint8], bit: int, out: NDArray[np.bool_]
+) -> None:
+    """Note in ``out`` the segments of runs that have a pixel with a mark; runs as in :func:`gather`."""
+    for k in range(runs.shape[0]):
+        if not out[segment[k]]:
+            for p in range(runs[k, 3], runs[k, 3] + runs[k, 2]):
+                if marks[p] & bit:
+                    out[segment[k]] = True
+                    break
+
+
+@compiled
+def any_hole(
+    runs: NDArray[np.int64],
+    segment: NDArray[np.int64],
+    marks: NDArray[np.uint8],
+    bit: int,
+    numbers: NDArray[Any],
+    nodata: float,
+    least: float,
+    out: NDArray[np.bool_],
+) -> None:
+    """Note in ``out`` the segments that have a marked pixel without data; runs as in :func:`gather`."""
+    for k in range(runs.shape[0]):
+        if not out[segment[k]]:
+            for p in range(runs[k, 3], runs[k, 3] + runs[k, 2]):
+                v = np.float64(numbers[p])
+                if marks[p] & bit and not ((v != nodata) & (v >= least)):
+                    out[segment[k]] = True
                     break
 
 
@@ -216,130 +167,135 @@ def _medians(
 
 
 @compiled
+def fill(
+    numbers: NDArray[Any],
+    marks: NDArray[np.uint8],
+    bit: int,
+    nodata: np.float32,
+    offset: np.float32,
+    least: np.float32,
+    ratio: np.float32,
+    first: bool,
+    out: NDArray[np.float32],
+) -> None:
+    """Digital numbers with the offset added, NaN where a pixel lacks the mark or data.
+
+    A scene that is not the ``first`` of its datatake fills only what the ones before left, in their scale.
+    """
+    none = np.float32(np.nan)
+    if first:
+        for i in range(out.shape[0]):
+            v = np.float32(numbers[i])
+            out[i] = v + offset if (v != nodata) & (v >= least) & (marks[i] & bit != 0) else none
+    else:
+        for i in range(out.shape[0]):
+            v = np.float32(numbers[i])
+            if out[i] != out[i] and (v != nodata) & (v >= least) & (marks[i] & bit != 0):
+                out[i] = (v + offset) * ratio
+
+
+@compiled
 def composite(
-    runs: NDArray[np.int64],
-    fine: NDArray[Any],
-    coarse: NDArray[Any],
+    ranges: NDArray[np.int64],
+    whole: NDArray[np.uint16],
+    plain: NDArray[np.float32],
     slot: NDArray[np.int64],
     rule: NDArray[np.float32],
+    ratio: NDArray[np.float32],
     scale: NDArray[np.float32],
-    mask_fine: NDArray[np.uint8],
-    mask_coarse: NDArray[np.uint8],
-    mask: NDArray[np.int64],
+    marks: NDArray[np.uint8],
+    mark: NDArray[np.int64],
+    bit: int,
     kinds: NDArray[np.int64],
     places: NDArray[np.int64],
     pairs: NDArray[np.int64],
+    sizes: NDArray[np.int64],
     out: NDArray[np.float32],
     seen: NDArray[np.uint16],
 ) -> None:
-    """Monthly median of each index, and the number of clear observations, for the pixels of some runs.
+    """Monthly median of each index, and the number of clear observations, for stretches of gathered pixels.
 
     Parameters
     ----------
-    runs
-        Row and column in the block, length, and place of the first pixel in ``out``; shape (n, 4).
-    fine, coarse
-        Digital numbers by slot on the block's grid and on the one of double pixels, shape (slots, rows, columns), same
-        number type.
+    ranges
+        First pixel, its place in ``out``, and length of each stretch; shape (n, 3).
+    whole, plain
+        Gathered digital numbers by slot, shape (slots, pixels).
     slot
-        Slot of each observation and band: n is fine, -2 - n coarse, -1 missing; shape (observations, bands). The first
-        two bands are those of NDVI.
+        Slot of each observation, scene of its datatake, and band: n is whole, -2 - n plain, -1 nowhere; shape
+        (observations, scenes, bands). The first two bands are those of NDVI.
     rule
-        Nodata (NaN: none), offset, and smallest digital number believed; shape (observations, bands, 3).
+        Nodata (NaN: none), offset, and smallest digital number believed; shape (observations, scenes, bands, 3).
+    ratio
+        Scale of each scene over that of the first of its datatake, shape (observations, scenes).
     scale
         Reflectance of one digital number, per observation.
-    mask_fine, mask_coarse, mask
-        Clear pixels in the same way; mask -1: clear everywhere.
+    marks, mark
+        Marks of the gathered pixels, and the row of each observation.
+    bit
+        Mark of a clear pixel.
     kinds, places
         Formula of each index, and its bands as columns of ``slot``, shape (indices, 3).
-    pairs
-        Comparators of the network for that many observations, see :func:`network`.
+    pairs, sizes
+        Comparators by number of observations, see :func:`networks`.
     out
         Medians, shape (indices, places), written.
     seen
         Clear observations, shape (places,), written.
     """
-    observations, bands = slot.shape
+    observations, depth, bands = slot.shape
     numbers = np.empty((bands, observations, STRIP), np.float32)
-    clear = np.empty((observations, STRIP), np.uint8)
     values = np.empty((observations, STRIP), np.float32)
+    live = np.empty(observations, np.int64)
     count, median = np.empty(STRIP, np.int64), np.empty(STRIP, np.float32)
-    pieces = np.empty((STRIP, 5), np.int64)
     none = np.float32(np.nan)
-    run = done = 0
-    while run < runs.shape[0]:
-        size = parts = 0
-        while run < runs.shape[0] and size < STRIP:
-            length = min(runs[run, 2] - done, STRIP - size)
-            pieces[parts, 0], pieces[parts, 1] = runs[run, 0], runs[run, 1] + done
-            pieces[parts, 2], pieces[parts, 3], pieces[parts, 4] = length, runs[run, 3] + done, size
-            parts, size, done = parts + 1, size + length, done + length
-            if done == runs[run, 2]:
-                run, done = run + 1, 0
-        for o in range(observations):
-            m = mask[o]
-            some = False
-            for p in range(parts):
-                y, x, n, s0 = pieces[p, 0], pieces[p, 1], pieces[p, 2], pieces[p, 4]
-                if m == -1:
-                    clear[o, s0 : s0 + n] = 1
-                    some = True
-                elif m >= 0:
-                    marks, to = mask_fine[m, y, x : x + n], clear[o, s0 : s0 + n]
-                    for i in range(n):
-                        to[i] = marks[i]
-                        some |= marks[i] != 0
-                else:
-                    marks, to, odd = mask_coarse[-2 - m, y >> 1, x >> 1 :], clear[o, s0 : s0 + n], x & 1
-                    for i in range(n):
-                        to[i] = marks[(i + odd) >> 1]
-                        some |= to[i] != 0
-            for b in range(bands):
-                k = slot[o, b]
-                line = numbers[b, o]
-                if k == -1 or not some:
-                    line[:size] = none
-                    continue
-                nodata, offset, least = rule[o, b, 0], rule[o, b, 1], rule[o, b, 2]
-                for p in range(parts):
-                    y, x, n, s0 = pieces[p, 0], pieces[p, 1], pieces[p, 2], pieces[p, 4]
-                    filled, is_clear = line[s0 : s0 + n], clear[o, s0 : s0 + n]
-                    if k >= 0:
-                        row = fine[k, y, x : x + n]
-                        for i in range(n):
-                            v = np.float32(row[i])
-                            filled[i] = v + offset if (v != nodata) & (v >= least) & (is_clear[i] != 0) else none
-                    else:
-                        row, odd = coarse[-2 - k, y >> 1, x >> 1 :], x & 1
-                        for i in range(n):
-                            v = np.float32(row[(i + odd) >> 1])
-                            filled[i] = v + offset if (v != nodata) & (v >= least) & (is_clear[i] != 0) else none
-        for s in range(size):
-            count[s] = 0
-        for o in range(observations):
-            first, second = numbers[0, o], numbers[1, o]
-            for s in range(size):
-                count[s] += 1 if first[s] == first[s] and second[s] == second[s] else 0
-        for p in range(parts):
-            n, o0, s0 = pieces[p, 2], pieces[p, 3], pieces[p, 4]
-            for i in range(n):
-                seen[o0 + i] = count[s0 + i]
-        for k in range(kinds.shape[0]):
-            a, b, c = places[k, 0], places[k, 1], places[k, 2]
+    for r in range(ranges.shape[0]):
+        for start in range(0, ranges[r, 2], STRIP):
+            size = min(STRIP, ranges[r, 2] - start)
+            source, target = ranges[r, 0] + start, ranges[r, 1] + start
+            n = 0
             for o in range(observations):
-                _formula(
-                    kinds[k],
-                    numbers[a, o, :size],
-                    numbers[b, o, :size],
-                    numbers[c, o, :size],
-                    scale[o],
-                    values[o, :size],
-                )
-            _medians(values[:, :size], pairs, count, median)
-            for p in range(parts):
-                n, o0, s0 = pieces[p, 2], pieces[p, 3], pieces[p, 4]
-                for i in range(n):
-                    out[k, o0 + i] = median[s0 + i]
+                there = 0
+                row = marks[mark[o], source : source + size]
+                for s in range(size):
+                    there |= row[s]
+                if there & bit:
+                    live[n] = o
+                    n += 1
+            for j in range(n):
+                o = live[j]
+                row = marks[mark[o], source : source + size]
+                for b in range(bands):
+                    line, first = numbers[b, j, :size], True
+                    for k in range(depth):
+                        held, limits, times = slot[o, k, b], rule[o, k, b], ratio[o, k]
+                        if held >= 0:
+                            layer = whole[held, source : source + size]
+                            fill(layer, row, bit, limits[0], limits[1], limits[2], times, first, line)
+                        elif held < NOWHERE:
+                            other = plain[-2 - held, source : source + size]
+                            fill(other, row, bit, limits[0], limits[1], limits[2], times, first, line)
+                        first = first and held == NOWHERE
+                    if first:
+                        line[:] = none
+            for s in range(size):
+                count[s] = 0
+            for j in range(n):
+                one, two = numbers[0, j], numbers[1, j]
+                for s in range(size):
+                    count[s] += 1 if one[s] == one[s] and two[s] == two[s] else 0
+            for s in range(size):
+                seen[target + s] = count[s]
+            for k in range(kinds.shape[0]):
+                a, b, c = places[k, 0], places[k, 1], places[k, 2]
+                for j in range(n):
+                    _formula(
+                        kinds[k], numbers[a, j, :size], numbers[b, j, :size], numbers[c, j, :size], scale[live[j]],
+                        values[j, :size],
+                    )  # fmt: skip
+                _medians(values[:n, :size], pairs[n, : sizes[n]], count, median)
+                for s in range(size):
+                    out[k, target + s] = median[s]
 
 
 def network(n: int) -> NDArray[np.int64]:
@@ -359,3 +315,14 @@ def network(n: int) -> NDArray[np.int64]:
             d, q, r = q - p, q >> 1, p
         p >>= 1
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+
+
+@functools.cache
+def networks(most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Networks of 0 to ``most`` rows, shape (most + 1, comparators, 2), and how many comparators each has."""
+    found = [network(n) for n in range(most + 1)]
+    sizes = np.array([len(f) for f in found], np.int64)
+    pairs = np.zeros((most + 1, int(sizes.max(initial=0)), 2), np.int64)
+    for n, f in enumerate(found):
+        pairs[n, : len(f)] = f
+    return pairs, sizes

@@ -1,8 +1,8 @@
-"""Bands and classifications of scenes as arrays on the lattice of a tile, read by whole cells of the lattice."""
+"""Files of scenes on the lattice of a tile, read by whole cells of the lattice."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +12,18 @@ from numpy.typing import NDArray
 from plantation_rwa.errors import ReadError
 from plantation_rwa.features.observations import Reader, SceneLike
 from plantation_rwa.features.reflectance import MIN_REFLECTANCE, nearest, spread
+from plantation_rwa.features.scene_checks import OTHER_OFFSET
 from plantation_rwa.grid import GridSpec, Window
 
 #: edge of a cell in pixels of its lattice: what is read or left out as a whole; the blocks of the providers' COGs are
 #: of this size or a multiple
 CELL = 512
+#: cells along the edge of what is asked for at once; blocks of up to so many cells are decoded once
+TOGETHER = 4
 #: relative shift of two grids below which they are one lattice
 _CLOSE = 1e-6
+
+Cell = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -41,105 +46,137 @@ def lattice_of(grid: GridSpec, tile: GridSpec) -> Lattice | None:
     return None
 
 
-def stretches(needed: NDArray[np.bool_]) -> Iterator[tuple[int, int, int, int]]:
-    """Rectangles (row, column, rows, columns) of cells that hold the needed ones and no other, each once."""
-    left = needed.copy()
-    for r, c in zip(*np.nonzero(needed), strict=True):
-        if left[r, c]:
-            width = int(np.argmin(np.r_[left[r, c:], False]))
-            height = 1
-            while r + height < len(left) and left[r + height, c : c + width].all():
-                height += 1
-            left[r : r + height, c : c + width] = False
-            yield int(r), int(c), height, width
+@dataclass(frozen=True)
+class Part:
+    """Pixels of a rectangle of cells; its corner in pixels of the file's lattice, counted from the tile's."""
+
+    row: int
+    col: int
+    pixels: NDArray[Any]
+    cells: tuple[Cell, ...]
 
 
-def read_cells(
-    reader: Reader,
-    asset: Any,
-    grid: GridSpec,
-    origin: tuple[int, int],
-    needed: NDArray[np.bool_],
-    out: NDArray[Any],
-) -> tuple[NDArray[Any], dict[tuple[int, int], str]]:
-    """Read needed cells of a file into an array on the same lattice.
-
-    Neighbouring cells are asked for together; where that fails they are asked for one by one, so that which cells
-    fail does not depend on which others are wanted.
+@dataclass(frozen=True)
+class OnTile:
+    """A file as it lies on a tile.
 
     Parameters
     ----------
-    grid
-        Of the file.
-    origin
-        Row and column of the file at ``out[0, 0]``; may lie outside.
-    needed
-        Cells of ``CELL`` pixels of ``out``, row by row.
-    out
-        Filled with what stands for no data; written where the file has pixels. One of another number type is
-        returned if the file's numbers do not fit.
-
-    Returns
-    -------
-    out : numpy.ndarray
-    failed : dict
-        Message by cell (row, column).
+    asset, grid
+        The file and its grid.
+    place
+        None if it shares no lattice with the tile: then it goes to the tile's own by nearest neighbour.
+    tile
+        Grid of the finest resolution.
+    fill
+        What stands for no data beyond the file.
     """
-    failed: dict[tuple[int, int], str] = {}
 
-    def read(r: int, c: int, rows: int, cols: int) -> None:
-        nonlocal out
-        top, left = max(origin[0] + r * CELL, 0), max(origin[1] + c * CELL, 0)
-        bottom = min(origin[0] + min((r + rows) * CELL, out.shape[0]), grid.height)
-        right = min(origin[1] + min((c + cols) * CELL, out.shape[1]), grid.width)
-        if bottom > top and right > left:
-            pixels = reader.read(asset, Window(top, left, bottom - top, right - left))
-            if not np.can_cast(pixels.dtype, out.dtype):
-                out = out.astype(np.float32)
-            out[top - origin[0] : bottom - origin[0], left - origin[1] : right - origin[1]] = pixels
+    asset: Any
+    grid: GridSpec
+    place: Lattice | None
+    tile: GridSpec
+    fill: float
 
-    for r, c, rows, cols in stretches(needed):
-        try:
-            read(r, c, rows, cols)
-        except ReadError as error:
-            if rows == cols == 1:
-                failed[(r, c)] = str(error)
+    @property
+    def shift(self) -> int:
+        """Pixels are ``2 ** shift`` times those of the tile."""
+        return self.place.shift if self.place else 0
+
+    @property
+    def covers(self) -> bool:
+        """Whether the file holds every pixel of the tile."""
+        if self.place is None:
+            return False
+        height, width = -(-self.tile.height >> self.shift), -(-self.tile.width >> self.shift)
+        inside = self.place.row >= 0 and self.place.col >= 0
+        return inside and self.place.row + height <= self.grid.height and self.place.col + width <= self.grid.width
+
+    @property
+    def reach(self) -> tuple[int, int, int, int]:
+        """First row and column, last row + 1 and column + 1 of the tile and the file together, in the file's pixels."""
+        height, width = -(-self.tile.height >> self.shift), -(-self.tile.width >> self.shift)
+        if self.place is None:
+            return 0, 0, height, width
+        row, col = self.place.row, self.place.col
+        return min(0, -row), min(0, -col), max(height, self.grid.height - row), max(width, self.grid.width - col)
+
+    def parts(self, reader: Reader, cells: Iterable[Cell]) -> Iterator[Part | tuple[Cell, str]]:
+        """Read cells: pixels, or the cell and the message where they cannot be read.
+
+        Neighbouring cells are asked for together; where that fails they are asked for one by one, so that which cells
+        fail does not depend on which others are wanted.
+        """
+        if self.place is None:
+            for cell in sorted(cells):
+                yield self._attempt(reader, (*cell, 1, 1))
+            return
+        for row, col, rows, cols in rectangles(cells):
+            found = self._attempt(reader, (row, col, rows, cols))
+            if isinstance(found, Part) or rows == cols == 1:
+                yield found
                 continue
-            for row in range(r, r + rows):
-                for col in range(c, c + cols):
-                    try:
-                        read(row, col, 1, 1)
-                    except ReadError as again:
-                        failed[(row, col)] = str(again)
-    return out, failed
+            for r in range(row, row + rows):
+                for c in range(col, col + cols):
+                    yield self._attempt(reader, (r, c, 1, 1))
 
-
-def read_nearest(
-    reader: Reader,
-    asset: Any,
-    grid: GridSpec,
-    block: GridSpec,
-    needed: NDArray[np.bool_],
-    out: NDArray[Any],
-    fill: float,
-) -> tuple[NDArray[Any], dict[tuple[int, int], str]]:
-    """As :func:`read_cells` for a file on any other grid of the CRS: nearest neighbour, cell by cell."""
-    failed: dict[tuple[int, int], str] = {}
-    for r, c in zip(*np.nonzero(needed), strict=True):
-        row, col = int(r) * CELL, int(c) * CELL
-        height, width = min(CELL, block.height - row), min(CELL, block.width - col)
-        window, rows, cols = nearest(grid, block.crop(Window(row, col, height, width)))
-        if window is None:
-            continue
+    def _attempt(self, reader: Reader, box: tuple[int, int, int, int]) -> Part | tuple[Cell, str]:
+        row, col, rows, cols = box
+        top, left, bottom, right = self.reach
+        r0, c0 = max(row * CELL, top), max(col * CELL, left)
+        r1, c1 = min((row + rows) * CELL, bottom), min((col + cols) * CELL, right)
+        window = Window(r0, c0, r1 - r0, c1 - c0)
         try:
-            pixels = spread(reader.read(asset, window), rows, cols, fill)
+            pixels = self._near(reader, window) if self.place is None else self._own(reader, window, self.place)
         except ReadError as error:
-            failed[(int(r), int(c))] = str(error)
-            continue
-        if not np.can_cast(pixels.dtype, out.dtype):
-            out = out.astype(np.float32)
-        out[row : row + height, col : col + width] = pixels
-    return out, failed
+            return (row, col), str(error)
+        cells = tuple((r, c) for r in range(row, row + rows) for c in range(col, col + cols))
+        return Part(window.row, window.col, pixels, cells)
+
+    def _own(self, reader: Reader, window: Window, place: Lattice) -> NDArray[Any]:
+        """Pixels of the file's own lattice, beyond the file filled."""
+        top, left = window.row + place.row, window.col + place.col
+        r0, c0 = max(top, 0), max(left, 0)
+        r1, c1 = min(top + window.height, self.grid.height), min(left + window.width, self.grid.width)
+        if r1 <= r0 or c1 <= c0:
+            return np.full((window.height, window.width), self.fill, np.min_scalar_type(self.fill))
+        pixels = reader.read(self.asset, Window(r0, c0, r1 - r0, c1 - c0))
+        if pixels.shape == (window.height, window.width):
+            return np.ascontiguousarray(pixels)
+        dtype = np.result_type(pixels.dtype, np.min_scalar_type(self.fill))
+        out = np.full((window.height, window.width), self.fill, dtype)
+        out[r0 - top : r1 - top, c0 - left : c1 - left] = pixels
+        return out
+
+    def _near(self, reader: Reader, window: Window) -> NDArray[Any]:
+        """Pixels of the tile's lattice by nearest neighbour."""
+        source, rows, cols = nearest(self.grid, self.tile.crop(window))
+        if source is None:
+            return np.full((window.height, window.width), self.fill, np.min_scalar_type(self.fill))
+        return np.ascontiguousarray(spread(reader.read(self.asset, source), rows, cols, self.fill))
+
+
+def bundles(cells: Iterable[Cell]) -> list[list[Cell]]:
+    """Cells by the square of ``TOGETHER`` cells they lie in, in order."""
+    found: dict[Cell, list[Cell]] = {}
+    for r, c in sorted(cells):
+        found.setdefault((r // TOGETHER, c // TOGETHER), []).append((r, c))
+    return [found[key] for key in sorted(found)]
+
+
+def rectangles(cells: Iterable[Cell]) -> Iterator[tuple[int, int, int, int]]:
+    """Rectangles (row, column, rows, columns) that hold these cells and no other, each once, none over a bundle."""
+    for bundle in bundles(cells):
+        left = set(bundle)
+        for r, c in bundle:
+            if (r, c) in left:
+                width = height = 1
+                while (r, c + width) in left:
+                    width += 1
+                while all((r + height, x) in left for x in range(c, c + width)):
+                    height += 1
+                left -= {(y, x) for y in range(r, r + height) for x in range(c, c + width)}
+                yield r, c, height, width
 
 
 @dataclass(frozen=True)
@@ -158,40 +195,28 @@ class Rule:
         ``whole`` numbers are compared with the smallest one that passes in the arithmetic of that function.
         """
         nodata = scene.assets[band].nodata
-        least = MIN_REFLECTANCE / scene.scale - scene.offset
-        if whole:
-            least = float(np.ceil(least))
-            least += float((least + scene.offset) * scene.scale < MIN_REFLECTANCE)
-            least -= float((least - 1 + scene.offset) * scene.scale >= MIN_REFLECTANCE)
-        return cls(float("nan") if nodata is None else nodata, scene.offset, least, scene.scale)
+        return cls(
+            float("nan") if nodata is None else float(nodata),
+            scene.offset,
+            _least(scene.scale, scene.offset, whole=whole),
+            scene.scale,
+        )
 
     @property
     def numbers(self) -> tuple[float, float, float]:
-        """No data, offset, smallest number believed: what the kernel takes."""
+        """No data, offset, smallest number believed: what the kernels take."""
         return self.nodata, self.offset, self.least
 
-    def known(self, numbers: NDArray[Any]) -> NDArray[np.bool_]:
-        """Where the numbers are data."""
-        return np.asarray((numbers != self.nodata) & (numbers >= self.least))
+    def strictest(self, *, whole: bool) -> float:
+        """Smallest number believed under this offset and under the other one that such a product can carry."""
+        other = OTHER_OFFSET.get(self.offset, self.offset)
+        return max(self.least, _least(self.scale, other, whole=whole))
 
 
-def joined(first: NDArray[Any], rule: Rule, second: NDArray[Any], other: Rule) -> tuple[NDArray[Any], Rule]:
-    """One layer of two scenes of a datatake: the second where the first has no data, in the terms of the first.
-
-    Both lie on one lattice. Where the numbers of the second cannot be said in the first's type, the result is in
-    float32 with the offset added.
-    """
-    holes = ~rule.known(first) & other.known(second)
-    if not holes.any():
-        return first, rule
-    wanted = (second[holes].astype(np.float64) + other.offset) * (other.scale / rule.scale) - rule.offset
-    if first.dtype != np.float32:
-        limits = np.iinfo(first.dtype)
-        whole = (wanted == np.round(wanted)) & (wanted >= limits.min) & (wanted <= limits.max)
-        if whole.all() and rule.known(wanted).all():
-            out = first.copy()
-            out[holes] = wanted.astype(first.dtype)
-            return out, rule
-    plain = np.where(rule.known(first), first.astype(np.float64) + rule.offset, np.nan).astype(np.float32)
-    plain[holes] = wanted + rule.offset
-    return plain, Rule(float("nan"), 0.0, float("-inf"), rule.scale)
+def _least(scale: float, offset: float, *, whole: bool) -> float:
+    least = MIN_REFLECTANCE / scale - offset
+    if whole:
+        least = float(np.ceil(least))
+        least += float((least + offset) * scale < MIN_REFLECTANCE)
+        least -= float((least - 1 + offset) * scale >= MIN_REFLECTANCE)
+    return least

@@ -3,59 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from plantation_rwa.features.engine.blocks import EDGE
-from plantation_rwa.features.engine.layers import CELL
-from plantation_rwa.features.indices import INDICES
-
-#: interpreter, imported libraries and the raster library's own cache, bytes; an engineering default
-RESIDENT = 400_000_000
-#: edge of a tile's classification in pixels of 20 m
-_CLASSES = 5490
+#: interpreter, imported libraries, the raster library's own cache, and what the lanes hold, bytes; measured, see
+#: docs/decisions/0006-imagery-engine.md
+RESIDENT = 700_000_000
+#: months read at the same time at most: enough for eight requests in flight where a month has three scenes
+AHEAD = 3
 
 
-def unit_bytes(
-    pixels: int, observations: int, names: Sequence[str] = tuple(INDICES), *, tile_edge: int = _CLASSES
-) -> int:
+@dataclass(frozen=True)
+class Size:
+    """Covered pixels of a polygon, and the layers (bands of scenes) that one month has over it."""
+
+    pixels: int
+    layers: int
+
+
+def unit_bytes(pixels: int, layers: int, ahead: int) -> int:
     """Bytes that a unit holds at its peak, beyond :data:`RESIDENT`.
 
     Parameters
     ----------
     pixels
         Covered pixels of all its polygons; one that two polygons cover counts twice.
-    observations
-        Largest number of datatakes of one tile in the month.
-    names
-        Indices.
-    tile_edge
-        Pixels of a classification along one edge of what the polygons span.
+    layers
+        Bands of scenes of its fullest month.
+    ahead
+        Months that are read while another one is finished.
     """
-    fine = {"B02", "B04", "B08"}
-    bands = {b for n in names for b in INDICES[n].bands} | {"B04", "B08"}
-    block = sum(EDGE**2 * 2 if b in fine else CELL**2 * 2 for b in bands)
-    # read and copied side by side, with the mask; bits of all masks; one classification with its mask
-    reading = observations * (2 * block + 2 * CELL**2) + observations * tile_edge**2 // 8 + 3 * tile_edge**2
-    # medians, counts, weights, runs
-    held = pixels * (4 * len(names) + 2 + 4 + 2)
-    return reading + held
+    # a digital number of 16 bits for each layer; weights, runs and their order once
+    return pixels * (2 * layers * (ahead + 1) + 16)
 
 
-def fits(pixels: Sequence[int], observations: int, limit: int, names: Sequence[str] = tuple(INDICES)) -> list[slice]:
+def fits(sizes: Sequence[Size], limit: int, parts: int = 1) -> list[tuple[slice, int]]:
     """Consecutive polygons put together as far as a limit of bytes allows, at least one each.
 
     Parameters
     ----------
-    pixels
-        Covered pixels of each polygon, in the order in which neighbours follow one another.
-    observations
-        Largest number of datatakes.
+    sizes
+        Of each polygon, in the order in which neighbours follow one another.
     limit
         Bytes of one worker, ``compute.memory_limit``.
+    parts
+        Units wanted at least, of about equal size, as long as there are polygons.
+
+    Returns
+    -------
+    list of (slice, int)
+        Polygons of each unit, and the months that may be read ahead.
     """
-    found, start, total = [], 0, 0
-    for n, own in enumerate(pixels):
-        if n > start and RESIDENT + unit_bytes(total + own, observations, names) > limit:
-            found.append(slice(start, n))
-            start, total = n, 0
-        total += own
-    return [*found, slice(start, len(pixels))] if pixels else []
+    found: list[tuple[slice, int]] = []
+    room, fair = max(limit - RESIDENT, 0), -(-sum(s.pixels for s in sizes) // max(parts, 1))
+    start, total, layers = 0, 0, 0
+    for n, size in enumerate(sizes):
+        more, most = total + size.pixels, max(layers, size.layers)
+        full = unit_bytes(more, most, 1) > room or total >= fair
+        if n > start and full:
+            found.append((slice(start, n), _ahead(total, layers, room)))
+            start, more, most = n, size.pixels, size.layers
+        total, layers = more, most
+    return [*found, (slice(start, len(sizes)), _ahead(total, layers, room))] if sizes else []
+
+
+def _ahead(pixels: int, layers: int, room: int) -> int:
+    return max((a for a in range(1, AHEAD + 1) if unit_bytes(pixels, layers, a) <= room), default=0)

@@ -6,6 +6,8 @@ the pixels on one thread.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,13 +16,13 @@ from plantation_rwa.compiled import compiled
 #: histogram bins of a quantile: eight bytes each, half of a first-level cache
 BINS = 2048
 #: values that are sorted rather than binned again
-FEW = 4096
+FEW = 96
 
 
 @compiled
 def _first_reaching(
-    values: NDArray[np.float32], weights: NDArray[np.float32], before: float, target: float, slack: float
-) -> tuple[np.float32, float]:
+    values: NDArray[Any], weights: NDArray[np.float32], before: float, target: float, slack: float
+) -> tuple[float, float]:
     """First of the few values whose cumulative weight reaches the target, and that weight; ties merged."""
     order = np.argsort(values)
     total = before
@@ -33,69 +35,65 @@ def _first_reaching(
             k += 1
         if total >= target - slack:
             break
-    return value, total
+    return np.float64(value), total
 
 
 @compiled
 def _quantile(
-    values: NDArray[np.float32],
-    weights: NDArray[np.float32],
-    low: np.float32,
-    high: np.float32,
-    total: float,
-    q: float,
-) -> np.float64:
+    values: NDArray[Any], weights: NDArray[np.float32], low: float, high: float, total: float, q: float
+) -> float:
     """Weighted quantile of finite values with positive weights by repeated histograms.
 
-    The definition is that of :func:`plantation_rwa.features.zonal.weighted_quantile`.
+    With C_k the cumulative weights of the sorted values, equal ones merged, and target T = q * C_n it is the first
+    value whose C_k exceeds T, or the mean of that value and the one before it if C_(k-1) equals T (to 1e-9 of the
+    total): the averaged inverted distribution function. With equal weights and q = 0.5 this is the ordinary median.
+    Merging ties first makes the result independent of the order of pixels, which the common weighted medians are not.
     """
     target, slack = q * total, 1e-9 * total
     before = 0.0
-    held = values
-    held_weights = weights
+    held, held_weights = values, weights
     sums = np.empty(BINS, np.float64)
     while held.shape[0] > FEW and high > low:
-        factor = np.float64(BINS) / (np.float64(high) - np.float64(low))
-        sums[:] = 0.0
+        # one value in a few a bin
+        bins = min(BINS, max(held.shape[0] // 4, 32))
+        factor = np.float64(bins) / (high - low)
+        sums[:bins] = 0.0
         for i in range(held.shape[0]):
-            b = min(int((np.float64(held[i]) - np.float64(low)) * factor), BINS - 1)
+            b = min(int((np.float64(held[i]) - low) * factor), bins - 1)
             sums[b] += np.float64(held_weights[i])
         chosen, reached = -1, before
-        for b in range(BINS):
+        for b in range(bins):
             if sums[b] > 0.0:
                 chosen = b
                 if reached + sums[b] >= target - slack:
                     break
                 reached += sums[b]
         n = 0
-        for i in range(held.shape[0]):
-            n += 1 if min(int((np.float64(held[i]) - np.float64(low)) * factor), BINS - 1) == chosen else 0
-        inside, inside_weights = np.empty(n, np.float32), np.empty(n, np.float32)
-        n = 0
+        inside, inside_weights = np.empty_like(held), np.empty_like(held_weights)
         new_low, new_high = high, low
         for i in range(held.shape[0]):
-            if min(int((np.float64(held[i]) - np.float64(low)) * factor), BINS - 1) == chosen:
+            if min(int((np.float64(held[i]) - low) * factor), bins - 1) == chosen:
                 inside[n], inside_weights[n] = held[i], held_weights[i]
-                new_low, new_high = min(new_low, held[i]), max(new_high, held[i])
+                new_low, new_high = min(new_low, np.float64(held[i])), max(new_high, np.float64(held[i]))
                 n += 1
         # the last filled bin is taken even where rounding leaves the sum short of the target
         if chosen >= 0 and reached + sums[chosen] < target - slack:
             reached -= sums[chosen]
-        before, held, held_weights, low, high = reached, inside, inside_weights, new_low, new_high
+        before, held, held_weights, low, high = reached, inside[:n], inside_weights[:n], new_low, new_high
     value, reached = _first_reaching(held, held_weights, before, target, slack)
     if abs(reached - target) <= slack:
-        after = np.float32(np.inf)
+        after = np.inf
         for i in range(values.shape[0]):
             if values[i] > value and values[i] < after:
-                after = values[i]
+                after = np.float64(values[i])
         if after < np.inf:
-            return (np.float64(value) + np.float64(after)) / 2.0
+            value = (value + after) / 2.0
     return np.float64(value)
 
 
 @compiled
 def summarise(
-    values: NDArray[np.float32], weights: NDArray[np.float32], levels: NDArray[np.float64], out: NDArray[np.float64]
+    values: NDArray[Any], weights: NDArray[np.float32], levels: NDArray[np.float64], out: NDArray[np.float64]
 ) -> None:
     """Sum of the weights, weighted mean and weighted quantiles of the finite values, in the order of the pixels.
 
@@ -110,19 +108,27 @@ def summarise(
     """
     n = 0
     total = product = 0.0
-    low, high = np.float32(np.inf), np.float32(-np.inf)
-    held, held_weights = np.empty(values.shape[0], np.float32), np.empty(values.shape[0], np.float32)
+    low, high = np.inf, -np.inf
+    held, held_weights = np.empty_like(values), np.empty_like(weights)
     for i in range(values.shape[0]):
         if np.isfinite(values[i]) and weights[i] > 0:
             held[n], held_weights[n] = values[i], weights[i]
             total += np.float64(weights[i])
             product += np.float64(weights[i]) * np.float64(values[i])
-            low, high = min(low, values[i]), max(high, values[i])
+            low, high = min(low, np.float64(values[i])), max(high, np.float64(values[i]))
             n += 1
     out[0] = total
     out[1] = product / total if n > 0 else np.nan
     for k in range(levels.shape[0]):
         out[2 + k] = _quantile(held[:n], held_weights[:n], low, high, total, levels[k]) if n > 0 else np.nan
+
+
+@compiled
+def median(values: NDArray[Any], weights: NDArray[np.float32]) -> float:
+    """Weighted median of the finite values, NaN without any."""
+    levels, out = np.full(1, 0.5), np.empty(3)
+    summarise(values, weights, levels, out)
+    return np.float64(out[2])
 
 
 @compiled

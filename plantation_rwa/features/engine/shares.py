@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
+import threading
+from collections.abc import Collection, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from plantation_rwa.errors import ReadError
+from plantation_rwa.features.engine.lanes import Lanes
+from plantation_rwa.features.engine.segments import Segments, segments_of
 from plantation_rwa.features.engine.weights import Coverage, coverages
 from plantation_rwa.features.observations import Reader, SceneLike, UnreadableSceneError
 from plantation_rwa.features.tiles import Tile, tiles_of
@@ -47,13 +50,21 @@ class KnownGrids:
         self._reader = reader
         self._grids: dict[Any, GridSpec | ReadError] = {}
 
+    def ask(self, assets: Collection[Any], lanes: Lanes) -> None:
+        """Ask for the grids of many assets side by side."""
+        todo = sorted((a for a in assets if a not in self._grids), key=repr)
+        self._grids |= zip(todo, lanes.map(self._ask, todo), strict=True)
+
+    def _ask(self, asset: Any) -> GridSpec | ReadError:
+        try:
+            return self._reader.grid(asset)
+        except ReadError as error:
+            return error
+
     def grid(self, asset: Any) -> GridSpec:
         """Grid of an asset."""
         if asset not in self._grids:
-            try:
-                self._grids[asset] = self._reader.grid(asset)
-            except ReadError as error:
-                self._grids[asset] = error
+            self._grids[asset] = self._ask(asset)
         found = self._grids[asset]
         if isinstance(found, ReadError):
             raise found
@@ -89,6 +100,16 @@ class Shares:
     """
 
     kept: MutableMapping[Key, tuple[tuple[Coverage, ...], float]] = field(default_factory=dict)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _sorted: dict[GridSpec, tuple[list[Coverage], Segments]] = field(default_factory=dict)
+
+    def segments(self, grid: GridSpec, covers: list[Coverage]) -> Segments:
+        """Covered pixels sorted by cell; those of the last month are kept, as most months have the same polygons."""
+        with self._lock:
+            held = self._sorted.get(grid)
+            if held is None or [id(c) for c in held[0]] != [id(c) for c in covers]:
+                held = self._sorted[grid] = covers, segments_of(covers)
+            return held[1]
 
     def of(
         self, targets: Sequence[Outlined], bands: Sequence[str], reader: Reader
@@ -107,7 +128,8 @@ class Shares:
                 else:
                     key = targets[n].outline.wkb, targets[n].edge_m, tuple(t.grid for t in of_one)
                     wanted[n] = of_one, key
-        self._fill(targets, wanted)
+        with self._lock:  # months that are read at the same time need the same ones
+            self._fill(targets, wanted)
         for n, (of_one, key) in wanted.items():
             covers, unseen = self.kept[key]
             pairs = [(t, c) for t, c in zip(of_one, covers, strict=True) if c.pixels]

@@ -16,6 +16,9 @@ from plantation_rwa.grid import GridSpec
 
 #: first bytes of a kept coverage; another layout gets another number
 MAGIC = b"COV1"
+#: fractions this near to none or all are rounding of coordinates: without, a polygon along pixel edges would have ties
+#: in its quantiles or not by the last bit of a coordinate
+SLIVER = 1e-6
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,8 @@ def coverages(geometries: Sequence[BaseGeometry], grid: GridSpec) -> list[Covera
 
 
 def _runs(cells: NDArray[np.int64], weights: NDArray[np.float32], width: int) -> Coverage:
-    held = weights > 0
+    weights[weights > 1 - SLIVER] = 1
+    held = weights >= SLIVER
     order = np.argsort(cells[held], kind="stable")
     cells, weights = cells[held][order], weights[held][order]
     row, col = np.divmod(cells, width)

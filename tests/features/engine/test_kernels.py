@@ -11,17 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from plantation_rwa.features.clouds import CLEAR_CLASSES, GROWN_CLASSES, clear_mask, grow_pixels
-from plantation_rwa.features.engine import kernels, selection
-from plantation_rwa.features.engine.blocks import FORMULAS
+from plantation_rwa.features.clouds import clear_mask, grow_pixels
+from plantation_rwa.features.engine import growth, kernels, selection
+from plantation_rwa.features.engine.bits import CLASSIFIED, LENIENT, STRICT, VEGETATION
+from plantation_rwa.features.engine.marks import tables
+from plantation_rwa.features.engine.month import FORMULAS
 from plantation_rwa.features.indices import INDICES, index_values
 from plantation_rwa.features.zonal import weighted_mean, weighted_quantile
-
-
-def _table(classes: tuple[int, ...]) -> np.ndarray:
-    out = np.zeros(256, np.uint8)
-    out[list(classes)] = 1
-    return out
 
 
 @settings(max_examples=60, deadline=None)
@@ -34,10 +30,12 @@ def _table(classes: tuple[int, ...]) -> np.ndarray:
     st.sampled_from([10.0, 20.0, 30.0, 60.0, 100.0]),
     st.sampled_from(["strict", "lenient"]),
 )
-def test_clear_classes_are_the_clear_mask(scl: np.ndarray, size: float, profile: str) -> None:
-    clear, grown = _table(CLEAR_CLASSES[profile]), _table(GROWN_CLASSES)
-    found = kernels.clear_classes(scl, clear, grown, grow_pixels(size))
-    np.testing.assert_array_equal(found == 1, clear_mask(scl, size, profile))
+def test_marks_are_the_clear_mask(scl: np.ndarray, size: float, profile: str) -> None:
+    found = growth.marks_of_classes(scl, *tables(), grow_pixels(size))
+    bit = STRICT if profile == "strict" else LENIENT
+    np.testing.assert_array_equal(found & bit != 0, clear_mask(scl, size, profile))
+    np.testing.assert_array_equal(found & VEGETATION != 0, scl == 4)
+    np.testing.assert_array_equal(found & CLASSIFIED != 0, scl != 0)
 
 
 @pytest.mark.parametrize("n", range(1, 21))
@@ -53,18 +51,18 @@ def test_network_sorts_every_pattern_of_zeros_and_ones(n: int) -> None:
 
 
 def _composite(numbers: np.ndarray, clear: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Composite of one row of pixels; numbers of shape (bands, observations, pixels), offset -1000, nodata 0."""
+    """Composite of a stretch of pixels; numbers of shape (bands, observations, pixels), offset -1000, nodata 0."""
     bands = ("B04", "B08", "B02", "B05", "B07", "B8A", "B11", "B12")
     count, seen_in, size = numbers.shape
-    fine = np.ascontiguousarray(numbers.reshape(count * seen_in, 1, size))
-    slot = np.arange(count * seen_in).reshape(count, seen_in).T.copy()
-    rule = np.tile(np.array([0, -1000, 500], np.float32), (seen_in, count, 1))
+    slot = np.arange(count * seen_in).reshape(count, seen_in).T[:, None, :].copy()
+    rule = np.tile(np.array([0, -1000, 500], np.float32), (seen_in, 1, count, 1))
     places = np.array([[bands.index(b) for b in (FORMULAS[n][1] * 2)[:3]] for n in names])
     out, seen = np.empty((len(names), size), np.float32), np.empty(size, np.uint16)
     kernels.composite(
-        np.array([[0, 0, size, 0]]), fine, np.empty((0, 1, 1), np.uint16), slot, rule,
-        np.full(seen_in, 1e-4, np.float32), clear[:, None, :].astype(np.uint8), np.empty((0, 1, 1), np.uint8),
-        np.arange(seen_in), np.array([FORMULAS[n][0] for n in names]), places, kernels.network(seen_in), out, seen,
+        np.array([[0, 0, size]]), numbers.reshape(count * seen_in, size), np.empty((0, size), np.float32), slot, rule,
+        np.ones((seen_in, 1), np.float32), np.full(seen_in, 1e-4, np.float32), clear.astype(np.uint8) * STRICT,
+        np.arange(seen_in), STRICT, np.array([FORMULAS[n][0] for n in names]), places, *kernels.networks(seen_in),
+        out, seen,
     )  # fmt: skip
     return out, seen
 
@@ -126,5 +124,5 @@ def test_totals_weigh_what_was_seen() -> None:
 
 def test_importing_the_engine_does_not_import_numba() -> None:
     """Start-up is a cost: the compiler is loaded at the first block."""
-    code = "import sys, plantation_rwa.features.engine.units; sys.exit('numba' in sys.modules)"
+    code = "import sys, plantation_rwa.features.imagery; sys.exit('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

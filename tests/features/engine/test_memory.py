@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from plantation_rwa.features.engine.memory import RESIDENT, fits, unit_bytes
+from plantation_rwa.features.engine.memory import AHEAD, RESIDENT, Size, fits, unit_bytes
 
 
 def test_known_answer() -> None:
-    """One observation of NDVI on 1,000 pixels and a classification of 800 x 800: counted by hand."""
-    reading = 2 * (2 * 2 * 1024 * 1024) + 2 * 512 * 512 + 80_000 + 1_920_000
-    assert unit_bytes(1000, 1, ("ndvi",), tile_edge=800) == reading + 1000 * 12
+    """A million pixels under three scenes of three bands, one month read while one is finished: 2 x 9 numbers each."""
+    assert unit_bytes(1_000_000, 9, 1) == 1_000_000 * (2 * 2 * 9 + 16)
 
 
 def test_units_fit_and_lose_no_polygon() -> None:
-    pixels = [400_000, 3_000_000, 5_000_000, 10, 20, 9_000_000]
-    limit = RESIDENT + unit_bytes(5_500_000, 5)
-    found = fits(pixels, 5, limit)
-    assert [n for s in found for n in range(len(pixels))[s]] == list(range(len(pixels)))
-    assert found == [slice(0, 2), slice(2, 5), slice(5, 6)]
-    assert fits([], 5, limit) == []
+    sizes = [Size(n, 9) for n in (400_000, 3_000_000, 5_000_000, 10, 20, 9_000_000)]
+    limit = RESIDENT + unit_bytes(5_500_000, 9, 1)
+    found = fits(sizes, limit)
+    assert [n for s, _ in found for n in range(len(sizes))[s]] == list(range(len(sizes)))
+    assert [s for s, _ in found] == [slice(0, 2), slice(2, 5), slice(5, 6)]
+    # what alone is beyond the limit is read one month after the other
+    assert [ahead for _, ahead in found] == [2, 1, 0]
+    assert fits([], limit) == []
+
+
+def test_parts_are_of_about_equal_size() -> None:
+    found = fits([Size(1000, 9)] * 10, 10**10, 3)
+    assert [s for s, _ in found] == [slice(0, 4), slice(4, 8), slice(8, 10)]
+    assert {ahead for _, ahead in found} == {AHEAD}

@@ -7,6 +7,7 @@ import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shapely import box
 
 from plantation_rwa.features.engine.segments import segments_of
 from plantation_rwa.features.engine.weights import Coverage, coverage_key, coverages, cut
@@ -87,19 +88,27 @@ def test_cut_runs_stay_in_their_cells_and_lose_nothing(runs: list[tuple[int, int
     assert [(r, c + i) for r, c, n, _ in parts.tolist() for i in range(n)] == pixels
 
 
-def test_segments_hold_every_pixel_once_in_its_block() -> None:
+def test_segments_hold_every_pixel_once_in_its_cell() -> None:
     shapes = [_shape((4000, 4000), (12_000, 4500), (6000, 13_000)), _shape((9000, 100), (11_500, 100), (11_000, 9000))]
     found = coverages(shapes, grid(1300, 1300))
-    segments = segments_of(found, 1024)
+    segments = segments_of(found)
     places: list[int] = []
-    for block in segments.blocks:
-        assert (block.runs[:, :2] >= 0).all()
-        assert (block.runs[:, 1] + block.runs[:, 2] <= 1024).all()
-        assert ((block.runs[:, :2] // 512) == block.cell[block.segment]).all()
-        places += [p + i for _, _, n, p in block.runs.tolist() for i in range(n)]
-        for k, box in enumerate(block.box):
-            own = block.runs[block.segment == k]
-            assert (own[:, 0].min(), own[:, 1].min()) == tuple(box[:2])
-            assert (own[:, 0].max() + 1, (own[:, 1] + own[:, 2]).max()) == tuple(box[2:])
-    assert sorted(places) == list(range(sum(c.pixels for c in found)))
+    for cell, at in enumerate(segments.cells):
+        runs = segments.runs_of(cell)
+        assert (runs[:, :2] // 512 == at).all()
+        assert ((runs[:, 1] + runs[:, 2] - 1) // 512 == at[1]).all()
+        places += [p + i for _, _, n, p in runs.tolist() for i in range(n)]
+    assert sorted(places) == list(range(segments.pixels))
+    for k, edges in enumerate(segments.box):
+        own = segments.runs[segments.segment == k]
+        assert (own[:, :2] // 512 == segments.cells[segments.cell[k]]).all()
+        assert (own[:, 0].min(), own[:, 1].min()) == tuple(edges[:2])
+        assert (own[:, 0].max() + 1, (own[:, 1] + own[:, 2]).max()) == tuple(edges[2:])
     assert segments.starts.tolist() == [0, found[0].pixels, found[0].pixels + found[1].pixels]
+
+
+def test_rounding_of_coordinates_makes_no_slivers() -> None:
+    """A rectangle a hundredth of a micrometre off the pixel edges covers its pixels whole and no others."""
+    x, y = 300_100.0, 199_900.0
+    found = coverages([box(x - 1e-8, y - 40 + 1e-8, x + 60 + 1e-8, y + 1e-8)], grid())[0]
+    assert found.weights.tolist() == [1.0] * 24

@@ -1,0 +1,274 @@
+"""One month of many outlines: gathered once, then figures of its scenes, then medians and statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
+
+from plantation_rwa.features.engine.bits import NOWHERE
+from plantation_rwa.features.engine.gathered import Gathered, SceneKey, key_of
+from plantation_rwa.features.engine.lanes import Lanes
+from plantation_rwa.features.engine.samples import Figures, Piece, figures_of
+from plantation_rwa.features.engine.shares import KnownGrids, Share, Shares
+from plantation_rwa.features.indices import needed_bands
+from plantation_rwa.features.observations import Reader, SceneLike, UnreadableSceneError, readable, with_offset
+
+#: formula of each index in the kernels, and its bands in the order that the formula takes them
+FORMULAS: Mapping[str, tuple[int, tuple[str, ...]]] = {
+    "ndvi": (0, ("B08", "B04")),
+    "evi": (1, ("B08", "B04", "B02")),
+    "ndmi": (0, ("B8A", "B11")),
+    "ndre": (0, ("B8A", "B05")),
+    "cire": (2, ("B07", "B05")),
+    "nirv": (3, ("B08", "B04")),
+    "kndvi": (4, ("B08", "B04")),
+    "nbr": (0, ("B8A", "B12")),
+}
+#: pixels whose medians and statistics are computed together: what one lane holds besides the gathered numbers
+CHUNK = 400_000
+#: offset by scene of those that are used
+Choice = Mapping[SceneKey, float]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One outline of a month.
+
+    Parameters
+    ----------
+    outline
+        (Multi)Polygon on WGS84.
+    scenes
+        Scenes of the month whose footprint meets the outline, under their claimed offsets.
+    edge_m
+        Metres taken off the edge.
+    """
+
+    outline: BaseGeometry
+    scenes: tuple[SceneLike, ...]
+    edge_m: float
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was gathered of a target.
+
+    Parameters
+    ----------
+    share
+        Its tiles and covered pixels.
+    pieces
+        For each tile of the share what was gathered, and the target's number there.
+    lost
+        Band and message of each scene that could not be read, by its id; these are not in the share.
+    """
+
+    share: Share
+    pieces: tuple[tuple[Gathered, int], ...]
+    lost: Mapping[str, tuple[str, str]]
+
+    @property
+    def pixels(self) -> int:
+        """Covered pixels."""
+        return sum(c.pixels for c in self.share.coverages)
+
+
+def gather_month(
+    targets: Sequence[Target],
+    known: KnownGrids,
+    *,
+    names: Sequence[str],
+    bands: Sequence[str],
+    lenient: bool,
+    shares: Shares,
+    lanes: Lanes,
+) -> list[Look]:
+    """Gather the numbers under all targets, each block decoded once.
+
+    What is gathered for a target depends on its own outline and scenes alone, whatever targets go with it. A scene
+    that a target needs and that cannot be read is left out of that target, which is then gathered anew.
+
+    Parameters
+    ----------
+    targets
+        Those that share blocks should go together: what they share is read once.
+    known
+        Block reader.
+    names
+        Keys of ``INDICES``: the finest of their bands gives the grid.
+    bands
+        Bands to gather, those of NDVI first.
+    lenient
+        Whether lenient classes may be used.
+    shares
+        Keeps covered pixels from month to month.
+    lanes
+        Runs the reads.
+    """
+    known.ask({s.assets[b] for t in targets for s in t.scenes for b in (*bands, "SCL") if b in s.assets}, lanes)
+    found: dict[int, Look] = {}
+    lost: list[dict[str, tuple[str, str]]] = [{} for _ in targets]
+    todo = list(range(len(targets)))
+    while todo:
+        usable = [_without(targets[n], lost[n]) for n in todo]
+        ready: dict[int, Share] = {}
+        again = []
+        for n, share in zip(todo, shares.of(usable, needed_bands(tuple(names)), known), strict=True):
+            if isinstance(share, UnreadableSceneError):
+                lost[n][share.scene_id] = share.band, share.message
+                again.append(n)
+            else:
+                ready[n] = share
+        pieces = _gather(ready, bands, known, lenient, shares, lanes)
+        for n, share in ready.items():
+            failed: dict[str, tuple[str, str]] = {}
+            for gathered, member in pieces[n]:
+                failed |= gathered.losses.get(member, {})
+            if failed:
+                lost[n] |= failed
+                again.append(n)
+            else:
+                found[n] = Look(share, tuple(pieces[n]), lost[n])
+        todo = sorted(again)
+    return [found[n] for n in range(len(targets))]
+
+
+def _without(target: Target, lost: Mapping[str, Any]) -> Target:
+    return replace(target, scenes=tuple(readable(target.scenes, lost))) if lost else target
+
+
+def _gather(
+    ready: Mapping[int, Share], bands: Sequence[str], reader: Reader, lenient: bool, shares: Shares, lanes: Lanes
+) -> dict[int, list[tuple[Gathered, int]]]:
+    """Pieces of each target, tile by tile."""
+    tiles: dict[tuple[str, object], list[tuple[int, int]]] = {}
+    for n, share in ready.items():
+        for k, held in enumerate(share.tiles):
+            tiles.setdefault((held.name, held.grid), []).append((n, k))
+    pieces: dict[int, dict[int, tuple[Gathered, int]]] = {n: {} for n in ready}
+    for members in tiles.values():
+        tile = ready[members[0][0]].tiles[members[0][1]]
+        segments = shares.segments(tile.grid, [ready[n].coverages[k] for n, k in members])
+        scenes = [ready[n].tiles[k].scenes for n, k in members]
+        gathered = Gathered(tile.grid, segments, scenes, bands, reader, lenient=lenient, lanes=lanes)
+        for m, (n, k) in enumerate(members):
+            pieces[n][k] = gathered, m
+    return {n: [own[k] for k in sorted(own)] for n, own in pieces.items()}
+
+
+def chunks_of(looks: Sequence[Look]) -> list[list[int]]:
+    """Numbers of looks that go together through the kernels, at least one each."""
+    found: list[list[int]] = []
+    pixels = CHUNK
+    for n, look in enumerate(looks):
+        if pixels + look.pixels > CHUNK or not found:
+            found.append([])
+            pixels = 0
+        found[-1].append(n)
+        pixels += look.pixels
+    return found
+
+
+def statistics(looks: Sequence[Look], choices: Sequence[Choice], names: Sequence[str], bit: int) -> list[Figures]:
+    """Monthly figures of looks under the offsets chosen.
+
+    Parameters
+    ----------
+    choices
+        Offset by scene of those that are used, one per look.
+    names
+        Keys of ``INDICES``.
+    bit
+        Mark of a clear pixel, ``STRICT`` or ``LENIENT``.
+    """
+    places: dict[tuple[int, int], int] = {}
+    pixels = 0
+    for n, look in enumerate(looks):
+        for k, cover in enumerate(look.share.coverages):
+            places[(n, k)] = pixels
+            pixels += cover.pixels
+    values = np.full((len(names), pixels), np.nan, np.float32)
+    seen = np.zeros(pixels, np.uint16)
+    for gathered, users in by_gathered(looks).items():
+        groups: dict[tuple[int, tuple[tuple[SceneKey, float], ...]], list[tuple[int, int, int]]] = {}
+        for n, k, member in users:
+            own = tuple(
+                (key_of(s), choices[n][key_of(s)]) for s in looks[n].share.tiles[k].scenes if key_of(s) in choices[n]
+            )
+            groups.setdefault((int(gathered.group[member]), own), []).append((n, k, member))
+        starts = gathered.segments.starts
+        for (group, choice), members in groups.items():
+            ranges = np.array([[starts[m], places[(n, k)], starts[m + 1] - starts[m]] for n, k, m in members])
+            medians(gathered, group, dict(choice), names, ranges, bit, values, seen)
+    pieces = []
+    for n, look in enumerate(looks):
+        group_pieces = []
+        for k, cover in enumerate(look.share.coverages):
+            chosen = slice(places[(n, k)], places[(n, k)] + cover.pixels)
+            area = look.share.tiles[k].grid.pixel_size ** 2
+            group_pieces.append(Piece(values[:, chosen], seen[chosen], cover.weights, area))
+        pieces.append(group_pieces)
+    return figures_of(pieces, [look.share.unseen for look in looks], names)
+
+
+def by_gathered(looks: Sequence[Look]) -> dict[Gathered, list[tuple[int, int, int]]]:
+    """Look, piece, and number there, by what was gathered together."""
+    found: dict[Gathered, list[tuple[int, int, int]]] = {}
+    for n, look in enumerate(looks):
+        for k, (gathered, member) in enumerate(look.pieces):
+            found.setdefault(gathered, []).append((n, k, member))
+    return found
+
+
+def medians(
+    gathered: Gathered,
+    group: int,
+    choice: Choice,
+    names: Sequence[str],
+    ranges: NDArray[np.int64],
+    bit: int,
+    values: NDArray[np.float32],
+    seen: NDArray[np.uint16],
+) -> None:
+    """Monthly medians of members of one group under one choice.
+
+    Parameters
+    ----------
+    ranges
+        First gathered pixel, its place in the results, and length; shape (members, 3).
+    values, seen
+        Medians by index and place, and clear observations by place; written.
+    """
+    from plantation_rwa.features.engine import kernels
+
+    observed = []
+    for observation in gathered.observed[group]:
+        used = [with_offset(s, choice[key_of(s)]) for s in observation.scenes if key_of(s) in choice]
+        if used:
+            observed.append((gathered.row_of(observation), used))
+    if not observed:
+        return
+    depth, bands = max(len(used) for _, used in observed), gathered.bands
+    slot = np.full((len(observed), depth, len(bands)), NOWHERE, np.int64)
+    rule = np.zeros((*slot.shape, 3), np.float32)
+    ratio = np.ones(slot.shape[:2], np.float32)
+    for o, (_, used) in enumerate(observed):
+        for k, scene in enumerate(used):
+            ratio[o, k] = scene.scale / used[0].scale
+            for b, band in enumerate(bands):
+                layer = gathered.rule_of(scene, band)
+                if layer is not None:
+                    slot[o, k, b], rule[o, k, b] = layer[0], layer[1].numbers
+    kinds = np.array([FORMULAS[n][0] for n in names], np.int64)
+    columns = np.array([[bands.index(b) for b in (FORMULAS[n][1] * 2)[:3]] for n in names], np.int64).reshape(-1, 3)
+    scale = np.array([used[0].scale for _, used in observed], np.float32)
+    rows = np.array([row for row, _ in observed], np.int64)
+    kernels.composite(
+        ranges, gathered.whole, gathered.plain, slot, rule, ratio, scale, gathered.marks, rows, bit,
+        kinds, columns, *kernels.networks(len(observed)), values, seen,
+    )  # fmt: skip

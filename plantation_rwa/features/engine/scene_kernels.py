@@ -1,0 +1,177 @@
+"""Compiled figures of single scenes over polygons, from gathered digital numbers.
+
+Importing this module imports numba: import it where it is used, not at the top of a module.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plantation_rwa.compiled import compiled
+from plantation_rwa.features.engine.bits import CLASSIFIED, FIGURES, NOWHERE, STRICT, SUPPLIER, VEGETATION
+from plantation_rwa.features.engine.kernels import fill
+from plantation_rwa.features.engine.selection import median
+
+#: columns of what :func:`scene_figures` writes: covered, clear and vegetation pixels, then the figures under the
+#: claimed offset and those under the other
+COLUMNS = 3 + 2 * FIGURES
+
+
+@compiled
+def _line(
+    whole: NDArray[np.uint16],
+    plain: NDArray[np.float32],
+    slot: int,
+    start: int,
+    nodata: np.float32,
+    marks: NDArray[np.uint8],
+    out: NDArray[np.float32],
+) -> None:
+    """Digital numbers of one layer, NaN for no data."""
+    least, n = np.float32(-np.inf), out.shape[0]
+    if slot >= 0:
+        fill(whole[slot, start : start + n], marks, 255, nodata, np.float32(0), least, np.float32(1), True, out)
+    elif slot < NOWHERE:
+        other = plain[-2 - slot, start : start + n]
+        fill(other, marks, 255, nodata, np.float32(0), least, np.float32(1), True, out)
+    else:
+        out[:] = np.float32(np.nan)
+
+
+@compiled
+def _under(
+    red: NDArray[np.float32],
+    infrared: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    scale: float,
+    offset: float,
+    dark: float,
+    out: NDArray[np.float64],
+) -> None:
+    """Figures under one offset.
+
+    Impossible reflectances count: they are what gives a wrong offset away. Of single bands ``out`` holds the medians of
+    the digital numbers.
+    """
+    n = red.shape[0]
+    total = below = 0.0
+    ndvi = np.empty(n, np.float64)
+    for i in range(n):
+        r, f = (np.float64(red[i]) + offset) * scale, (np.float64(infrared[i]) + offset) * scale
+        w = np.float64(weights[i])
+        total += w
+        below += w if r < dark else 0.0
+        v = (f - r) / (f + r)
+        ndvi[i] = min(max(v, -1.0), 1.0) if f + r >= 1e-6 else np.nan
+    out[0] = below / total
+    for k in (1, 2, 4):
+        out[k] = (out[k] + offset) * scale
+    out[3] = median(ndvi, weights)
+
+
+@compiled
+def vegetation(
+    numbers: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    scale: float,
+    offset: NDArray[np.float64],
+    dark: float,
+    out: NDArray[np.float64],
+) -> None:
+    """Vegetation pixels and their figures under two offsets, from the third column of :func:`scene_figures` on.
+
+    Parameters
+    ----------
+    numbers
+        Digital numbers by band and pixel, bands those of ``CHECKED``.
+    """
+    out[2] = 0.0
+    for i in range(weights.shape[0]):
+        out[2] += weights[i]
+    red, blue, swir = median(numbers[0], weights), median(numbers[2], weights), median(numbers[3], weights)
+    for c in range(2):
+        figures = out[3 + FIGURES * c : 3 + FIGURES * (c + 1)]
+        figures[1], figures[2], figures[4] = red, blue, swir
+        _under(numbers[0], numbers[1], weights, scale, offset[c], dark, figures)
+
+
+@compiled
+def scene_figures(
+    ranges: NDArray[np.int64],
+    weights: NDArray[np.float32],
+    whole: NDArray[np.uint16],
+    plain: NDArray[np.float32],
+    slot: NDArray[np.int64],
+    nodata: NDArray[np.float32],
+    known: NDArray[np.bool_],
+    offset: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    marks: NDArray[np.uint8],
+    mark: NDArray[np.int64],
+    dark: float,
+    out: NDArray[np.float64],
+) -> None:
+    """What each scene of each observation shows of some polygons, and what its vegetation says.
+
+    A clear pixel belongs to the first scene of the datatake that has red and infrared there, a cloudy one to the scene
+    that classified it.
+
+    Parameters
+    ----------
+    ranges
+        First gathered pixel of each polygon, its place in ``weights``, and the number of pixels; shape (polygons, 3).
+    weights
+        Covered fractions.
+    whole, plain
+        Gathered digital numbers.
+    slot
+        Slot of each observation, scene, and band (those of ``CHECKED``), as in :func:`kernels.composite`.
+    nodata, known
+        No data of each; and whether the scene has red and infrared at all.
+    offset
+        Claimed and other offset, shape (observations, scenes, 2).
+    scale
+        Shape (observations, scenes).
+    marks, mark
+        Marks of the gathered pixels, and the row of each observation.
+    dark
+        Red reflectance below which vegetation is impossible.
+    out
+        Shape (polygons, observations, scenes, ``COLUMNS``), written.
+    """
+    observations, depth, bands = slot.shape
+    for p in range(ranges.shape[0]):
+        start, n = ranges[p, 0], ranges[p, 2]
+        w = weights[ranges[p, 1] : ranges[p, 1] + n]
+        lines = np.empty((bands, n), np.float32)
+        held, own, free = np.empty((bands, n), np.float32), np.empty(n, np.float32), np.empty(n, np.bool_)
+        for o in range(observations):
+            row = marks[mark[o], start : start + n]
+            free[:] = True
+            for k in range(depth):
+                found = out[p, o, k]
+                found[:3] = 0.0
+                found[3:] = np.nan
+                if not known[o, k]:
+                    continue
+                for b in range(bands):
+                    _line(whole, plain, slot[o, k, b], start, nodata[o, k, b], row, lines[b])
+                m = 0
+                for i in range(n):
+                    mark_here = row[i]
+                    if mark_here & STRICT:
+                        if free[i] and lines[0, i] == lines[0, i] and lines[1, i] == lines[1, i]:
+                            free[i] = False
+                            found[0] += w[i]
+                            found[1] += w[i]
+                            if mark_here & VEGETATION:
+                                for b in range(bands):
+                                    held[b, m] = lines[b, i]
+                                own[m] = w[i]
+                                m += 1
+                    elif mark_here & CLASSIFIED and mark_here >> SUPPLIER == k:
+                        found[0] += w[i]
+                if m == 0:
+                    continue
+                vegetation(held[:, :m], own[:m], scale[o, k], offset[o, k], dark, found)

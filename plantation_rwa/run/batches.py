@@ -1,0 +1,112 @@
+"""Imagery work cut into tasks: plantations that share blocks go together, as many as the memory of a worker holds."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import shapely
+
+from plantation_rwa.features.engine.memory import Size, fits
+from plantation_rwa.features.scene_checks import Rules, SceneRecord, Verdict
+from plantation_rwa.grid import area_ha
+from plantation_rwa.run.scenes import Unit
+
+#: edge in degrees of the squares by which neighbours are put in order: a block of 512 pixels of 10 m
+_SQUARE_DEG = 0.046
+#: pixels of 10 m in a hectare
+_PIXELS_HA = 100.0
+#: covered pixels of a tile below which cutting it for more workers costs more than it saves
+_WORTH = 1_500_000
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What tasks are cut for; changes no result.
+
+    Parameters
+    ----------
+    workers
+        Tasks that run at the same time.
+    memory
+        Bytes of one worker.
+    """
+
+    workers: int = 1
+    memory: int = 2 * 10**9
+
+    @classmethod
+    def of(cls, workers: int, memory_limit: str) -> Machine:
+        """The machine of a configuration's ``compute``."""
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s?([KMG]i?)B", memory_limit)
+        if match is None:
+            raise ValueError(f"compute.memory_limit: '{memory_limit}' is no size such as 2GB")
+        return cls(workers, int(float(match[1]) * _UNITS[match[2]]))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One task: all units of some plantations and their blocks, worked through month by month.
+
+    Parameters
+    ----------
+    history
+        Published records by plantation and month, of the months that are not computed now.
+    verdicts
+        Published verdicts by plantation, month and item hash, for blocks whose plantation is not computed now.
+    ahead
+        Months that are read at the same time.
+    """
+
+    units: tuple[Unit, ...]
+    rules: Rules
+    history: Mapping[str, Mapping[str, tuple[SceneRecord, ...]]]
+    verdicts: Mapping[str, Mapping[str, Mapping[str, Verdict]]]
+    ahead: int = 1
+
+
+def groups_of(units: Sequence[Unit], machine: Machine) -> list[tuple[list[Unit], int]]:
+    """Units of plantations that go together, in a fixed order, and how many months to read at the same time."""
+    by_plantation: dict[str, list[Unit]] = {}
+    for unit in units:
+        by_plantation.setdefault(unit.key[0], []).append(unit)
+    areas: dict[bytes, float] = {}
+    for outline in {u.outline for u in units}:
+        areas[outline] = area_ha(shapely.from_wkb(outline))
+    tiles: dict[str, list[tuple[tuple[int, int], str]]] = {}
+    for plantation, own in by_plantation.items():
+        tiles.setdefault(_tile(own), []).append((_square(own[0]), plantation))
+    found: list[tuple[list[Unit], int]] = []
+    for tile in sorted(tiles):
+        order = [by_plantation[p] for _, p in sorted(tiles[tile])]
+        sizes = [_size(own, areas) for own in order]
+        parts = min(machine.workers, int(sum(s.pixels for s in sizes) // _WORTH) + 1)
+        for chosen, ahead in fits(sizes, machine.memory, parts):
+            found.append(([u for own in order[chosen] for u in own], ahead))
+    return found
+
+
+def _tile(units: Sequence[Unit]) -> str:
+    """The tile that most scenes lie in."""
+    count: dict[str, int] = {}
+    for unit in units:
+        for scene in unit.scenes:
+            count[scene.tile] = count.get(scene.tile, 0) + 1
+    return min(count, key=lambda t: (-count[t], t))
+
+
+def _square(unit: Unit) -> tuple[int, int]:
+    """Row and column of a square grid, row by row and every other row backwards: neighbours follow one another."""
+    centre = shapely.from_wkb(unit.outline).centroid
+    row, col = math.floor(-centre.y / _SQUARE_DEG), math.floor(centre.x / _SQUARE_DEG)
+    return row, col if row % 2 == 0 else -col
+
+
+def _size(units: Sequence[Unit], areas: Mapping[bytes, float]) -> Size:
+    """Pixels of a plantation and its blocks, and the most layers they have in a month."""
+    pixels = sum(areas[outline] for outline in {u.key: u.outline for u in units}.values()) * _PIXELS_HA
+    layers = max((sum(len(s.assets) for s in u.scenes) for u in units), default=0)
+    return Size(int(pixels), layers)

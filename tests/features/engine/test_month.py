@@ -1,0 +1,132 @@
+"""Many outlines in one month: what is read, and that nobody's figures depend on their company."""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from plantation_rwa.features.engine.lanes import Lanes, OneLane
+from plantation_rwa.features.engine.shares import Shares
+from plantation_rwa.features.imagery import Checks, MonthOfOutlines, Outline
+from plantation_rwa.features.scene_checks import Verdict
+from tests.features.engine.test_agreement import COARSE, noisy
+from tests.features.scene_factory import RULES, MemoryReader, grid, outline, palm
+
+
+def rows(outlines: list[Outline], reader: MemoryReader, lanes: Lanes | None = None, **options: Any) -> list[Any]:
+    found = MonthOfOutlines(outlines, "2024-03", reader, lanes=lanes or OneLane(), **options)
+    made = found.rows(dict.fromkeys(range(len(outlines)), Checks(RULES)))
+    return [made[n] for n in range(len(outlines))]
+
+
+def test_nothing_to_see() -> None:
+    reader = MemoryReader()
+    assert rows([], reader) == []
+    far = reader.scene("g", palm(), spec=grid(origin=(320_000.0, 200_000.0)))
+    (row,) = rows([Outline(outline(50, 50, 350, 350), [far])], reader)
+    assert (row["flags"], row["scenes"], reader.reads) == (["no_imagery"], 0, [])
+    with pytest.raises(ValueError, match="2024-03: no SCL profile 'loose'"):
+        rows([], reader, profile="loose")
+
+
+def test_unreadable_scene_leaves_only_those_who_need_it() -> None:
+    """A band of one scene is broken; a neighbour under that scene's clouds never asks for it."""
+    rng, reader, spec = np.random.default_rng(2), MemoryReader(), grid(600, 600)
+    good, bad = (noisy(rng, reader, n, spec, day=f"2024-03-0{k}") for k, n in ((1, "a"), (2, "b")))
+    classes = np.full((300, 300), 4)
+    classes[:, :100] = 9
+    for name in ("a", "b"):
+        place, _ = reader.files[f"{name}/SCL"]
+        reader.files[f"{name}/SCL"] = place, (classes if name == "b" else classes * 0 + 4).astype("uint8")
+    reader.broken.add("b/B11")
+    shapes = [outline(100, 100, 600, 600), outline(4000, 100, 4600, 600)]
+    under, open_ = rows([Outline(s, [good, bad]) for s in shapes], reader)
+    assert under["problems"] == []
+    assert open_["problems"] == [("b", "B11", "b/B11: cannot be read: bad block")]
+    (alone,) = rows([Outline(shapes[1], [good])], reader)
+    assert (alone["ndvi"], alone["ndmi"], alone["n_clear"]) == (open_["ndvi"], open_["ndmi"], open_["n_clear"])
+    reader.broken.add("b/SCL")
+    again = rows([Outline(s, [good, bad]) for s in shapes], reader)
+    assert [r["problems"][0][:2] for r in again] == [("b", "SCL")] * 2
+
+
+def test_figures_do_not_depend_on_company_order_or_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng, reader, spec = np.random.default_rng(3), MemoryReader(), grid(1100, 1100)
+    scenes = [
+        noisy(rng, reader, f"s{k}", spec, day=f"2024-03-{k // 2 + 1:02d}", datatake=f"D{k // 2}", wedge=True)
+        for k in range(6)
+    ]
+    shapes = [outline(x, y, x + 700, y + 500) for x, y in ((100, 100), (4800, 4900), (10_000, 10_000), (300, 300))]
+    together = rows([Outline(s, scenes) for s in shapes], reader)
+    alone = [rows([Outline(s, scenes[::-1])], reader)[0] for s in shapes]
+    assert repr(together) == repr(alone)
+    mirrored = rows([Outline(s, scenes) for s in shapes[::-1]], reader)[::-1]
+    assert repr(together) == repr(mirrored)
+    with ThreadPoolExecutor(8) as pool:
+        monkeypatch.setattr("plantation_rwa.features.engine.month.CHUNK", 5000)
+        assert repr(rows([Outline(s, scenes) for s in shapes], reader, pool)) == repr(together)
+
+
+def test_neighbours_under_different_scenes_and_offsets() -> None:
+    """Three outlines of one block: one knows both scenes, one a single scene, one has other verdicts."""
+    rng, reader, spec = np.random.default_rng(4), MemoryReader(), grid(300, 300)
+    first, second = (noisy(rng, reader, n, spec, day=f"2024-03-0{k}", offset=-1000.0) for k, n in ((1, "a"), (2, "b")))
+    shape = outline(100, 100, 900, 900)
+    choices = [Outline(shape, [first, second]), Outline(shape, [first]), Outline(shape, [second])]
+    together = rows(choices, reader)
+    assert repr(together) == repr([rows([c], reader)[0] for c in choices])
+    assert len({r["ndvi_mean"] for r in together}) == 3
+
+
+def test_neighbours_under_different_verdicts() -> None:
+    """The same ground three times: as claimed, with an offset corrected, with a scene left out."""
+    rng, reader, spec = np.random.default_rng(6), MemoryReader(), grid(300, 300)
+    first, second = (noisy(rng, reader, n, spec, day=f"2024-03-0{k}", offset=-1000.0) for k, n in ((1, "a"), (2, "b")))
+    first, second = replace(first, fingerprint="a"), replace(second, fingerprint="b")
+    shape = outline(100, 100, 900, 900)
+    said = [
+        {},
+        {"b": Verdict(0.0, "already_removed")},
+        {"b": Verdict(-1000.0, "plausible", "haze")},
+    ]
+    checks = {n: Checks(RULES, verdicts=verdicts) for n, verdicts in enumerate(said)}
+    together = MonthOfOutlines([Outline(shape, [first, second])] * 3, "2024-03", reader).rows(checks)
+    for n, own in checks.items():
+        alone = MonthOfOutlines([Outline(shape, [first, second])], "2024-03", reader).rows({0: own})[0]
+        assert repr(together[n]) == repr(alone)
+    assert len({r["ndvi_mean"] for r in together.values()}) == 3
+
+
+def test_cloudy_cells_are_not_read_and_no_pixel_twice() -> None:
+    reader, spec = MemoryReader(), grid(1100, 1100)
+    scl = np.full((550, 550), 4)
+    scl[:, :270] = 9
+    scene = reader.scene("a", palm(SCL=scl), spec=spec, coarse=COARSE)
+    shapes = [outline(x, y, x + 900, y + 900) for x, y in ((300, 300), (6000, 300), (6300, 500), (4700, 4700))]
+    kept = Shares()
+    rows([Outline(s, [scene]) for s in shapes], reader, shares=kept)
+    read: Counter[tuple[str, int, int]] = Counter()
+    for href, window in reader.reads:
+        lines, columns = range(window.row, window.row + window.height), range(window.col, window.col + window.width)
+        read.update((href, r, c) for r in lines[::16] for c in columns[::16])
+    assert max(read.values()) == 1
+    assert {c for href, r, c in read if href == "a/B08" and r < 512} == set(range(512, 1024, 16))
+    assert not {r for href, r, _ in read if href == "a/B08" and r >= 1024}
+    assert len(kept.kept) == len(shapes)
+
+
+def test_a_later_scene_of_a_datatake_is_read_only_where_those_before_have_holes() -> None:
+    reader, spec = MemoryReader(), grid(1100, 1100)
+    red = np.full((1100, 1100), 1280)
+    red[:512, :512] = 0
+    whole = reader.scene("a", palm(-1000.0, B04=red), spec=spec, datatake="D", offset=-1000.0, baseline=5.11)
+    twin = reader.scene("b", palm(-1000.0, B04=1500), spec=spec, datatake="D", offset=-1000.0, baseline=4.0)
+    rows([Outline(outline(100, 100, 10_900, 10_900), [whole, twin])], reader)
+    windows = [w for href, w in reader.reads if href == "b/B04"]
+    assert [(w.row, w.col, w.height, w.width) for w in windows] == [(0, 0, 512, 512)]
+    assert not [href for href, _ in reader.reads if href == "b/B11"]
