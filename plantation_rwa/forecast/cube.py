@@ -50,6 +50,11 @@ class Cube:
         Region and season row of each plantation.
     dated, peat
         Whether a planting date is known; area share on peat.
+    age_sd
+        ``(P, H)`` relative spread of the potential ahead that uncertain planting dates leave.
+    disputed, replanted
+        ``(P,)`` whether some planting year seen from above contradicts the register; ``(P, H)`` whether palms have
+        been replanted since the valuation month.
     """
 
     ids: tuple[str, ...]
@@ -64,6 +69,9 @@ class Cube:
     season_rows: tuple[str, ...]
     dated: NDArray[np.bool_]
     peat: FloatArray
+    age_sd: FloatArray
+    disputed: NDArray[np.bool_]
+    replanted: NDArray[np.bool_]
 
     @property
     def months(self) -> int:
@@ -106,7 +114,10 @@ def build_cube(
     peat = (attributes["is_peat"].astype(float) * weights).groupby(attributes["plantation_id"]).sum() / weights.groupby(
         attributes["plantation_id"]
     ).sum().clip(lower=1e-9)
-    dated = attributes["planted_date"].notna().groupby(attributes["plantation_id"]).all()
+    known = attributes["planted_date"].notna() | attributes["planting_year_observed"].notna()
+    dated = known.groupby(attributes["plantation_id"]).all()
+    late = ordinals[shape[1] :]
+    spread, disputed, replanted = planting_doubt(stand, ids, late, assumptions)
     one = attributes.drop_duplicates("plantation_id")
     places = list(one[["country", "state", "region"]].fillna("").astype(str).itertuples(index=False, name=None))
     return Cube(
@@ -122,6 +133,9 @@ def build_cube(
         tuple(season_row(country, state, region, assumptions) for country, state, region in places),
         dated.to_numpy(np.bool_),
         peat.to_numpy(np.float64),
+        spread,
+        disputed,
+        replanted,
     )
 
 
@@ -139,24 +153,12 @@ def stand_potential(
     """
     rows = stand.astype({"plantation_id": str}).sort_values(["plantation_id", "block_id"], kind="stable")
     group = np.searchsorted(np.asarray(ids), rows["plantation_id"].to_numpy(dtype=str))
-    starts = np.array([np.datetime64(Month.from_ordinal(int(o)).first) for o in ordinals], dtype="datetime64[D]")
-    planted = pd.to_datetime(rows["planted_date"], errors="coerce").to_numpy().astype("datetime64[D]")
-    known = ~np.isnat(planted)
-    typical = assumptions.number("age_curve.typical_age")
-    days = (starts[None, :] - np.where(known, planted, starts[0])[:, None]).astype(np.float64)
-    age = np.where(known[:, None], days / 365.25, typical)
-    planted_month = np.where(known, planted, np.datetime64("1900-01-01")).astype("datetime64[M]").astype(np.int64)
-    elapsed = ordinals[None, :] - (planted_month + 1970 * 12)[:, None]
-    mature = elapsed >= assumptions.number("age_curve.mature_age_months")
+    age = palm_age(rows, ordinals, assumptions)
+    elapsed = _elapsed(rows, ordinals)
+    mature = ~(elapsed < assumptions.number("age_curve.mature_age_months"))
     area = rows["area_ha"].to_numpy(np.float64, na_value=0.0)
     area = np.where(area > 0, area, 0.0)
-    level = np.zeros(age.shape)
-    classes = rows["soil_class"].fillna("").to_numpy(dtype=str)
-    for name in sorted(set(classes)):
-        level[classes == name] = age_curve(age[classes == name], name, assumptions)
-    peat = rows["is_peat"].to_numpy(dtype=bool)
-    level[peat] *= peat_factor(age[peat], assumptions)
-    level *= _management(rows, assumptions)[:, None] / 12.0
+    level = _attainable(rows, age, assumptions) * _management(rows, assumptions)[:, None] / 12.0
     shape = (len(ids), len(ordinals))
     mature_ha, total, weighted, years = np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(shape)
     np.add.at(mature_ha, group, np.where(mature, area[:, None], 0.0))
@@ -169,6 +171,65 @@ def stand_potential(
     return potential, mature_ha, mean_age
 
 
+def palm_age(rows: pd.DataFrame, ordinals: NDArray[np.int64], assumptions: Assumptions) -> FloatArray:
+    """Age in years at the start of each month, ``(stand rows, months)``.
+
+    A planting year seen from above is a second vote: the mean of both, each weighted with its precision; alone where
+    the register has no date. From the month of replanting on the age starts again. Without any date the typical age.
+    """
+    starts = (ordinals - 1970 * 12).astype("datetime64[M]").astype("datetime64[D]").astype(np.float64)
+    planted, seen = _days(rows["planted_date"]), _observed_days(rows)
+    own = 1.0 / assumptions.number("planting.sd_register") ** 2
+    other = 1.0 / assumptions.number("planting.sd_observed") ** 2
+    voted = np.where(np.isfinite(seen), (own * planted + other * seen) / (own + other), planted)
+    voted = np.where(np.isfinite(planted), voted, seen)
+    age = (starts[None, :] - voted[:, None]) / 365.25
+    age = np.where(np.isfinite(age), age, assumptions.number("age_curve.typical_age"))
+    again = _days(rows["replanting_date"])[:, None]
+    begun = ordinals[None, :] >= _month_of(rows["replanting_date"])[:, None]
+    return np.where(begun, (starts[None, :] - again) / 365.25, age)
+
+
+def planting_doubt(
+    stand: pd.DataFrame, ids: tuple[str, ...], ordinals: NDArray[np.int64], assumptions: Assumptions
+) -> tuple[FloatArray, NDArray[np.bool_], NDArray[np.bool_]]:
+    """Relative spread of the potential by uncertain ages, disputed planting years, replanting since the first month.
+
+    The spread is that of the age curve over one standard deviation of the age: of the register's date, less where the
+    observed year agrees, half the difference where it does not, the map's where it stands alone.
+
+    Returns
+    -------
+    tuple
+        ``(P, months)`` relative, ``(P,)``, ``(P, months)``.
+    """
+    rows = stand.astype({"plantation_id": str}).sort_values(["plantation_id", "block_id"], kind="stable")
+    own, other = assumptions.number("planting.sd_register"), assumptions.number("planting.sd_observed")
+    planted, seen = _days(rows["planted_date"]), _observed_days(rows)
+    apart = np.abs(planted - seen) / 365.25
+    both = np.sqrt(1.0 / (1.0 / own**2 + 1.0 / other**2))
+    sd = np.where(np.isfinite(apart), np.maximum(both, apart / 2.0), np.where(np.isfinite(seen), other, own))
+    disputed = apart > assumptions.number("planting.disputed_years")
+    age = palm_age(rows, ordinals, assumptions)
+    again = ordinals[None, :] >= _month_of(rows["replanting_date"])[:, None]
+    known = np.isfinite(planted) | np.isfinite(seen)
+    step = np.where(again | ~known[:, None], 0.0, sd[:, None])
+    older, younger = (_attainable(rows, age + sign * step, assumptions) for sign in (0.5, -0.5))
+    mature = ~(_elapsed(rows, ordinals) < assumptions.number("age_curve.mature_age_months"))
+    weight = np.where(mature, np.nan_to_num(rows["area_ha"].to_numpy(np.float64, na_value=0.0))[:, None], 0.0)
+    group = np.searchsorted(np.asarray(ids), rows["plantation_id"].to_numpy(dtype=str))
+    shape = (len(ids), len(ordinals))
+    top, bottom, replanted = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    contested = np.zeros(len(ids))
+    np.add.at(top, group, weight * (older - younger))
+    np.add.at(bottom, group, weight * (older + younger) / 2.0)
+    np.add.at(replanted, group, again & (ordinals[0] <= _month_of(rows["replanting_date"]))[:, None])
+    np.add.at(contested, group, disputed)
+    # the blocks of an estate share its book-keeping: their errors go together
+    spread = np.abs(top) / np.maximum(bottom, 1e-9)
+    return np.where(bottom > 0, np.minimum(spread, 1.0), 0.0), contested > 0, replanted > 0
+
+
 def shift(values: FloatArray, months: int) -> FloatArray:
     """Values ``months`` earlier along the last axis (the column for month s holds month s - months), NaN before."""
     out = np.full(values.shape, np.nan)
@@ -177,6 +238,41 @@ def shift(values: FloatArray, months: int) -> FloatArray:
     elif months < values.shape[-1]:
         out[..., months:] = values[..., :-months]
     return out
+
+
+def _attainable(rows: pd.DataFrame, age: FloatArray, assumptions: Assumptions) -> FloatArray:
+    """Yield by age, land class and soil, t per ha and year, ``(stand rows, months)``."""
+    level = np.zeros(age.shape)
+    classes = rows["soil_class"].fillna("").to_numpy(dtype=str)
+    for name in sorted(set(classes)):
+        level[classes == name] = age_curve(age[classes == name], name, assumptions)
+    peat = rows["is_peat"].to_numpy(dtype=bool)
+    level[peat] *= peat_factor(age[peat], assumptions)
+    return level
+
+
+def _days(dates: pd.Series) -> FloatArray:
+    """Days since 1970, NaN where missing."""
+    days = pd.to_datetime(dates, errors="coerce").to_numpy().astype("datetime64[D]")
+    return np.where(np.isnat(days), np.nan, days.astype(np.float64))
+
+
+def _observed_days(rows: pd.DataFrame) -> FloatArray:
+    """Middle of the observed planting year in days since 1970, NaN where none."""
+    return np.asarray((rows["planting_year_observed"].to_numpy(np.float64, na_value=np.nan) + 0.5 - 1970.0) * 365.25)
+
+
+def _month_of(dates: pd.Series) -> FloatArray:
+    """Month ordinals, NaN where missing."""
+    stamps = pd.to_datetime(dates, errors="coerce")
+    return np.asarray((stamps.dt.year * 12 + stamps.dt.month - 1).to_numpy(np.float64, na_value=np.nan))
+
+
+def _elapsed(rows: pd.DataFrame, ordinals: NDArray[np.int64]) -> FloatArray:
+    """Calendar months since planting, since replanting from its month on; NaN if not known: mature throughout."""
+    planted, again = _month_of(rows["planted_date"]), _month_of(rows["replanting_date"])
+    since = np.where(ordinals[None, :] >= again[:, None], again[:, None], planted[:, None])
+    return np.asarray(ordinals[None, :] - since)
 
 
 def _management(rows: pd.DataFrame, assumptions: Assumptions) -> FloatArray:

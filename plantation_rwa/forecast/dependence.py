@@ -23,6 +23,49 @@ class Dependence:
     ar1: tuple[float, float, float]
 
 
+@dataclass(frozen=True)
+class Levels:
+    """The own shock in two parts: share of variance that is slow, and the AR(1) coefficients of the slow and the rest.
+
+    ``own = sqrt(share) slow + sqrt(1 - share) rest``, each a unit AR(1). One AR(1) alone (``ar1_own``) has the spread
+    of a year right and makes sums over several years too narrow: an error of the level stays.
+    """
+
+    share: float
+    ar1_level: float
+    ar1_month: float
+
+
+def estimate_levels(errors: FloatArray, assumptions: Assumptions) -> Levels:
+    """Slow share of the own errors, from one origin's errors half a year apart and more, shrunk to the assumption.
+
+    Within one forecast a wrong level moves all months; monthly noise of correlation 0.37 is forgotten after six.
+
+    Parameters
+    ----------
+    errors
+        ``(P, origins, horizons)`` relative errors of embargoed forecasts, NaN where unknown.
+    """
+    assumed = Levels(*(assumptions.number(f"dependence.{n}") for n in ("level_share", "ar1_level", "ar1_month")))
+    seen = np.isfinite(errors)
+    count = seen.sum(axis=0)
+    mean = np.where(count >= 3, np.where(seen, errors, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)
+    own = errors - mean
+    known = np.isfinite(own)
+    own = np.where(known, own, 0.0)
+    variance = float((own**2).sum()) / max(int(known.sum()), 1)
+    products, pairs = 0.0, 0
+    for apart in range(6, errors.shape[2]):
+        products += float((own[..., apart:] * own[..., :-apart]).sum())
+        pairs += int((known[..., apart:] & known[..., :-apart]).sum())
+    if variance <= 0 or pairs < MIN_OVERLAP:
+        return assumed
+    years = float(known.any(axis=(0, 2)).sum()) / 12.0
+    weight = years / (years + assumptions.number("dependence.shrinkage_years"))
+    share = _blend(products / pairs / variance, assumed.share, weight)
+    return Levels(float(np.clip(share, 0.0, 0.9)), assumed.ar1_level, assumed.ar1_month)
+
+
 def annual_ratio(ar1: float) -> float:
     """Spread of a year's mean over the spread of a month, for an AR(1) shock.
 

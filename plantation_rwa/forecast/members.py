@@ -24,6 +24,7 @@ from plantation_rwa.forecast.learners import (
     training_rows,
 )
 from plantation_rwa.forecast.memory import (
+    KINDS,
     Regressors,
     anomalies,
     canopy_departure,
@@ -61,10 +62,12 @@ class Past:
         Forecast and prior at the valuation month, ``(P, H)`` t per ha and month.
     stacked
         ``(P,)`` whether the forecast is the stack (else the prior).
-    fit, water, kernel, effect, portfolio, years
+    fit, water, observed_deficit, kernel, effect, portfolio, years
         Parts of the prior at the valuation month, see :mod:`plantation_rwa.forecast.prior`.
     observed_months
         ``(P,)`` harvest months used.
+    expected, remembered
+        The memory's forecast ``(P, H)`` and the relative corrections it is made of ``(P, H, kinds)``.
     errors
         ``(P, T)`` relative errors of the prior one month ahead.
     scale
@@ -86,11 +89,14 @@ class Past:
     stacked: NDArray[np.bool_]
     fit: PriorFit
     water: Water
+    observed_deficit: FloatArray
     kernel: FloatArray
     effect: FloatArray
     portfolio: FloatArray
     years: FloatArray
     observed_months: NDArray[np.int64]
+    expected: FloatArray
+    remembered: FloatArray
     errors: FloatArray
     scale: FloatArray
     shape: FloatArray
@@ -115,15 +121,25 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Fitted:
-    """Prior and members fitted with harvests up to a cutoff; members ``(M, P, origins, H)`` at some origins."""
+    """Prior and members fitted with harvests up to a cutoff.
+
+    Parameters
+    ----------
+    mu, expected
+        Prior and memory's forecast of all origins ``(P, T, H)``.
+    kinds
+        ``(P, H, kinds)`` correction by the memory at the last of the asked origins.
+    members
+        ``(M, P, origins, H)`` at the asked origins.
+    """
 
     fit: PriorFit
-    base: FloatArray
     effect: FloatArray
     portfolio: FloatArray
     years: FloatArray
     mu: FloatArray
     expected: FloatArray
+    kinds: FloatArray
     features: Design
     members: FloatArray
 
@@ -140,14 +156,17 @@ def near_term(cube: Cube, min_train_months: int, assumptions: Assumptions) -> Pa
     last = cube.months - 1
     final = fit_members(cube, fixed, last, np.array([last]), stacked, assumptions)
     origins = [np.arange(start, min(start + 12, last)) for start in starts]
-    folds = [
-        fit_members(cube, fixed, start - cube.delays["yield"], at, stacked, assumptions)
-        for start, at in zip(starts, origins, strict=True)
-    ]
+    oldest: list[Fitted] = []
+    told, prior = [], []
+    for start, at in zip(starts, origins, strict=True):
+        fold = fit_members(cube, fixed, start - cube.delays["yield"], at, stacked, assumptions)
+        told.append(fold.members)
+        prior.append(fold.mu[:, at])
+        oldest = oldest or [fold]
     every = np.concatenate([np.empty(0, dtype=np.int64), *origins])
     shape = (len(cube.ids), 0, len(HORIZONS))
-    past_members = np.concatenate([np.empty((len(MEMBERS), *shape)), *(f.members for f in folds)], axis=2)
-    past_prior = np.concatenate([np.empty(shape), *(f.mu[:, at] for f, at in zip(folds, origins, strict=True))], axis=1)
+    past_members = np.concatenate([np.empty((len(MEMBERS), *shape)), *told], axis=2)
+    past_prior = np.concatenate([np.empty(shape), *prior], axis=1)
     past_target = np.concatenate([np.empty(shape), *(_targets(cube, at) for at in origins)], axis=1)
     usable = np.where(stacked[:, None, None], past_target, np.nan)
     weights = stack_weights(past_members, usable, past_prior, HORIZONS, assumptions.number("boosting.equal_months"))
@@ -159,7 +178,7 @@ def near_term(cube: Cube, min_train_months: int, assumptions: Assumptions) -> Pa
         errors = np.where(ahead > 0, cube.yields / ahead - 1.0, np.nan)
     scale = plantation_spread(errors, final.years[:, -1] * 12.0, assumptions)
     spread = final.features.only(FEATURES)
-    regression = fit_error_quantiles(*_past_errors(cube, folds[:1], starts, scale, assumptions), assumptions)
+    regression = fit_error_quantiles(*_past_errors(cube, oldest, starts, scale, assumptions), assumptions)
     ahead_months, levels = cube.potential.shape[1] - cube.months, len(PROBABILITIES)
     return Past(
         np.where(stacked[:, None], mean, mu),
@@ -167,11 +186,14 @@ def near_term(cube: Cube, min_train_months: int, assumptions: Assumptions) -> Pa
         stacked,
         final.fit,
         fixed.water,
+        fixed.observed,
         kernel_of(assumptions),
         final.effect,
         final.portfolio,
         final.years,
         observed,
+        final.expected[:, last],
+        final.kinds,
         errors,
         scale,
         regression.at(spread.block(np.array([last]), ahead_months)).reshape(len(cube.ids), ahead_months, levels),
@@ -243,16 +265,19 @@ def fit_members(
     mu = prior_yield(cube, fit, fixed.annual, effect[:, :, None], every, HORIZONS)
     if not stacked.any():
         features = design(cube, mu, mu, fixed.annual, fixed.bins, base, effect, HORIZONS)
-        return Fitted(fit, base, effect, portfolio, years, mu, mu, features, np.stack([mu[:, origins]] * len(MEMBERS)))
+        nothing = np.zeros((*mu[:, 0].shape, len(KINDS)))
+        same = np.stack([mu[:, origins]] * len(MEMBERS))
+        return Fitted(fit, effect, portfolio, years, mu, mu, nothing, features, same)
     regressors = Regressors(cube, anomalies(cube, base, effect), canopy_departure(cube), fixed.light)
     memory = fit_memory(regressors, cube, mu, HORIZONS, cutoff, assumptions)
     largest = assumptions.number("memory.largest")
-    expected = mu * (1.0 + remembered(memory, regressors, every, HORIZONS, largest))
+    expected = mu * (1.0 + np.clip(remembered(memory, regressors, every, HORIZONS)[..., 0], -largest, largest))
+    kinds = remembered(memory, regressors, origins[-1:], HORIZONS, KINDS)[:, 0]
     features = design(cube, expected, mu, fixed.annual, fixed.bins, base, effect, HORIZONS)
     learned = _boosted(cube, features, expected, cutoff, origins, assumptions)
     usual, year_ago = _naive(cube, origins, mu[:, origins])
     members = np.stack([usual, year_ago, mu[:, origins], expected[:, origins], *learned])
-    return Fitted(fit, base, effect, portfolio, years, mu, expected, features, members)
+    return Fitted(fit, effect, portfolio, years, mu, expected, kinds, features, members)
 
 
 def _boosted(

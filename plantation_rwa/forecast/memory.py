@@ -7,6 +7,7 @@ before the harvest. Few numbers, so that a young portfolio can estimate them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,7 @@ from plantation_rwa.forecast.cube import Cube, shift
 LARGEST = 1.0
 #: lags before harvest, both ends included, whose crops draw on the palm's reserves
 DRAWS = ((8, 13), (22, 26))
-NAMES = (
+NAMES: tuple[str, ...] = (
     "last_month",
     "month_before",
     "third_month",
@@ -33,13 +34,16 @@ NAMES = (
     "chlorophyll",
     "light_8_12",
 )
+#: kinds of regressors, for explanations
+KINDS = (NAMES[:9], ("chlorophyll",), ("light_8_12",))
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Coefficients per horizon ``(H, regressors + 1)`` on the raw regressors, the last one the intercept."""
+    """Coefficients per horizon on the raw regressors and the regressors' means, each ``(H, regressors)``."""
 
     coefficients: FloatArray
+    means: FloatArray
 
 
 def anomalies(cube: Cube, base: FloatArray, effect: FloatArray) -> FloatArray:
@@ -148,7 +152,7 @@ def fit_memory(
     Each standardised coefficient has a normal prior around 0 with sd ``memory.coefficient_sd``; one month's errors of
     a region are one piece of evidence in part, so the noise is inflated by ``memory.inflation``.
     """
-    out = np.zeros((len(horizons), len(NAMES) + 1))
+    out = Memory(np.zeros((len(horizons), len(NAMES))), np.zeros((len(horizons), len(NAMES))))
     sd = assumptions.number("memory.coefficient_sd")
     for k, h in enumerate(horizons.tolist()):
         origins = np.arange(0, min(cutoff - h + 1, cube.months - h))
@@ -166,21 +170,25 @@ def fit_memory(
         noise = float(error.var()) * assumptions.number("memory.inflation")
         gram = z.T @ z / noise + np.eye(int(live.sum())) / sd**2
         slope = np.linalg.solve(gram, z.T @ error / noise)
-        out[k, :-1][live] = slope / spread[live]
-        # the mean error is left to the plantation effect: a common shock of the record must not become a forecast
-        out[k, -1] = -float(out[k, :-1] @ mean)
-    return Memory(out)
+        # no intercept: a common shock of the record must not become a forecast
+        out.coefficients[k, live], out.means[k] = slope / spread[live], mean
+    return out
 
 
 def remembered(
-    memory: Memory, regressors: Regressors, origins: NDArray[np.int64], horizons: NDArray[np.int64], largest: float
+    memory: Memory,
+    regressors: Regressors,
+    origins: NDArray[np.int64],
+    horizons: NDArray[np.int64],
+    groups: Sequence[Sequence[str]] = (NAMES,),
 ) -> FloatArray:
-    """Relative correction of the prior, ``(P, origins, H)``."""
-    out = [
-        regressors.at(origins, h) @ memory.coefficients[k, :-1] + memory.coefficients[k, -1]
-        for k, h in enumerate(horizons.tolist())
-    ]
-    return np.asarray(np.clip(np.stack(out, axis=-1), -largest, largest))
+    """Relative correction of the prior by groups of regressors, ``(P, origins, H, groups)``, not bounded."""
+    at = [[NAMES.index(n) for n in group] for group in groups]
+    out = []
+    for k, h in enumerate(horizons.tolist()):
+        x = regressors.at(origins, h) - memory.means[k]
+        out.append(np.stack([x[..., g] @ memory.coefficients[k, g] for g in at], axis=-1))
+    return np.stack(out, axis=2)
 
 
 def _trailing(values: FloatArray, window: int) -> FloatArray:

@@ -12,20 +12,17 @@ from numpy.typing import NDArray
 from plantation_rwa.assumptions import Assumptions
 from plantation_rwa.distributions import PROBABILITIES, mean_from_quantiles
 from plantation_rwa.forecast.agronomy import FloatArray
+from plantation_rwa.forecast.ahead import Ahead, look_ahead
 from plantation_rwa.forecast.cube import Cube, build_cube
-from plantation_rwa.forecast.dependence import Dependence, annual_sd, estimate_dependence
+from plantation_rwa.forecast.dependence import Dependence, Levels, annual_sd, estimate_dependence, estimate_levels
+from plantation_rwa.forecast.explain import explain
 from plantation_rwa.forecast.intervals import calibrate, predictive_quantiles
 from plantation_rwa.forecast.members import HORIZONS, Past, near_term
-from plantation_rwa.forecast.prior import (
-    DEFICIT,
-    expected_deficit,
-    prior_yield,
-)
-from plantation_rwa.forecast.stack import ratio_beyond
+from plantation_rwa.forecast.prior import DEFICIT
 from plantation_rwa.periods import Month
 from plantation_rwa.schema.fields import FIELDS
 
-STACK_ID, PRIOR_ID = "stack-1", "prior-1"
+STACK_ID, PRIOR_ID = "stack-2", "prior-2"
 _QUANTILE_COLUMNS = tuple(f"yield_q{round(100 * p):02d}_t_ha" for p in PROBABILITIES)
 IMAGERY = ("ndvi", "evi", "ndmi", "cire", "ndre", "nirv", "kndvi", "nbr")
 _SENSORS = ("soil_moisture_m3m3", "water_table_cm")
@@ -79,34 +76,19 @@ def forecast(
     cube = build_cube(panel, stand, as_of, max(horizons, int(HORIZONS[-1])), assumptions)
     near = near_term(cube, min_train_months, assumptions)
     months = np.arange(1, max(horizons, int(HORIZONS[-1])) + 1)
-    mean, prior = _means(cube, near, months, assumptions)
-    quantiles, spread = _quantiles(cube, near, mean, months, assumptions)
+    ahead = look_ahead(cube, near, months, assumptions)
+    quantiles, spread = _quantiles(cube, near, ahead, months, assumptions)
     dependence = estimate_dependence(near.errors, cube.region, assumptions)
-    forecasts = _forecast_table(cube, near, prior, quantiles, months[:horizons], assumptions)
-    model = _model_table(cube, near, spread, dependence, assumptions)
+    forecasts = _forecast_table(cube, near, ahead, quantiles, months[:horizons], assumptions)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        past_errors = near.calibration_observed / near.calibration_forecast - 1.0
+    levels = estimate_levels(np.where(np.isfinite(past_errors), past_errors, np.nan), assumptions)
+    model = _model_table(cube, near, spread, dependence, levels, assumptions)
     return ForecastResult(forecasts, model)
 
 
-def _means(
-    cube: Cube, past: Past, months: NDArray[np.int64], assumptions: Assumptions
-) -> tuple[FloatArray, FloatArray]:
-    """Forecast and prior, each ``(P, months)``: the near term, then the prior from its level on."""
-    now = np.array([cube.months - 1])
-    far = months[months > HORIZONS[-1]]
-    if not len(far):
-        return past.mean, past.mu
-    typical = assumptions.number("deficit.typical_mm") / 12.0
-    annual = 0.12 * expected_deficit(cube, past.water, past.kernel[None, :], now, far, typical)[0]
-    fade = assumptions.number("plantation_effect.persistence_year") ** ((far - HORIZONS[-1]) / 12.0)
-    own = past.effect[:, -1] - past.portfolio[-1]
-    effect = past.portfolio[-1] + own[:, None] * fade[None, :]
-    mu = prior_yield(cube, past.fit, annual, effect[:, None, :], now, far)[:, 0]
-    mean = mu * np.exp(ratio_beyond(past.mean, past.mu, HORIZONS, far) * fade[None, :])
-    return np.concatenate([past.mean, mean], axis=1), np.concatenate([past.mu, mu], axis=1)
-
-
 def _quantiles(
-    cube: Cube, past: Past, mean: FloatArray, months: NDArray[np.int64], assumptions: Assumptions
+    cube: Cube, past: Past, forward: Ahead, months: NDArray[np.int64], assumptions: Assumptions
 ) -> tuple[FloatArray, FloatArray]:
     """Quantiles ``(P, months, 7)`` and the log spread of a month within the first year ``(P,)``."""
     scale = past.scale
@@ -123,7 +105,9 @@ def _quantiles(
         extra = extra + np.where(missing, assumptions.number(name) ** 2, 0.0)
     years = np.maximum(months - HORIZONS[-1], 0) / 12.0
     ahead = tau**2 * (1 - assumptions.number("plantation_effect.persistence_year") ** (2 * years))
-    variance = extra[:, None] + ahead[None, :]
+    # where harvests tell the level, they tell the age's error with it
+    doubt = np.where(past.stacked[:, None], 0.0, cube.age_sd[:, : len(months)] ** 2)
+    variance = extra[:, None] + doubt + ahead[None, :] + forward.climate_variance
     divisor = np.where(past.calibration_forecast > 0, past.calibration_forecast, np.nan)
     by_stack = (past.calibration_observed - past.calibration_forecast) / divisor / scale[:, None, None]
     divisor = np.where(past.calibration_prior > 0, past.calibration_prior, np.nan)
@@ -132,8 +116,8 @@ def _quantiles(
     by_stack = np.where(past.stacked[:, None, None], by_stack, np.nan)
     of_stack = calibrate(by_stack, shape, at, HORIZONS, assumptions)
     of_prior = calibrate(by_prior, shape, at, HORIZONS, assumptions)
-    stacked = predictive_quantiles(mean, of_stack, past.shape, scale, variance, months)
-    alone = predictive_quantiles(mean, of_prior, past.shape, scale, variance, months)
+    stacked = predictive_quantiles(forward.mean, of_stack, past.shape, scale, variance, months)
+    alone = predictive_quantiles(forward.mean, of_prior, past.shape, scale, variance, months)
     quantiles = np.where(past.stacked[:, None, None], stacked, alone)
     year = quantiles[:, : HORIZONS[-1]]
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -146,7 +130,7 @@ def _quantiles(
 def _forecast_table(
     cube: Cube,
     past: Past,
-    prior: FloatArray,
+    ahead: Ahead,
     quantiles: FloatArray,
     months: NDArray[np.int64],
     assumptions: Assumptions,
@@ -170,8 +154,10 @@ def _forecast_table(
     for k, name in enumerate(_QUANTILE_COLUMNS):
         out[name] = quantiles[:, :, k].ravel()
     out["ffb_mean_t"] = (mean * area).ravel()
-    out["prior_t_ha"] = prior[:, :count].ravel()
+    out["prior_t_ha"] = ahead.mu[:, :count].ravel()
     out["model_id"] = np.repeat(np.where(past.stacked, STACK_ID, PRIOR_ID), count)
+    for name, values in explain(cube, past, ahead, mean, months).items():
+        out[name] = values.ravel()
     over = age > assumptions.number("age_curve.replanting_age")
     out["quality_flag"] = _flags(cube, past, area <= 0, over & cube.dated[:, None], assumptions)
     return out
@@ -189,18 +175,20 @@ def _flags(
         "no_imagery": ~_any(cube, IMAGERY),
         "no_sensors": ~_any(cube, _SENSORS),
         "no_age": ~cube.dated,
+        "planting_disputed": cube.disputed,
     }
     out = []
     for p in range(len(cube.ids)):
         always = [code for code, hit in plantation.items() if hit[p]]
         for k in range(immature.shape[1]):
-            here = [c for c, hit in (("immature", immature[p, k]), ("over_age", over_age[p, k])) if hit]
+            months = (("immature", immature[p, k]), ("over_age", over_age[p, k]), ("replanting", cube.replanted[p, k]))
+            here = [c for c, hit in months if hit]
             out.append(";".join(sorted(always + here)))
     return out
 
 
 def _model_table(
-    cube: Cube, past: Past, log_sd: FloatArray, dependence: Dependence, assumptions: Assumptions
+    cube: Cube, past: Past, log_sd: FloatArray, dependence: Dependence, levels: Levels, assumptions: Assumptions
 ) -> pd.DataFrame:
     age = cube.age[:, cube.months - 1]
     out = pd.DataFrame({"plantation_id": list(cube.ids), "region": list(cube.region)})
@@ -211,6 +199,8 @@ def _model_table(
     out["sd_log_year"] = annual_sd(log_sd, dependence)
     out["n_obs_train"] = past.observed_months
     out["age_mean_years"] = np.where(np.isfinite(age), age, assumptions.number("age_curve.typical_age"))
+    out["level_share"], out["ar1_level"], out["ar1_month"] = levels.share, levels.ar1_level, levels.ar1_month
+    out["deficit_beta"], out["deficit_beta_unshrunk"] = past.fit.beta, past.fit.beta_unshrunk
     out["model_id"] = np.where(past.stacked, STACK_ID, PRIOR_ID)
     return out
 

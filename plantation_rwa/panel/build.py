@@ -149,9 +149,11 @@ def _with_stand_area(rows: pd.DataFrame, stand: pd.DataFrame, mature_age_months:
     """Add each record's area (reported, else the stand's mature area) and its share of the mature block area."""
     blocks = stand[["plantation_id", "block_id", "area_ha"]].copy()
     blocks["planted"] = planted_ordinals(stand["planted_date"])
+    blocks["replanted"] = planted_ordinals(stand["replanting_date"])
     rows = rows.merge(blocks, on=["plantation_id", "block_id"], how="left")
     ordinal = rows["month"].map({m: Month.parse(m).ordinal for m in rows["month"].unique()}).astype(np.float64)
-    mature = rows["planted"].isna() | (ordinal - rows["planted"] >= mature_age_months)
+    since = rows["replanted"].where(ordinal >= rows["replanted"], rows["planted"])
+    mature = since.isna() | (ordinal - since >= mature_age_months)
     stand_area = rows["area_ha"].where(mature, 0.0).fillna(0.0)
     reported = rows["area_mature_ha"]
     rows["area"] = reported.where(reported > 0, stand_area)

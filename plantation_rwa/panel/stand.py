@@ -23,6 +23,8 @@ STAND_COLUMNS = (
     "country",
     "state",
     "scheme",
+    "planting_year_observed",
+    "replanting_date",
 )
 _TEXTS = ("soil_class", "region", "country", "state", "scheme")
 
@@ -31,7 +33,7 @@ def stand_table(register: pd.DataFrame, blocks: pd.DataFrame | None = None) -> p
     """One row per block; a plantation without blocks gets one row with an empty ``block_id``.
 
     Blocks stand for the whole plantation: its declared area is then the sum of theirs. A block without a
-    planting date or soil class takes the plantation's.
+    planting date, soil class, observed planting year or replanting date takes the plantation's.
 
     Parameters
     ----------
@@ -54,9 +56,15 @@ def stand_table(register: pd.DataFrame, blocks: pd.DataFrame | None = None) -> p
     part = part.astype({"plantation_id": str, "block_id": str})
     part["planted_date"] = pd.to_datetime(part["planted_date"], errors="coerce").astype("datetime64[us]")
     part["area_ha"] = pd.to_numeric(part["area_ha"], errors="coerce")
-    part = part[(part["area_ha"] > 0) & part["plantation_id"].isin(own["plantation_id"])]
+    kept = ((part["area_ha"] > 0) & part["plantation_id"].isin(own["plantation_id"])).to_numpy(np.bool_)
+    part = part[kept]
+    part["planting_year_observed"] = _number(blocks, "planting_year_observed")[kept]
+    part["replanting_date"] = _dates(blocks, "replanting_date")[kept]
     merged = part.merge(own.drop(columns=["block_id", "area_ha"]), on="plantation_id", suffixes=("", "_plantation"))
     merged["planted_date"] = merged["planted_date"].fillna(merged["planted_date_plantation"])
+    merged["replanting_date"] = merged["replanting_date"].fillna(merged["replanting_date_plantation"])
+    seen = merged["planting_year_observed"]
+    merged["planting_year_observed"] = seen.fillna(merged["planting_year_observed_plantation"])
     has_class = merged["soil_class"] != ""
     merged["soil_class"] = merged["soil_class"].where(has_class, merged["soil_class_plantation"])
     whole = own[~own["plantation_id"].isin(merged["plantation_id"])]
@@ -89,8 +97,7 @@ def mature_area(stand: pd.DataFrame, months: Sequence[str], mature_age_months: f
     ordinals = np.array([Month.parse(m).ordinal for m in months], dtype=np.int64)
     ids, rows = np.unique(stand["plantation_id"].to_numpy(dtype=str), return_inverse=True)
     area = stand["area_ha"].to_numpy(dtype=np.float64)
-    planted = planted_ordinals(stand["planted_date"])
-    age = ordinals[None, :] - planted[:, None]
+    age = age_months(stand, ordinals)
     mature = np.isnan(age) | (age >= mature_age_months)
     dated = ~np.isnan(age) & np.isfinite(area)[:, None]
     total = _sum_by(rows, len(ids), np.where(mature, np.nan_to_num(area)[:, None], 0.0))
@@ -108,6 +115,13 @@ def mature_area(stand: pd.DataFrame, months: Sequence[str], mature_age_months: f
     )
 
 
+def age_months(stand: pd.DataFrame, ordinals: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Calendar months since planting, or replanting from its month on, ``(stand rows, months)``; NaN if not known."""
+    planted, again = planted_ordinals(stand["planted_date"]), planted_ordinals(stand["replanting_date"])
+    since = np.where(ordinals[None, :] >= again[:, None], again[:, None], planted[:, None])
+    return np.asarray(ordinals[None, :] - since)
+
+
 def planted_ordinals(dates: pd.Series) -> NDArray[np.float64]:
     """Month ordinals (see :class:`plantation_rwa.periods.Month`) of planting dates, NaN where missing."""
     stamps = pd.to_datetime(dates, errors="coerce")
@@ -118,8 +132,9 @@ def _plantations(register: pd.DataFrame) -> pd.DataFrame:
     """The register's rows in stand columns, one per plantation."""
     out = pd.DataFrame({"plantation_id": register["plantation_id"].astype(str).to_numpy()})
     out["block_id"] = ""
-    dates = register["planted_date"] if "planted_date" in register else pd.Series([pd.NaT] * len(register))
-    out["planted_date"] = pd.to_datetime(pd.Series(dates.to_numpy()), errors="coerce").astype("datetime64[us]")
+    out["planted_date"] = _dates(register, "planted_date")
+    out["replanting_date"] = _dates(register, "replanting_date")
+    out["planting_year_observed"] = _number(register, "planting_year_observed")
     declared = _number(register, "planted_area_ha")
     geodesic = _number(register, "area_geodesic_ha")
     out["area_ha"] = np.where(declared > 0, declared, geodesic)
@@ -138,6 +153,11 @@ def _number(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
     return np.asarray(
         pd.to_numeric(pd.Series(frame[name].to_numpy()), errors="coerce").to_numpy(np.float64, na_value=np.nan)
     )
+
+
+def _dates(frame: pd.DataFrame, name: str) -> Any:
+    values = frame[name] if name in frame else pd.Series([pd.NaT] * len(frame))
+    return pd.to_datetime(pd.Series(values.to_numpy()), errors="coerce").astype("datetime64[us]").to_numpy()
 
 
 def _text(frame: pd.DataFrame, name: str) -> Any:

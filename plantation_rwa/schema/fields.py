@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from plantation_rwa.schema.forecast_fields import FORECAST_FIELDS, FORECAST_MODEL_FIELDS
 from plantation_rwa.schema.kinds import Field
 from plantation_rwa.schema.kinds import fraction as _fraction
 from plantation_rwa.schema.kinds import index as _index
@@ -140,6 +141,7 @@ _FORECAST_FIELDS = (
         "prior_t_ha",
         "Agronomic prior of the month's yield: age curve x season x deficit response x plantation effect.",
     ),
+    *FORECAST_FIELDS,
     _text("model_id", "Name and version of the model that made the row."),
     _text("region", "Region that shares climate shocks and season."),
     _float(
@@ -164,6 +166,7 @@ _FORECAST_FIELDS = (
     _float("ar1_own", "1", "Month-to-month correlation of the plantation's own shock.", 7, -1.0, 1.0),
     _float("sd_log_month", "1", "Standard deviation of monthly log forecast errors at horizon 1 to 12.", 7, 0.0),
     _float("sd_log_year", "1", "Standard deviation of annual log forecast errors.", 7, 0.0),
+    *FORECAST_MODEL_FIELDS,
     _int("n_obs_train", "1", "Harvest months of this plantation used in fitting.", 0),
     _float("age_mean_years", "a", "Area-weighted mean age of the palms at as_of.", 6, 0.0),
 )

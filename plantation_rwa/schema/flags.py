@@ -25,6 +25,8 @@ FLAGS: dict[str, str] = {
     "no_harvest": "no harvest record: forecast rests on the agronomic prior",
     "short_harvest": "fewer than 24 months of harvest records",
     "no_age": "planting date missing: mature palms of typical age assumed",
+    "planting_disputed": "the planting year seen from above lies more than 5 years off the register's",
+    "replanting": "palms are replanted within the forecast: their area bears nothing until it is mature again",
     "area_mismatch": "declared area differs from the geodesic area by more than 10 %",
     "area_unknown": "planted area missing: geodesic area used",
     "geometry_repaired": "outline was repaired",

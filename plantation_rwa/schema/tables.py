@@ -120,7 +120,9 @@ TABLES: dict[str, Table] = {
             "Yield forecast of each plantation and target month, with quantiles.",
             _words("""plantation_id geometry target_month horizon_months area_mature_ha yield_mean_t_ha yield_q05_t_ha
                 yield_q10_t_ha yield_q25_t_ha yield_q50_t_ha yield_q75_t_ha yield_q90_t_ha yield_q95_t_ha ffb_mean_t
-                prior_t_ha model_id quality_flag"""),
+                prior_t_ha model_id quality_flag climatology_region_t_ha contribution_stand_t_ha
+                contribution_season_t_ha contribution_water_t_ha contribution_level_t_ha contribution_crops_t_ha
+                contribution_canopy_t_ha contribution_light_t_ha contribution_learned_t_ha"""),
             ("plantation_id", "target_month"),
             required=_words("""plantation_id target_month horizon_months area_mature_ha yield_mean_t_ha yield_q05_t_ha
                 yield_q50_t_ha yield_q95_t_ha ffb_mean_t model_id quality_flag"""),
@@ -130,7 +132,8 @@ TABLES: dict[str, Table] = {
             "What joint yield paths need besides the published quantiles: factor loadings and serial correlations.",
             _words(
                 "plantation_id region loading_common loading_region loading_own ar1_common ar1_region ar1_own "
-                "sd_log_month sd_log_year n_obs_train age_mean_years model_id"
+                "sd_log_month sd_log_year n_obs_train age_mean_years model_id level_share ar1_level ar1_month "
+                "deficit_beta deficit_beta_unshrunk"
             ),
             ("plantation_id",),
             required=_words(

@@ -28,6 +28,8 @@ BLOCK_COLUMNS: Mapping[str, ColumnSpec] = {
     "planted_date": ColumnSpec("date", required=True),
     "area_ha": ColumnSpec("float", required=True, above=0.0),
     "soil_class": ColumnSpec("choice", values=SOIL_CLASSES),
+    "planting_year_observed": ColumnSpec("float", lower=1900.0, upper=2100.0, hint="write a year, such as 2012"),
+    "replanting_date": ColumnSpec("date"),
 }
 
 
@@ -64,6 +66,8 @@ def register_columns(assumptions: Assumptions) -> dict[str, ColumnSpec]:
         "scheme": ColumnSpec("choice", values=SCHEMES),
         "timezone": ColumnSpec("text"),
         "tenure_end": ColumnSpec("date"),
+        "planting_year_observed": BLOCK_COLUMNS["planting_year_observed"],
+        "replanting_date": BLOCK_COLUMNS["replanting_date"],
     }
 
 
@@ -131,7 +135,8 @@ def read_blocks(paths: Sequence[str] | None, register: pd.DataFrame, quarantine:
     Returns
     -------
     geopandas.GeoDataFrame
-        EPSG:4326: ``plantation_id, block_id, planted_date, area_ha, soil_class, geometry`` (None where a block has
+        EPSG:4326: ``plantation_id, block_id, planted_date, area_ha, soil_class, planting_year_observed,
+        replanting_date, geometry`` (None where a block has
         none or one that cannot be used) and ``flags``.
 
     Raises

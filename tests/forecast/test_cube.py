@@ -8,7 +8,7 @@ import pytest
 
 from plantation_rwa.assumptions import packaged
 from plantation_rwa.forecast.agronomy import age_curve
-from plantation_rwa.forecast.cube import MAX_DELAY, build_cube, shift, stand_potential
+from plantation_rwa.forecast.cube import MAX_DELAY, build_cube, palm_age, planting_doubt, shift, stand_potential
 from plantation_rwa.panel.build import build_panel
 from plantation_rwa.panel.stand import stand_table
 from plantation_rwa.periods import Month
@@ -47,6 +47,54 @@ def test_potential_of_two_blocks_by_hand() -> None:
     assert area[0, 0] == 40.0
     assert potential[0, 0] == pytest.approx(0.70 * (30 * old * 0.925 + 10 * young * 0.90) / 40 / 12)
     assert age[0, 0] == pytest.approx((30 * years[0] + 10 * years[1] + 60 * 214 / 365.25) / 100)
+
+
+def _stand(**columns: object) -> pd.DataFrame:
+    """Four plantations of 1 ha: planted 2012-07-01 by the register, unless said otherwise."""
+    register = pd.DataFrame(
+        {"plantation_id": list("ABCD"), "country": "MY", "planted_date": ["2012-07-01"] * 4, "planted_area_ha": 1.0}
+    )
+    return stand_table(register.assign(**columns))
+
+
+def test_a_planting_year_seen_from_above_is_a_second_vote() -> None:
+    stand = _stand(
+        planted_date=["2012-07-01", "2012-07-01", None, None], planting_year_observed=[2016, np.nan, 2014, np.nan]
+    )
+    age = palm_age(stand, np.array([Month(2025, 7).ordinal]), ASSUMPTIONS)[:, 0]
+    # weights 1/.8^2 and 1/2.65^2: the map moves the date by a twelfth of the four years
+    share = (1 / 2.65**2) / (1 / 0.8**2 + 1 / 2.65**2)
+    assert age == pytest.approx([13.0 - 4.0 * share, 13.0, 11.0, 12.0], abs=0.01)
+
+
+def test_what_uncertain_ages_leave_of_the_potential() -> None:
+    stand = _stand(
+        planted_date=["2021-07-01", "2012-07-01", "2021-07-01", None],
+        planting_year_observed=[np.nan, np.nan, 2013, np.nan],
+    )
+    months = np.array([Month(2026, 1).ordinal, Month(2026, 2).ordinal])
+    spread, disputed, _ = planting_doubt(stand, tuple("ABCD"), months, ASSUMPTIONS)
+    young, step = (dt.date(2026, 1, 1) - dt.date(2021, 7, 1)).days / 365.25, 0.4
+    low, high = (age_curve(np.array([young + d]), "S2", ASSUMPTIONS)[0] for d in (-step, step))
+    assert spread[0, 0] == pytest.approx((high - low) / ((high + low) / 2), rel=1e-6)
+    assert spread[1, 0] < 0.02 < 0.1 < spread[0, 0]
+    # the register and the map disagree by eight years: flagged, and the age may be off by half of it
+    assert disputed.tolist() == [False, False, True, False]
+    assert spread[2, 0] > 2 * spread[0, 0]
+    assert spread[3, 0] == 0.0
+
+
+def test_replanted_palms_bear_nothing_until_they_are_mature_again() -> None:
+    stand = _stand(replanting_date=["2025-03-15", None, None, None])
+    months = np.array([Month(y, m).ordinal for y, m in ((2025, 2), (2025, 3), (2028, 2), (2028, 3))])
+    potential, area, age = stand_potential(stand, tuple("ABCD"), months, ASSUMPTIONS)
+    assert area[0].tolist() == [1.0, 0.0, 0.0, 1.0]
+    assert potential[0, 1:3].tolist() == [0.0, 0.0]
+    assert age[0, 0] == pytest.approx(12.6, abs=0.05)
+    assert age[0, 3] == pytest.approx(2.96, abs=0.05)
+    again = planting_doubt(stand, tuple("ABCD"), months[1:], ASSUMPTIONS)[2]
+    assert again[0].all()
+    assert not again[1:].any()
 
 
 def test_register_factor_goes_before_the_default() -> None:

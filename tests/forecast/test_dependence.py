@@ -1,10 +1,20 @@
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
 import pytest
 
 from plantation_rwa.assumptions import packaged
-from plantation_rwa.forecast.dependence import annual_ratio, annual_sd, default_dependence, estimate_dependence
+from plantation_rwa.distributions import PROBABILITIES
+from plantation_rwa.forecast.dependence import (
+    annual_ratio,
+    annual_sd,
+    default_dependence,
+    estimate_dependence,
+    estimate_levels,
+)
+from plantation_rwa.valuation.drivers import Drivers, yields
 
 ASSUMPTIONS = packaged()
 
@@ -65,3 +75,57 @@ def test_squares_of_the_loadings_sum_to_one_on_short_noise() -> None:
         assert sum(v * v for v in out.loadings) == pytest.approx(1.0)
         assert min(out.loadings) >= 0
         assert all(0 <= a < 1 for a in out.ar1)
+
+
+def _own_errors(seed: int, share: float, years: int = 30) -> np.ndarray:
+    """Errors of forecasts a year apart: a level that stays within the year, and monthly noise."""
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(size=(40, years, 12))
+    for k in range(1, 12):
+        noise[..., k] = 0.37 * noise[..., k - 1] + np.sqrt(1 - 0.37**2) * noise[..., k]
+    return 0.2 * (np.sqrt(share) * rng.normal(size=(40, years, 1)) + np.sqrt(1 - share) * noise)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6])
+def test_slow_share_of_the_own_shock_is_recovered(share: float) -> None:
+    free = ASSUMPTIONS.override({"dependence.shrinkage_years": 0.0}, where="tests")
+    errors = _own_errors(1, share)
+    common = np.random.default_rng(2).normal(0, 0.1, (1, 30, 12))
+    assert estimate_levels(errors + common, free).share == pytest.approx(share, abs=0.04)
+    errors[:, ::2, 3:] = np.nan
+    assert estimate_levels(errors, free).share == pytest.approx(share, abs=0.06)
+
+
+def test_little_record_leaves_the_assumed_slow_share() -> None:
+    assert estimate_levels(np.full((5, 3, 12), np.nan), ASSUMPTIONS).share == ASSUMPTIONS.number(
+        "dependence.level_share"
+    )
+    shrunk = estimate_levels(_own_errors(1, 0.6, years=1), ASSUMPTIONS).share
+    assert 0.12 < shrunk < 0.25
+
+
+def test_the_assumed_slow_share_gives_the_assumed_annual_spread() -> None:
+    share, month = (ASSUMPTIONS.number(f"dependence.{n}") for n in ("level_share", "ar1_month"))
+    level = ASSUMPTIONS.number("dependence.ar1_level")
+    annual = 0.23 * np.sqrt(share * annual_ratio(level) ** 2 + (1 - share) * annual_ratio(month) ** 2)
+    assert annual == pytest.approx(ASSUMPTIONS.number("dependence.annual_sd_own"), rel=0.05)
+
+
+def test_joint_paths_have_the_published_quantiles_and_correlations() -> None:
+    loadings, ar1 = (0.4, 0.5, np.sqrt(1 - 0.41)), (0.9, 0.9, 0.6)
+    quantiles = np.array([[0.4, 0.6, 0.9, 1.2, 1.5, 1.9, 2.1]] * 24) * np.linspace(0.8, 1.3, 24)[:, None]
+    drivers = Drivers(7, dt.date(2025, 12, 31), 24, 20_000, ASSUMPTIONS)
+    scores = {
+        name: drivers.yield_scores(name, region, loadings, ar1) for name, region in (("a", "x"), ("b", "x"), ("c", "y"))
+    }
+    paths = {name: yields(z, quantiles) for name, z in scores.items()}
+    for values in paths.values():
+        below = (values[:, None, :] <= quantiles[:, :, None]).mean(axis=-1)
+        # four standard errors of 20,000 paths
+        assert np.abs(below - PROBABILITIES).max() < 4 * np.sqrt(0.25 / 20_000)
+
+    def correlation(one: str, two: str) -> float:
+        return float(np.mean([np.corrcoef(scores[one][k], scores[two][k])[0, 1] for k in range(24)]))
+
+    assert correlation("a", "b") == pytest.approx(0.4**2 + 0.5**2, abs=0.02)
+    assert correlation("a", "c") == pytest.approx(0.4**2, abs=0.02)

@@ -9,6 +9,7 @@ import pytest
 from plantation_rwa.assumptions import packaged
 from plantation_rwa.forecast.cube import Cube, build_cube
 from plantation_rwa.forecast.memory import (
+    KINDS,
     NAMES,
     Regressors,
     anomalies,
@@ -106,7 +107,7 @@ def test_persistence_and_its_loss_with_the_horizon_are_recovered() -> None:
     cube = _cube(anomaly)
     regressors = _regressors(cube)
     memory = fit_memory(regressors, cube, np.ones((8, T, 12)), HORIZONS, T - 1, ASSUMPTIONS)
-    told = remembered(memory, regressors, np.arange(40, T - 12), HORIZONS, 0.5)
+    told = remembered(memory, regressors, np.arange(40, T - 12), HORIZONS)[..., 0]
     # the harvest of the month before the origin is the newest: one month ahead is two steps, .25
     now = anomaly[:, 39 : T - 13]
     slope = [(told[..., k] * now).sum() / (now**2).sum() for k in (0, 11)]
@@ -145,7 +146,7 @@ def test_departures_are_causal_and_relative_to_the_past() -> None:
     assert dim[0, 100] == pytest.approx(12.0 / ((16.0 * 8 + 12.0) / 9) - 1.0)
 
 
-def test_too_few_rows_say_nothing_and_corrections_are_bounded() -> None:
+def test_too_few_rows_say_nothing_and_kinds_sum_to_the_whole() -> None:
     anomaly = np.full((8, T), np.nan)
     anomaly[:, -10:] = 0.5
     cube, coefficients = _recovered(anomaly)
@@ -154,4 +155,7 @@ def test_too_few_rows_say_nothing_and_corrections_are_bounded() -> None:
     cube = _cube(rng.normal(0, 0.3, (8, T)))
     regressors = _regressors(cube)
     memory = fit_memory(regressors, cube, np.ones((8, T, 12)), HORIZONS, T - 1, ASSUMPTIONS)
-    assert np.abs(remembered(memory, regressors, np.arange(T), HORIZONS, 0.01)).max() <= 0.01
+    whole = remembered(memory, regressors, np.arange(T), HORIZONS)[..., 0]
+    kinds = remembered(memory, regressors, np.arange(T), HORIZONS, KINDS)
+    assert kinds.sum(axis=-1) == pytest.approx(whole, abs=1e-12)
+    assert sorted(n for kind in KINDS for n in kind) == sorted(NAMES)

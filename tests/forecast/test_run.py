@@ -46,7 +46,7 @@ def test_tables_meet_the_contract(full: ForecastResult) -> None:
     assert len(forecasts) == 5 * 72
     assert forecasts["target_month"].iloc[[0, 71]].tolist() == ["2026-01", "2031-12"]
     assert model["plantation_id"].tolist() == MADE.stand["plantation_id"].tolist()
-    assert set(forecasts["model_id"]) == {"stack-1", "prior-1"}
+    assert set(forecasts["model_id"]) == {"stack-2", "prior-2"}
     values = forecasts[QUANTILES].to_numpy()
     assert (np.diff(values, axis=1) >= 0).all()
     assert (values >= 0).all()
@@ -110,20 +110,20 @@ def test_without_harvests_the_interval_is_wider(full: ForecastResult) -> None:
     assert _width(full.forecasts, 6, "P004") > 1.1 * _width(full.forecasts, 6, "P000")
     rows = full.forecasts[full.forecasts["plantation_id"] == "P004"]
     assert rows["quality_flag"].str.contains("no_harvest").all()
-    assert set(rows["model_id"]) == {"prior-1"}
+    assert set(rows["model_id"]) == {"prior-2"}
 
 
 def test_short_history_is_prior_only() -> None:
     short = portfolio(1, plantations=3, months=30)
     result = _run(short.panel, short.stand, horizons=24)
-    assert set(result.forecasts["model_id"]) == {"prior-1"}
+    assert set(result.forecasts["model_id"]) == {"prior-2"}
     assert result.forecasts["yield_mean_t_ha"].to_numpy() == pytest.approx(result.forecasts["prior_t_ha"], rel=1e-3)
     few = portfolio(1, plantations=3, months=14)
     assert _run(few.panel, few.stand).forecasts["quality_flag"].str.contains("short_harvest").all()
 
 
 def test_min_train_months_holds_boosting_back(full: ForecastResult) -> None:
-    assert set(_run(MADE.panel, horizons=12, min_train_months=1000).forecasts["model_id"]) == {"prior-1"}
+    assert set(_run(MADE.panel, horizons=12, min_train_months=1000).forecasts["model_id"]) == {"prior-2"}
 
 
 def test_nothing_known_at_all() -> None:
@@ -151,7 +151,7 @@ def test_one_plantation_alone() -> None:
     one = portfolio(4, plantations=1, months=70)
     result = _run(one.panel, one.stand, horizons=1)
     assert len(finalise(result.forecasts, "forecasts")) == 1
-    assert result.model["model_id"].tolist() == ["stack-1"]
+    assert result.model["model_id"].tolist() == ["stack-2"]
 
 
 def test_immature_months_are_zero_and_say_so() -> None:

@@ -77,3 +77,23 @@ def test_without_a_planting_date_mature_and_of_unknown_age() -> None:
     assert np.isnan(out.loc["C", "age_mean_years"])
     assert out.loc["A", "area_mature_ha"] == 0.0
     assert out.loc["A", "age_mean_years"] == 0.0
+
+
+def test_blocks_take_the_plantations_second_vote_and_replanting_where_they_have_none() -> None:
+    register = _register().assign(
+        planting_year_observed=[2009.0, np.nan, np.nan], replanting_date=["2025-02-01", None, None]
+    )
+    blocks = _blocks().assign(planting_year_observed=[2019.0, np.nan, np.nan, np.nan])
+    stand = stand_table(register, blocks).set_index(["plantation_id", "block_id"])
+    assert stand.loc[("B", "b2"), "planting_year_observed"] == 2019.0
+    assert stand.loc[("B", "b1"), "planting_year_observed"] == 2009.0
+    assert np.isnan(stand.loc[("A", ""), "planting_year_observed"])
+    assert stand["replanting_date"].dt.year.fillna(0).tolist() == [0, 2025, 2025, 0]
+
+
+def test_replanted_area_is_not_mature() -> None:
+    register = _register().assign(replanting_date=["2025-02-01", None, None])
+    out = mature_area(stand_table(register), ["2025-01", "2025-02", "2028-01", "2028-02"], 36)
+    out = out[out["plantation_id"] == "B"]
+    assert out["area_mature_ha"].tolist() == [100.0, 0.0, 0.0, 100.0]
+    assert out["age_mean_years"].tolist() == pytest.approx([176 / 12, 0.0, 35 / 12, 3.0])
