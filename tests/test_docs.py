@@ -20,7 +20,7 @@ from plantation_rwa.config import Config
 from plantation_rwa.features.indices import INDICES, index_values
 from plantation_rwa.schema.fields import FIELDS
 from plantation_rwa.schema.flags import FLAGS
-from plantation_rwa.sources import climate, harvest, market, register, rights, sensors
+from plantation_rwa.sources import climate, futures, fx, harvest, market, register, rights, sensors
 from plantation_rwa.sources.cells import ColumnSpec
 from plantation_rwa.sources.climate_units import VARIABLES
 from plantation_rwa.testing import edit_config
@@ -176,9 +176,9 @@ TABLES: Mapping[str, list[Mapping[str, ColumnSpec]]] = {
     "Climate": [climate._DAILY, climate._INDEX],
     "Sensors": [sensors._SPECS],
     "Market": [
-        market.FUTURES_COLUMNS,
+        futures.FUTURES_COLUMNS,
         market.PRICES_COLUMNS,
-        market.FX_COLUMNS,
+        fx.FX_COLUMNS,
         market.RATES_COLUMNS,
         market.FISCAL_COLUMNS,
     ],

@@ -11,7 +11,7 @@ import pandas as pd
 from plantation_rwa.config import ClimateConfig, Config
 from plantation_rwa.errors import Problem, SourceError
 from plantation_rwa.run.climate import known_climate
-from plantation_rwa.sources import climate, harvest, market, register, rights, sensors
+from plantation_rwa.sources import climate, futures, fx, harvest, market, register, rights, sensors
 from plantation_rwa.sources.base import ImagerySource, Inputs, Quarantine, known, known_market, latest_revision
 
 
@@ -40,7 +40,7 @@ def read_inputs(config: Config) -> tuple[Inputs, list[Problem]]:
     own = Quarantine() if faults.problems else bad
     climate_cfg, harvest_cfg = config.climate or ClimateConfig(), config.harvest
     zones = dict(zip(plantations["plantation_id"], plantations["timezone"], strict=True))
-    price_lag = int(config.assumptions().number("market.monthly_price_known_lag_days"))
+    limits = config.assumptions()
     blocks = faults.read(
         "portfolio.blocks", portfolio.blocks, lambda paths: register.read_blocks(paths, plantations, own)
     )
@@ -83,9 +83,17 @@ def read_inputs(config: Config) -> tuple[Inputs, list[Problem]]:
         "climate_seasonal": ("climate.seasonal", climate_cfg.seasonal, climate.open_seasonal),
         "climate_index": ("climate.index", climate_cfg.index, lambda paths: climate.read_index(paths, bad)),
         "sensors": ("sensors.path", sensor_path, lambda paths: sensors.read_sensors(paths, zones, own)),
-        "futures": ("market.futures", market_cfg.futures, lambda paths: market.read_futures(paths, bad)),
-        "prices": ("market.prices", market_cfg.prices, lambda paths: market.read_prices(paths, bad, price_lag)),
-        "fx": ("market.fx", market_cfg.fx, lambda paths: market.read_fx(paths, bad)),
+        "futures": (
+            "market.futures",
+            market_cfg.futures,
+            lambda paths: futures.read_futures(paths, bad, assumptions=limits),
+        ),
+        "prices": (
+            "market.prices",
+            market_cfg.prices,
+            lambda paths: market.read_prices(paths, bad, assumptions=limits),
+        ),
+        "fx": ("market.fx", market_cfg.fx, lambda paths: fx.read_fx(paths, bad, assumptions=limits)),
         "rates": ("market.rates", market_cfg.rates, lambda paths: market.read_rates(paths, bad)),
         "fiscal": ("market.fiscal", market_cfg.fiscal, lambda paths: market.read_fiscal(paths, bad)),
     }

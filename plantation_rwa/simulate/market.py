@@ -9,14 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
 
 from plantation_rwa.calendars import last_trading_day, listed_contracts, packaged_holidays
 from plantation_rwa.periods import Month, month_range
+from plantation_rwa.simulate.term_structure import TRUTH, daily_factors, monthly_log_prices
 from plantation_rwa.streams import stream
 
-#: two-factor term structure of the simulated curve (domain/valuation.md 2.3, prior)
-KAPPA, DAILY_SD = 1.2, 0.012
 #: Malaysian zero curve in fractions at 1, 2, 3, 5, 10 years (domain/valuation.md 2.3, sample curve), and shifts
 TENORS, ZERO = (1.0, 2.0, 3.0, 5.0, 10.0), (0.0305, 0.0312, 0.0318, 0.0330, 0.0350)
 RATE_SHIFT = {"MYR": 0.0, "IDR": 0.0310, "USD": 0.0075}
@@ -41,16 +39,14 @@ class World:
 
 
 def invented_world(seed: int, first: Month, last: Month) -> World:
-    """World prices as a mean-reverting log-process about 1,000 USD/t, currencies as random walks."""
+    """Palm oil by the two-factor model about 1,000 USD/t, kernel oil a reverting multiple of it, random currencies."""
     rng = stream(seed, "world_prices")
     months = month_range(first, last)
-    level, ratio = 0.0, 0.0
-    palm, kernel = [], []
-    for _ in months:
-        level = 0.95 * level + rng.normal(0, 0.065)
+    ratio, palm, kernel = 0.0, [], []
+    for log_price in monthly_log_prices(rng, len(months), 1000.0).tolist():
         ratio = 0.93 * ratio + rng.normal(0, 0.05)
-        palm.append(round(1000.0 * float(np.exp(level)), 2))
-        kernel.append(round(1500.0 * float(np.exp(level + ratio)), 2))
+        palm.append(round(float(np.exp(log_price)), 2))
+        kernel.append(round(1.5 * float(np.exp(log_price + ratio)), 2))
     prices = pd.DataFrame({"palm_oil_usd_t": palm, "palm_kernel_oil_usd_t": kernel}, index=[str(m) for m in months])
     days = pd.bdate_range(first.first, last.last)
 
@@ -114,31 +110,23 @@ def futures(seed: int, monthly: pd.Series, last: dt.date, days: int) -> pd.DataF
     Returns
     -------
     pandas.DataFrame
-        Contract columns, sorted by day and contract; whole MYR. ``ln F(T) = exp(-kappa T) chi + xi + noise`` with xi
-        the two-year mean of the log price and chi the rest.
+        Contract columns, sorted by day and contract; whole MYR, the forwards of the two-factor model of
+        ``term_structure.TRUTH`` with an error of 3 MYR, at factors that give the monthly prices as means.
     """
     rng, closed = stream(seed, "futures"), packaged_holidays("MY")
-    dates = trading_days(last, days)
-    months = [Month.parse(str(m)) for m in monthly.index]
-    middle = np.array([dt.date(m.year, m.number, 15).toordinal() for m in months], dtype=float)
-    path = PchipInterpolator(middle, np.log(monthly.to_numpy(float)), extrapolate=True)
-    log_long = monthly.map(np.log).rolling(24, min_periods=6).mean().bfill().to_numpy(float)
-    anchor = PchipInterpolator(middle, log_long, extrapolate=True)
-    wiggle, rows = 0.0, []
-    for day in dates:
-        wiggle = 0.93 * wiggle + float(rng.normal(0, DAILY_SD))
-        at = min(float(day.toordinal()), middle[-1])
-        xi = float(anchor(at))
-        chi = float(path(at)) + wiggle - xi
-        for position, contract in enumerate(listed_contracts(day.date(), closed)):
-            years = max(0, (last_trading_day(contract, closed) - day.date()).days) / 365.0
-            settle = np.exp(np.exp(-KAPPA * years) * chi + xi) + rng.normal(0, 3.0)
+    dates = [d.date() for d in trading_days(last, days)]
+    short, long = daily_factors(rng, monthly[monthly.index <= f"{last:%Y-%m}"], dates)
+    rows = []
+    for day, chi, xi in zip(dates, short.tolist(), long.tolist(), strict=True):
+        for position, contract in enumerate(listed_contracts(day, closed)):
+            years = max(0, (last_trading_day(contract, closed) - day).days) / 365.0
+            settle = TRUTH.forward(years, chi, xi) + rng.normal(0, 3.0)
             interest = 60000.0 * np.exp(-(((position - 2.0) / 4.0) ** 2)) * np.exp(rng.normal(0, 0.1)) + 900.0 * np.exp(
                 -position / 9.0
             )
             rows.append(
                 (
-                    day.date().isoformat(),
+                    day.isoformat(),
                     "FCPO",
                     str(contract),
                     round(settle),

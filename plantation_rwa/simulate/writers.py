@@ -14,6 +14,7 @@ import pandas as pd
 from plantation_rwa.periods import Month, month_range
 from plantation_rwa.simulate import files, market, weather, world
 from plantation_rwa.simulate.geography import Estate
+from plantation_rwa.simulate.term_structure import TRUTH
 
 GRID_STEP = 0.1
 #: hazards per year and losses given default of the simulated sponsors (in turn) and mills
@@ -168,7 +169,7 @@ def write_truth(
         "effects": {k: v for k, v in asdict(effects).items() if v is not None},
         "kernel": [round(float(w), 6) for w in world.kernel()],
         "baseline_switch": str(switch),
-        "curve": {"kappa": market.KAPPA, "daily_sd": market.DAILY_SD},
+        "price_model": asdict(TRUTH),
         "mature_age_months": world.MATURE_AGE_MONTHS,
         "ndmi_rule": "NDMI falls by ndmi_deficit x canopy_deficit (deficit of four months in 100 mm, at most 3)",
         "cire_rule": "CIre rises by cire_nutrition x nutrition; log yield by nutrition_yield x nutrition, lagged",

@@ -1,4 +1,4 @@
-"""Futures, prices, exchange rates, zero curves and fiscal schedules, each row with the instant it became known."""
+"""Prices, zero curves and fiscal schedules, each row with the instant it became known."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ from importlib import resources
 import numpy as np
 import pandas as pd
 
-from plantation_rwa.assumptions import packaged
+from plantation_rwa.assumptions import Assumptions, packaged
 from plantation_rwa.periods import end_of_month_utc
 from plantation_rwa.sources.base import Quarantine
 from plantation_rwa.sources.cells import ColumnSpec
+from plantation_rwa.sources.futures import outside, size_reason
 from plantation_rwa.sources.tables import Sheet, read_sheet
 
 _CURRENCY = "use the ISO 4217 code, such as MYR"
-
-#: Futures symbols and the currency they settle in.
-SYMBOLS: Mapping[str, str] = {"FCPO": "MYR"}
 
 #: Price series -> currency it is quoted in; '' for a fraction.
 SERIES: Mapping[str, str] = {
@@ -31,19 +29,6 @@ SERIES: Mapping[str, str] = {
     "hr_cpo_usd": "USD",
 }
 
-FUTURES_COLUMNS: Mapping[str, ColumnSpec] = {
-    "settle_date": ColumnSpec("date", required=True),
-    "symbol": ColumnSpec("choice", required=True, values=tuple(SYMBOLS)),
-    "contract": ColumnSpec("month", required=True),
-    "settle": ColumnSpec("float", required=True, above=0.0, lower=1.0, upper=1e6),
-    "currency": ColumnSpec("text", required=True, pattern="[A-Z]{3}", hint=_CURRENCY),
-    "open_interest": ColumnSpec("float", lower=0.0),
-    "volume": ColumnSpec("float", lower=0.0),
-}
-
-#: an exchange rate that moves by more than this factor from one quote to the next is an error of the file
-MAX_FX_JUMP = 5.0
-
 PRICES_COLUMNS: Mapping[str, ColumnSpec] = {
     "date": ColumnSpec("date"),
     "month": ColumnSpec("month"),
@@ -53,14 +38,6 @@ PRICES_COLUMNS: Mapping[str, ColumnSpec] = {
     "unit": ColumnSpec("text", required=True),
     "region": ColumnSpec("text"),
     "known_at": ColumnSpec("instant"),
-}
-
-FX_COLUMNS: Mapping[str, ColumnSpec] = {
-    "date": ColumnSpec("date", required=True),
-    "base": ColumnSpec("text", required=True, pattern="[A-Z]{3}", hint=_CURRENCY),
-    "quote": ColumnSpec("text", required=True, pattern="[A-Z]{3}", hint=_CURRENCY),
-    "rate": ColumnSpec("float", required=True, above=0.0, lower=1e-9, upper=1e9),
-    "kind": ColumnSpec("choice", values=("spot", "onshore_fwd", "ndf")),
 }
 
 RATES_COLUMNS: Mapping[str, ColumnSpec] = {
@@ -86,36 +63,12 @@ FISCAL_COLUMNS: Mapping[str, ColumnSpec] = {
 _PER = re.compile(r"^(?:([A-Za-z]{3})\s*/\s*|per\s+|/\s*)?(t|mt|tonne|ton|kg)$", re.IGNORECASE)
 
 
-def read_futures(paths: Sequence[str] | None, quarantine: Quarantine) -> pd.DataFrame:
-    """Daily settlements.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``settle_date`` (naive midnight), ``symbol, contract`` (YYYY-MM), ``settle`` (currency per t),
-        ``currency, open_interest, volume`` (lots, NaN if unknown), ``known_at`` = settlement day, in file
-        order, one row per day, symbol and contract.
-
-    Raises
-    ------
-    SourceError
-        If a file cannot be read or lacks a required column.
-    """
-    sheet = read_sheet(paths, input="futures", columns=FUTURES_COLUMNS, quarantine=quarantine)
-    frame = sheet.frame
-    frame["known_at"] = _utc(frame["settle_date"])
-    own = frame["symbol"].map(SYMBOLS)
-    foreign = own.notna() & (frame["currency"] != "") & (frame["currency"] != own)
-    sheet.reject(foreign, "currency", [f"{s} settles in {SYMBOLS[s]}" for s in frame["symbol"][foreign]])
-    day = frame["settle_date"].dt.strftime("%Y-%m")
-    over = day.notna() & (frame["contract"] != "") & (frame["contract"] < day)
-    sheet.reject(over, "contract", "contract month lies before the settlement day")
-    sheet.reject_duplicates(["settle_date", "symbol", "contract"], column="contract")
-    return sheet.result()[[*FUTURES_COLUMNS, "known_at"]]
-
-
 def read_prices(
-    paths: Sequence[str] | None, quarantine: Quarantine, monthly_known_lag_days: int | None = None
+    paths: Sequence[str] | None,
+    quarantine: Quarantine,
+    monthly_known_lag_days: int | None = None,
+    *,
+    assumptions: Assumptions | None = None,
 ) -> pd.DataFrame:
     """Physical price series.
 
@@ -123,7 +76,9 @@ def read_prices(
     ----------
     monthly_known_lag_days
         Days from the last day of a month until its value counts as known, where the row does not say; None
-        for the packaged ``market.monthly_price_known_lag_days``. A dated value is known on its day.
+        for that of the assumptions. A dated value is known on its day.
+    assumptions
+        ``market.monthly_price_known_lag_days`` and ``check.price_per_t``; the packaged ones if None.
 
     Returns
     -------
@@ -138,65 +93,19 @@ def read_prices(
     SourceError
         If a file cannot be read, lacks a required column, or has neither ``date`` nor ``month``.
     """
+    limits = assumptions or packaged()
     if monthly_known_lag_days is None:
-        monthly_known_lag_days = int(packaged().number("market.monthly_price_known_lag_days"))
+        monthly_known_lag_days = int(limits.number("market.monthly_price_known_lag_days"))
     sheet = read_sheet(paths, input="prices", columns=PRICES_COLUMNS, quarantine=quarantine, one_of=("date", "month"))
     _settle_dates(sheet, monthly_known_lag_days)
     _settle_units(sheet)
+    _reject_sizes(sheet, limits.table("check.price_per_t"))
     sheet.reject_duplicates(
         ["date", "frequency", "series", "region", "known_at"],
         column="series",
         hint="; a revision needs a later known_at",
     )
     return sheet.result()[["date", "month", "series", "value", "currency", "unit", "region", "frequency", "known_at"]]
-
-
-def read_fx(paths: Sequence[str] | None, quarantine: Quarantine) -> pd.DataFrame:
-    """Exchange rates.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``date, base, quote, rate`` (quote per base), ``kind`` (``spot`` where not given), ``known_at`` =
-        date, in file order.
-
-    Raises
-    ------
-    SourceError
-        If a file cannot be read or lacks a required column.
-    """
-    sheet = read_sheet(paths, input="fx", columns=FX_COLUMNS, quarantine=quarantine)
-    frame = sheet.frame
-    frame["known_at"] = _utc(frame["date"])
-    sheet.reject(
-        (frame["base"] == frame["quote"]) & (frame["base"] != ""), "quote", "base and quote are the same currency"
-    )
-    frame["kind"] = frame["kind"].where(frame["kind"] != "", "spot")
-    sheet.reject_duplicates(["date", "base", "quote", "kind"], column="quote")
-    _reject_jumps(sheet)
-    return sheet.result()[[*FX_COLUMNS, "known_at"]]
-
-
-def _reject_jumps(sheet: Sheet) -> None:
-    """Reject a rate many times off the one accepted before it: a quote turned round, or in another unit.
-
-    Each rate is held against earlier ones only, so that later rows change nothing of what was accepted before.
-    """
-    frame = sheet.frame
-    rows = frame[sheet.accepted].sort_values(["base", "quote", "kind", "date"], kind="stable")
-    jumps, told = np.zeros(len(frame), dtype=bool), {}
-    for _, group in rows.groupby(["base", "quote", "kind"], sort=True):
-        last = float("nan")
-        for position, rate in zip(group.index, group["rate"], strict=True):
-            if last / MAX_FX_JUMP <= rate <= last * MAX_FX_JUMP or last != last:
-                last = float(rate)
-                continue
-            jumps[position] = True
-            told[position] = (
-                f"rate {rate:g} is more than {MAX_FX_JUMP:g} times off the {last:g} before it; "
-                "is the quote turned round, or in another unit?"
-            )
-    sheet.reject(jumps, "rate", [told[i] for i in np.flatnonzero(jumps)])
 
 
 def read_rates(paths: Sequence[str] | None, quarantine: Quarantine) -> pd.DataFrame:
@@ -312,6 +221,23 @@ def _settle_units(sheet: Sheet) -> None:
     frame["value"] = scaled
     frame["currency"] = frame["series"].map(SERIES).fillna("").astype("str")
     frame["unit"] = pd.Series(np.where(ratio, "1", "t"), dtype="str")
+
+
+def _reject_sizes(sheet: Sheet, bounds: Mapping[str, Sequence[float]]) -> None:
+    """Reject prices outside what was ever paid: another unit than the row says."""
+    frame, told = sheet.frame, dict[int, str]()
+    for name, rows in frame[sheet.accepted].groupby("series", sort=True):
+        series = str(name)
+        if series not in bounds:
+            continue
+        low, high = (float(v) for v in bounds[series])
+        # shells are worth nothing at some mills
+        values = rows["value"][(rows["value"] != 0) | (series != "shell_id")]
+        for i, value in outside(values, low, high):
+            told[i] = size_reason(series, value, low, high, f"{SERIES[series]} per t")
+    mask = np.zeros(len(frame), dtype=bool)
+    mask[list(told)] = True
+    sheet.reject(mask, "value", [told[i] for i in np.flatnonzero(mask).tolist()])
 
 
 def _unit_rule(series: str, unit: str, currency: str) -> float | str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ import pandas as pd
 
 from plantation_rwa.calendars import packaged_holidays
 from plantation_rwa.valuation.discounting import forward_fx, known_curve
+from plantation_rwa.valuation.fx_forwards import quoted_forwards
 
 _PIVOTS = ("USD", "EUR", "MYR", "SGD")
 
@@ -75,7 +77,8 @@ class FxRates:
     """Spot and forward exchange rates, quote per base, by direct, inverse or cross quotation."""
 
     def __init__(self, fx: pd.DataFrame, rates: pd.DataFrame, as_of: dt.date) -> None:
-        rows = fx[(fx["date"] <= pd.Timestamp(as_of)) & (fx["rate"] > 0)]
+        known = fx[(fx["date"] <= pd.Timestamp(as_of)) & (fx["rate"] > 0)]
+        rows = known
         spot_kind = rows["kind"].isna() | rows["kind"].astype("object").isin(["spot", ""])
         rows = rows[spot_kind].sort_values(["base", "quote", "date", "rate"], kind="stable")
         self._as_of = as_of
@@ -85,6 +88,7 @@ class FxRates:
             (str(base), str(quote)): ([pd.Timestamp(d).date() for d in g["date"]], [float(r) for r in g["rate"]])
             for (base, quote), g in rows.groupby(["base", "quote"], sort=True)
         }
+        self._forwards = quoted_forwards(known, lambda b, q, day: self.spot(b, q, day.date()))
 
     def spot(self, base: str, quote: str, day: dt.date | None = None) -> float | None:
         """Units of ``quote`` per unit of ``base`` on or last before a day (default: the valuation date)."""
@@ -114,11 +118,20 @@ class FxRates:
         return (days[known - 1], rates[known - 1]) if known else None
 
     def forward(self, base: str, quote: str, t: float) -> float | None:
-        """Forward in t years by interest parity; the spot rate where a zero curve of either currency is missing."""
+        """Forward in t years: as quoted, else by interest parity, else the spot rate where a zero curve is missing."""
         spot = self.spot(base, quote)
-        if spot is None or base == quote:
+        if spot is None or base == quote or t <= 0:
             return spot
+        direct, inverse = self._forwards.get((base, quote)), self._forwards.get((quote, base))
+        if direct is not None:
+            return spot * math.exp(direct.premium(t, lambda s: self._parity(base, quote, s)))
+        if inverse is not None:
+            return spot * math.exp(-inverse.premium(t, lambda s: self._parity(quote, base, s)))
+        return spot * math.exp(self._parity(base, quote, t) or 0.0)
+
+    def _parity(self, base: str, quote: str, t: float) -> float | None:
+        """``ln(F / S)`` by covered interest parity; None without a zero curve of either currency."""
         quoted, based = self._zero.get(quote), self._zero.get(base)
         if quoted is None or based is None:
-            return spot
-        return forward_fx(spot, quoted.rate(t), based.rate(t), t)
+            return None
+        return math.log(forward_fx(1.0, quoted.rate(t), based.rate(t), t))

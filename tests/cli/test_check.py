@@ -154,20 +154,10 @@ def test_with_every_optional_section_absent_there_is_nothing_to_complain_of(worl
 
 
 SPOILS: dict[str, tuple[str, Callable[[pd.DataFrame], pd.DataFrame], str]] = {
-    "an exchange rate turned round from its first row": (
-        "fx.csv",
-        lambda t: t.assign(
-            rate=[
-                repr(1 / float(r)) if b == "USD" and q == "MYR" else r
-                for r, b, q in zip(t.rate, t.base, t.quote, strict=True)
-            ]
-        ),
-        "The quote is turned round: it is USD per MYR. Swap base and quote, or write 1/rate.",
-    ),
     "kilograms called tonnes in a price series": (
         "prices.csv",
         lambda t: t.assign(unit=t["unit"].where(t["series"] != "cpo_id", "t")),
-        "Check unit and decimal point. Was it written per kg, or in thousands?",
+        "IDR per t; was it written per kg, or in thousands?",
     ),
     "a mill with a sponsor's id": (
         "mills.csv",
@@ -180,6 +170,19 @@ SPOILS: dict[str, tuple[str, Callable[[pd.DataFrame], pd.DataFrame], str]] = {
         "error: harvest.path: harvest.csv: is configured and holds nothing usable. See the records set aside.",
     ),
 }
+
+
+def test_an_exchange_rate_turned_round_from_its_first_row_is_set_right_and_told(
+    world_copy: Path, capsys: Capture
+) -> None:
+    def turned(t: pd.DataFrame) -> pd.DataFrame:
+        pair = (t["base"] == "USD") & (t["quote"] == "MYR")
+        return t.assign(rate=[repr(1 / float(r)) if p else r for r, p in zip(t["rate"], pair, strict=True)])
+
+    edit_csv(next(world_copy.rglob("fx.csv")), turned)
+    out, err = check(without_pixels(world_copy), capsys, 0)
+    assert err == []
+    assert "the quote is turned round: it is USD per MYR; 1/rate was used" in " ".join(out.split())
 
 
 @pytest.mark.parametrize("name", SPOILS)

@@ -7,12 +7,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from plantation_rwa.assumptions import packaged
 from plantation_rwa.run.survey import values
 from plantation_rwa.sources.base import Quarantine
-
-PRICES = packaged().table("check.price_per_t")
-PER_USD = packaged().table("check.units_per_usd")
 
 
 def told(findings: list[values.Finding]) -> list[str]:
@@ -88,26 +84,26 @@ def prices(series: str, *amounts: float, currency: str = "IDR") -> pd.DataFrame:
     return frame.assign(region="")
 
 
-def test_a_price_a_thousand_times_off_in_the_same_currency_is_an_error() -> None:
-    assert values.price_sizes(prices("cpo_id", 13.1e6, 13.5e6), PRICES, "market.prices") == []
-    assert told(values.price_sizes(prices("cpo_id", 13100.0, 13500.0), PRICES, "market.prices")) == [
-        "error: market.prices: cpo_id: 2 of 2 values lie outside 1,000,000 to 60,000,000 IDR per t "
-        "(got 13,100 on 2026-01-31). Check unit and decimal point. Was it written per kg, or in thousands?"
-    ]
-    assert told(values.price_sizes(prices("cpo_my", 3.9e6, currency="MYR"), PRICES, "market.prices")) == [
-        "error: market.prices: cpo_my: 1 of 1 values lie outside 500 to 20,000 MYR per t "
-        "(got 3,900,000 on 2026-01-31). Check unit and decimal point. Was it multiplied by 1000?"
-    ]
+def set_aside(input: str, column: str, *reasons: str) -> pd.DataFrame:
+    bad = Quarantine()
+    for row, reason in enumerate(reasons, 1):
+        bad.add(input, f"{input}.csv", f"{reason}; row rejected", "rejected", row=row, column=column, value="13,100")
+    return bad.frame()
 
 
-def test_one_old_price_out_of_line_is_a_warning_and_the_newest_an_error() -> None:
-    old = values.price_sizes(prices("cpo_my", 4.1, 4100.0, 4200.0, currency="MYR"), PRICES, "market.prices")
-    new = values.price_sizes(prices("cpo_my", 4100.0, 4200.0, 4.1, currency="MYR"), PRICES, "market.prices")
-    assert [f.severity for f in old + new] == ["warning", "error"]
+def test_a_series_mostly_of_another_unit_is_an_error_and_single_values_a_warning() -> None:
+    outside = "cpo_id lies outside 1,000,000 to 60,000,000 IDR per t; was it written per kg, or in thousands?"
+    bad = set_aside("prices", "value", outside, outside, "unit is not known")
+    assert told(values.sizes(bad, {"prices": {"cpo_id": 1, "pk_id": 9}})) == [
+        "error: market.prices: prices.csv: cpo_id: 2 of 3 values lie outside 1,000,000 to 60,000,000 IDR per t; "
+        "was it written per kg, or in thousands? (got 13,100 in row 1). Check unit and decimal point."
+    ]
+    assert [f.severity for f in values.sizes(bad, {"prices": {"cpo_id": 2}})] == ["warning"]
+    assert values.sizes(bad, {"prices": {}})[0].severity == "error"
 
 
 def test_a_price_that_jumps_within_what_is_possible() -> None:
-    found = values.price_sizes(prices("pk_id", 400_000.0, 40_000_000.0), PRICES, "market.prices")
+    found = values.price_jumps(prices("pk_id", 400_000.0, 40_000_000.0), "market.prices")
     assert told(found) == [
         "warning: market.prices: pk_id: 1 value more than 10 times off the one before (got 40,000,000 on 2026-02-28). "
         "Check unit and decimal point."
@@ -119,21 +115,6 @@ def fx(*rows: tuple[str, str, str, float]) -> pd.DataFrame:
     return frame.assign(date=pd.to_datetime(frame["date"]), kind="spot")
 
 
-def test_an_exchange_rate_turned_round_from_its_first_row_is_an_error() -> None:
-    assert values.fx_sizes(fx(("2026-01-02", "USD", "MYR", 4.2), ("2026-01-02", "MYR", "IDR", 3900.0)), PER_USD) == []
-    assert told(
-        values.fx_sizes(fx(("2026-01-02", "USD", "MYR", 0.25), ("2026-01-05", "USD", "MYR", 0.24)), PER_USD)
-    ) == [
-        "error: market.fx: USD/MYR: 2 of 2 rates lie outside 2 to 8 MYR per USD (got 0.25 on 2026-01-02). "
-        "The quote is turned round: it is USD per MYR. Swap base and quote, or write 1/rate."
-    ]
-    assert told(values.fx_sizes(fx(("2026-01-02", "USD", "IDR", 16.4)), PER_USD)) == [
-        "error: market.fx: USD/IDR: 1 of 1 rates lie outside 5,000 to 40,000 IDR per USD (got 16.4 on 2026-01-02). "
-        "Check the unit: the rate is IDR for one USD."
-    ]
-    assert values.fx_sizes(fx(("2026-01-02", "USD", "ZZZ", 1e-6)), PER_USD) == [], "a currency nothing is known of"
-
-
 def test_a_pair_that_contradicts_two_others_is_found_though_its_size_is_possible() -> None:
     sound: Any = [
         ("2026-01-02", "EUR", "USD", 1.18),
@@ -142,7 +123,6 @@ def test_a_pair_that_contradicts_two_others_is_found_though_its_size_is_possible
     ]
     assert values.fx_triangles(fx(*sound)) == []
     turned = fx(("2026-01-02", "EUR", "USD", 1 / 1.18), *sound[1:])
-    assert values.fx_sizes(turned, PER_USD) == []
     assert told(values.fx_triangles(turned)) == [
         "error: market.fx: EUR/USD: the rate contradicts the other pairs, and agrees with them turned round "
         "(got 0.847458 in 2026-01). Swap base and quote, or write 1/rate."

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from plantation_rwa.panel.build import build_panel
 from plantation_rwa.panel.stand import stand_table
 from plantation_rwa.sources.base import Quarantine, known, latest_revision
+from plantation_rwa.sources.futures import read_futures
 from plantation_rwa.sources.harvest import read_harvest
-from plantation_rwa.sources.market import read_futures, read_prices
+from plantation_rwa.sources.market import read_prices
 from plantation_rwa.sources.register import read_blocks, read_register
 from plantation_rwa.testing import edit_config, edit_csv, edit_register
 from tests.conftest import AS_OF, run_world

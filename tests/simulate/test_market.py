@@ -8,8 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from plantation_rwa.assumptions import packaged
+from plantation_rwa.calendars import packaged_holidays
 from plantation_rwa.periods import Month
 from plantation_rwa.simulate import market
+from plantation_rwa.simulate.files import write_csv
+from plantation_rwa.simulate.term_structure import TRUTH, daily_factors, monthly_log_prices
+from plantation_rwa.sources.base import Quarantine
+from plantation_rwa.sources.futures import read_futures
+from plantation_rwa.valuation import price_model
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +46,35 @@ def test_front_follows_the_monthly_price_and_moves_within_the_limit(curve):
     table, cpo = curve
     front = table.groupby("settle_date")["settle"].first()
     monthly = front.groupby(front.index.str[:7]).mean()
-    assert np.abs(np.log(monthly / cpo.reindex(monthly.index))).median() < 0.06
+    assert np.abs(np.log(monthly / cpo.reindex(monthly.index))).median() < 0.02
     assert front.pct_change().abs().max() < 0.15
+    assert front.pct_change().std() * np.sqrt(250) == pytest.approx(0.29, abs=0.04)
+
+
+def test_the_settlements_are_those_of_the_truth(curve, tmp_path):
+    table, _ = curve
+    write_csv(tmp_path / "futures.csv", table)
+    quarantine = Quarantine()
+    read = read_futures([str(tmp_path / "futures.csv")], quarantine)
+    assert len(quarantine) == 0
+    some = packaged().override({"price_model.panel_days": 150, "price_model.min_days": 100}, where="test")
+    model = price_model.fit(read, dt.date(2026, 5, 31), some, packaged_holidays("MY"))
+    rows = {row.parameter: row for row in model.rows}
+    for name in ("sigma_chi", "sigma_xi", "rho", "mu_xi_star"):
+        assert abs(rows[name].value - getattr(TRUTH, name)) < 4 * rows[name].std_error, name
+    # moving the paths to the months' means bends the short factor a little
+    assert rows["kappa"].value == pytest.approx(TRUTH.kappa, rel=0.05)
+
+
+def test_both_factors_add_up_to_the_months_prices():
+    prices = np.exp(monthly_log_prices(np.random.default_rng(2), 60, 4000.0))
+    monthly = pd.Series(prices, index=[str(Month(2021, 6) + i) for i in range(60)])
+    days = [d.date() for d in pd.bdate_range("2025-01-02", "2026-04-30")]
+    chi, xi = daily_factors(np.random.default_rng(3), monthly, days)
+    means = pd.Series(np.exp(chi + xi), index=[d.strftime("%Y-%m") for d in days]).groupby(level=0).mean()
+    assert (means / monthly.reindex(means.index)).to_numpy() == pytest.approx(np.ones(16), abs=0.01)
+    # from day to day the draw spreads as the model says: no smooth interpolation
+    assert np.diff(chi + xi).std() * np.sqrt(365 / 7 * 5) == pytest.approx(TRUTH.front_volatility(), abs=0.04)
 
 
 def test_liquidity_fades(curve):

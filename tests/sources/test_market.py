@@ -11,7 +11,9 @@ import pytest
 
 from plantation_rwa.errors import SourceError
 from plantation_rwa.sources.base import Quarantine, known, latest_revision
-from plantation_rwa.sources.market import read_fiscal, read_futures, read_fx, read_prices, read_rates
+from plantation_rwa.sources.futures import read_futures
+from plantation_rwa.sources.fx import read_fx
+from plantation_rwa.sources.market import read_fiscal, read_prices, read_rates
 
 NUMBER = "is not a number; write digits with a decimal point, without separators or units"
 Reader = Callable[[list[str], Quarantine], pd.DataFrame]
@@ -166,26 +168,30 @@ def test_monthly_lag_has_a_packaged_default(tmp_path: Path) -> None:
 
 def test_fx(tmp_path: Path) -> None:
     text = (
-        "date,base,quote,rate,kind\n"
-        "2026-05-29,usd,MYR,4.25,\n"
-        "2026-05-29,USD,MYR,4.26,spot\n"
-        "2026-05-29,USD,MYR,4.27,ndf\n"
-        "2026-05-29,MYR,MYR,1,\n"
-        "2026-05-29,USD,IDR,-16000,\n"
-        "2026-05-29,US,IDR,16000,\n"
-        "2026-05-29,USD,IDR,16000,forward\n"
+        "date,base,quote,rate,kind,tenor_years\n"
+        "2026-05-29,usd,MYR,4.25,,\n"
+        "2026-05-29,USD,MYR,4.26,spot,\n"
+        "2026-05-29,USD,MYR,4.27,NDF,0.25\n"
+        "2026-05-29,MYR,MYR,1,,\n"
+        "2026-05-29,USD,IDR,-16000,,\n"
+        "2026-05-29,US,IDR,16000,,\n"
+        "2026-05-29,USD,IDR,16000,forward,\n"
+        "2026-05-29,USD,IDR,16000,ndf,\n"
+        "2026-05-29,USD,IDR,16100,spot,1\n"
     )
     table, faults = read(read_fx, tmp_path / "x.csv", text)
     assert list(zip(table["base"], table["quote"], table["rate"], table["kind"], strict=True)) == [
         ("USD", "MYR", 4.25, "spot"),
         ("USD", "MYR", 4.27, "ndf"),
-        ("USD", "IDR", 16000.0, "spot"),
+        ("USD", "IDR", 16100.0, "spot"),
     ]
-    assert faults[2][0][1].startswith("repeats date and base and quote and kind of row 1")
+    assert table["tenor_years"].tolist() == pytest.approx([np.nan, 0.25, np.nan], nan_ok=True)
+    assert faults[2][0][1].startswith("repeats date and base and quote and kind and tenor_years of row 1")
     assert faults[4] == [("quote", "base and quote are the same currency; row rejected")]
     assert faults[5] == [("rate", "rate must be greater than 0; row rejected")]
     assert faults[6] == [("base", "base is not valid; use the ISO 4217 code, such as MYR; row rejected")]
-    assert faults[7][0][1].endswith("value left out")
+    assert faults[7][0] == ("kind", "kind is not known; use one of spot, onshore_fwd, ndf; row rejected")
+    assert faults[8] == [("tenor_years", "a forward rate needs tenor_years; row rejected")]
     assert set(table["known_at"]) == {utc("2026-05-29")}
 
 
@@ -236,11 +242,11 @@ def test_nothing_configured_gives_typed_empty_tables(reader: Callable[..., pd.Da
     assert str(table["known_at"].dtype) == "datetime64[us, UTC]"
 
 
-def test_an_exchange_rate_turned_round_is_rejected_by_what_was_known_before(tmp_path: Path) -> None:
+def test_a_jump_of_a_currency_nothing_is_known_of_is_rejected_by_what_was_known_before(tmp_path: Path) -> None:
     path = tmp_path / "fx.csv"
     path.write_text(
-        "date,base,quote,rate\n2026-01-02,MYR,IDR,4000\n2026-01-03,MYR,IDR,0.00025\n2026-01-04,MYR,IDR,4100\n"
-        "2026-01-05,MYR,IDR,41\n"
+        "date,base,quote,rate\n2026-01-02,MYR,ZMW,4000\n2026-01-03,MYR,ZMW,0.00025\n2026-01-04,MYR,ZMW,4100\n"
+        "2026-01-05,MYR,ZMW,41\n"
     )
     bad = Quarantine()
     kept = read_fx([str(path)], bad)

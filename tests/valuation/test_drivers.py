@@ -9,6 +9,8 @@ import pytest
 from plantation_rwa import distributions
 from plantation_rwa.assumptions import Assumptions
 from plantation_rwa.valuation.drivers import Drivers, antithetic, autoregressive, month_times, yields
+from plantation_rwa.valuation.schwartz_smith import SchwartzSmith
+from tests.valuation.panels import TRUTH
 
 AS_OF = dt.date(2026, 1, 31)
 PATHS = 8000
@@ -34,6 +36,67 @@ def test_kat_17_price_kernel_and_exchange_rate_are_martingales(drivers: Drivers)
     assert within_four_standard_errors(drivers.price)
     assert within_four_standard_errors(drivers.kernel)
     assert within_four_standard_errors(drivers.fx("IDR", "MYR"))
+
+
+def test_kat_17_every_month_with_and_without_the_shift_to_the_curve(assumptions: Assumptions) -> None:
+    """Paths from the model's own state have its forwards as means; shifted ones those of the market's curve."""
+    model, chi, xi = SchwartzSmith(1.2, 0.2072, 0.15, 0.30, 0.05, 0.02, -0.01125), 0.1, 8.2
+    own = Drivers(5, AS_OF, 60, PATHS, assumptions, model)
+    forwards = np.array([model.forward(float(t), chi, xi) for t in own.times])
+    # without shift: exact steps of (chi, xi) under the pricing measure from the filtered state
+    log_price, _ = model.simulate(own.times, antithetic(5, "price", "", 60, PATHS, 2))
+    decay = np.exp(-model.kappa * own.times)
+    mean = decay * chi + xi + model.mu_xi_star * own.times - (1 - decay) * model.lambda_chi / model.kappa
+    unshifted = np.exp(log_price + mean[:, None])
+    assert within_four_standard_errors(unshifted / forwards[:, None])
+    # with shift: F_market / F_model times the same paths is the driver times the market's forward
+    market = 4100.0 * np.exp(-0.03 * own.times)
+    shifted = unshifted * (market / forwards)[:, None]
+    assert within_four_standard_errors(shifted / market[:, None])
+    assert shifted == pytest.approx(own.price * market[:, None], rel=1e-12)
+
+
+def test_kat_18_both_measures_agree_on_what_a_forward_is_worth() -> None:
+    # F e^{-rT} = E_P[S] e^{-(r + pi) T}, with pi the model's premium
+    value = 4000 * math.exp(-0.036 * 2)
+    assert value == pytest.approx(4000 * math.exp(0.05 * 2) * math.exp(-0.086 * 2), rel=1e-14)
+    assert value == pytest.approx(3722.123583244815, abs=5e-11)
+    for model in (SchwartzSmith(1.49, 0.286, 0.145, 0.3, 0.157, -0.0125, 0.0115), TRUTH):
+        for t in (0.1, 1.0, 5.0, 10.0):
+            forward, expected = model.forward(t, 0.1, 8.2), model.expected_spot(t, 0.1, 8.2)
+            premium = math.log(model.premium(t)) / t
+            assert forward * math.exp(-0.036 * t) == pytest.approx(
+                expected * math.exp(-(0.036 + premium) * t), rel=1e-13
+            )
+
+
+def test_enso_moves_yields_after_its_lag_and_prices_the_exchange_rate(assumptions: Assumptions) -> None:
+    a = assumptions.override({"drivers.correlation": {"cpo-enso": 0.5, "cpo-fx": 0.4, "pk-fx": 0.3}}, where="test")
+    made = Drivers(3, AS_OF, 30, PATHS, a)
+    common = made.yield_scores("P1", "R", (1.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+    price = made.model.simulate(made.times, antithetic(3, "price", "", 30, PATHS, 2))[1]
+    enso = made._shock("enso")
+
+    def corr(x: np.ndarray, y: np.ndarray) -> float:
+        return float(np.corrcoef(x, y)[0, 1])
+
+    assert corr(enso[4], common[14]) == pytest.approx(-0.6 * math.sqrt(1 - 0.25), abs=0.04)
+    assert abs(corr(enso[4], common[4])) < 0.15
+    assert corr(price[4], enso[4]) == pytest.approx(0.5, abs=0.04)
+    assert corr(price[3], common[3]) == pytest.approx(-0.2, abs=0.04)
+    rate = np.diff(np.log(made.fx("USD", "MYR", "MYR")), axis=0)
+    assert corr(price[5], rate[4]) == pytest.approx(0.4, abs=0.04)
+    turned = Drivers(3, AS_OF, 30, PATHS, a)
+    assert corr(price[5], np.diff(np.log(turned.fx("MYR", "USD", "MYR")), axis=0)[4]) == pytest.approx(-0.4, abs=0.04)
+    apart = Drivers(3, AS_OF, 30, PATHS, a)
+    assert abs(corr(price[5], np.diff(np.log(apart.fx("IDR", "USD", "MYR")), axis=0)[4])) < 0.04
+
+
+def test_what_a_mill_pays_a_plantation_differs_by_plantation_and_is_right_on_average(drivers: Drivers) -> None:
+    one, other = drivers.realised("P1"), drivers.realised("P2")
+    assert within_four_standard_errors(np.vstack([one, other]))
+    assert np.log(one).std() == pytest.approx(0.05, rel=0.05)
+    assert abs(np.corrcoef(one, other)[0, 1]) < 0.05
 
 
 def test_a_wrong_drift_would_be_seen(drivers: Drivers) -> None:

@@ -194,13 +194,13 @@ def _values(
     found = values.percentages(quarantine) + values.areas(inputs.register)
     least, most = limits.number("check.ffb_t_ha_year_min"), limits.number("check.ffb_t_ha_year_max")
     found += values.yields(inputs.harvest, inputs.register, least, most)
-    bounds = limits.table("check.price_per_t")
-    found += values.price_sizes(inputs.prices, bounds, "market.prices")
-    settlements = inputs.futures.rename(columns={"settle_date": "date", "settle": "value", "symbol": "series"})
-    found += values.price_sizes(settlements, bounds, "market.futures")
-    sizes = values.fx_sizes(inputs.fx, limits.table("check.units_per_usd"))
-    told = {f.key for f in sizes}
-    found += sizes + [f for f in values.fx_triangles(inputs.fx) if f.key not in told]
+    kept = {
+        "prices": inputs.prices["series"].value_counts().to_dict(),
+        "futures": inputs.futures["symbol"].value_counts().to_dict(),
+        "fx": (inputs.fx["base"] + "/" + inputs.fx["quote"]).value_counts().to_dict(),
+    }
+    found += values.sizes(quarantine, kept)
+    found += values.price_jumps(inputs.prices, "market.prices") + values.fx_triangles(inputs.fx)
     schemes = values.schemes(inputs.register, limits.table("scheme.by_country"), limits.text("scheme.default"))
     rates = FxRates(inputs.fx, inputs.rates, as_of)
     paid = limits.table("scheme.currency")

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from plantation_rwa.run.survey.findings import Finding, counted, some
+from plantation_rwa.run.survey.findings import Finding, Severity, counted, some
 
 #: factor between declared and measured area -> the unit that explains it
 _AREA_UNITS = {2.471: "acres", 0.01: "square kilometres", 10_000.0: "square metres"}
@@ -16,6 +16,8 @@ _AREA_UNITS = {2.471: "acres", 0.01: "square kilometres", 10_000.0: "square metr
 _TRIANGLE = 0.10
 #: from one price to the next; the largest monthly move of palm oil on record is below 2
 _JUMP = 10.0
+#: how the readers of the market say that a number is out of all proportion: what, and how
+_OUTSIDE = r"^(\S+) (lies outside .*); row rejected$"
 
 
 def percentages(quarantine: pd.DataFrame) -> list[Finding]:
@@ -81,77 +83,49 @@ def yields(harvest: pd.DataFrame, register: pd.DataFrame, least: float, most: fl
     return found
 
 
-def price_sizes(prices: pd.DataFrame, bounds: Mapping[str, Sequence[float]], key: str) -> list[Finding]:
-    """Series of prices that lie outside what was ever paid, or jump by a power of ten.
+def sizes(quarantine: pd.DataFrame, kept: Mapping[str, Mapping[str, int]]) -> list[Finding]:
+    """Prices and rates set aside because none has ever been so large or small: another unit, or a quote turned round.
+
+    Parameters
+    ----------
+    kept
+        Input -> series, symbol or pair -> rows that were not set aside.
+    """
+    rows = quarantine[quarantine["input"].isin(list(kept)) & (quarantine["action"] == "rejected")]
+    parts = rows["reason"].str.extract(_OUTSIDE)
+    found = []
+    for (name, file, size), group in rows[parts[0].notna()].groupby(
+        ["input", "file", parts[0].dropna() + " " + parts[1].dropna()], sort=True
+    ):
+        key, told = str(size).split(" ", 1)
+        rest = int(kept[str(name)].get(key, 0))
+        # a series that is mostly of another unit leaves nothing to go by
+        severity: Severity = "error" if len(group) > rest else "warning"
+        what = f"{len(group)} of {len(group) + rest} values {told.replace('lies', 'lie', 1)}"
+        first = group.iloc[0]
+        shown = f"{first['value']} in row {first['row']}"
+        remedy = "Check unit and decimal point."
+        found.append(Finding(severity, f"market.{name}", key, shown, what, remedy, str(file)))
+    return found
+
+
+def price_jumps(prices: pd.DataFrame, key: str) -> list[Finding]:
+    """Series of prices that jump by a power of ten within what is possible.
 
     Parameters
     ----------
     prices
-        ``series, date, value, currency``, value per t.
-    bounds
-        Lowest and highest possible price of each series, in its currency per t.
+        ``series, date, value, region``, value per t.
     """
     found = []
-    for name, group in prices.groupby("series", sort=True):
-        if name not in bounds:
-            continue
-        rows = group.sort_values("date", kind="stable")
-        low, high = bounds[str(name)]
-        value = rows["value"].to_numpy(float)
-        wrong = (value < low) | (value > high)
-        unit = f"{rows['currency'].iloc[0]} per t"
-        if wrong.any():
-            first = rows[wrong].iloc[0]
-            scale = next((s for s in (1e3, 1e-3) if low <= first["value"] * s <= high), None)
-            hint = {1e3: "Was it written per kg, or in thousands?", 1e-3: "Was it multiplied by 1000?", None: ""}[scale]
-            told = f"{int(wrong.sum())} of {len(rows)} values lie outside {low:,.10g} to {high:,.10g} {unit}"
-            shown = f"{first['value']:,.10g} on {first['date'].date()}"
-            severity = "error" if wrong.mean() > 0.5 or wrong[-1] else "warning"
-            remedy = f"Check unit and decimal point. {hint}".strip()
-            found.append(Finding(severity, key, str(name), shown, told, remedy))  # type: ignore[arg-type]
-            continue
-        for _, line in rows.groupby("region" if "region" in rows else "series", sort=True):
-            steps = line["value"] / line["value"].shift()
-            jumps = line[(steps > _JUMP) | (steps < 1 / _JUMP)]
-            if len(jumps):
-                told = f"{counted(len(jumps), 'value')} more than {_JUMP:g} times off the one before"
-                shown = some(f"{v:,.10g} on {d.date()}" for v, d in zip(jumps["value"], jumps["date"], strict=True))
-                found.append(Finding("warning", key, str(name), shown, told, "Check unit and decimal point."))
-    return found
-
-
-def fx_sizes(fx: pd.DataFrame, per_usd: Mapping[str, Sequence[float]]) -> list[Finding]:
-    """Exchange rates no currency has had, most often quotes turned round.
-
-    Parameters
-    ----------
-    fx
-        ``date, base, quote, rate`` (quote per base), ``kind``.
-    per_usd
-        Lowest and highest units per US dollar of each currency.
-    """
-    found, ranges = [], {**{c: (float(r[0]), float(r[1])) for c, r in per_usd.items()}, "USD": (1.0, 1.0)}
-    for (base, quote), rows in _spot(fx).groupby(["base", "quote"], sort=True):
-        if base not in ranges or quote not in ranges:
-            continue
-        low, high = ranges[quote][0] / ranges[base][1], ranges[quote][1] / ranges[base][0]
-        rate = rows["rate"].to_numpy(float)
-        wrong = (rate < low) | (rate > high)
-        if not wrong.any():
-            continue
-        first = rows[wrong].iloc[0]
-        turned = low <= 1 / first["rate"] <= high
-        told = f"{int(wrong.sum())} of {len(rows)} rates lie outside {_short(low)} to {_short(high)} {quote} per {base}"
-        remedy = (
-            f"The quote is turned round: it is {base} per {quote}. Swap base and quote, or write 1/rate."
-            if turned
-            else f"Check the unit: the rate is {quote} for one {base}."
-        )
-        found.append(
-            Finding(
-                "error", "market.fx", f"{base}/{quote}", f"{first['rate']:g} on {first['date'].date()}", told, remedy
-            )
-        )
+    for (name, _), group in prices.groupby(["series", "region"], sort=True):
+        line = group.sort_values("date", kind="stable")
+        steps = line["value"] / line["value"].shift()
+        jumps = line[(steps > _JUMP) | (steps < 1 / _JUMP)]
+        if len(jumps):
+            told = f"{counted(len(jumps), 'value')} more than {_JUMP:g} times off the one before"
+            shown = some(f"{v:,.10g} on {d.date()}" for v, d in zip(jumps["value"], jumps["date"], strict=True))
+            found.append(Finding("warning", key, str(name), shown, told, "Check unit and decimal point."))
     return found
 
 
@@ -277,10 +251,6 @@ def _monthly(fx: pd.DataFrame) -> dict[tuple[str, str], pd.Series]:
 
 def _spot(fx: pd.DataFrame) -> pd.DataFrame:
     return fx[fx["kind"] == "spot"].sort_values("date", kind="stable")
-
-
-def _short(value: float) -> str:
-    return f"{float(f'{value:.4g}'):,.10g}"
 
 
 def _area_unit(ratio: float) -> str:

@@ -1,0 +1,105 @@
+"""Settlements held against the exchange's calendar, the life of the contract and each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from plantation_rwa.assumptions import packaged
+from plantation_rwa.sources.base import Quarantine
+from plantation_rwa.sources.futures import read_futures
+
+HEADER = "settle_date,symbol,contract,settle,currency\n"
+DAYS = ("2026-01-19", "2026-01-20", "2026-01-21", "2026-01-22", "2026-01-23")
+
+
+def read(tmp_path: Path, rows: list[str]) -> tuple[pd.DataFrame, dict[int, str]]:
+    path = tmp_path / "f.csv"
+    path.write_text(HEADER + "\n".join(rows) + "\n")
+    bad = Quarantine()
+    table = read_futures([str(path)], bad)
+    return table, {int(r): t for r, t in bad.frame()[["row", "reason"]].itertuples(index=False)}
+
+
+def row(day: str, contract: str, settle: float) -> str:
+    return f"{day},FCPO,{contract},{settle},MYR"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (row("2026-01-24", "2026-03", 4000), "the exchange was closed on that day"),  # a Saturday
+        (row("2024-12-25", "2025-03", 4000), "the exchange was closed on that day"),
+        (row("2026-02-16", "2026-02", 4000), "the contract stopped trading on 2026-02-13"),
+        (row("2026-01-20", "2025-12", 4000), "contract month lies before the settlement day"),
+        (row("2026-01-20", "2029-03", 4000), "no contract beyond 2029-02 was listed on that day"),
+        (row("2026-01-20", "2026-03", 4.1), "FCPO lies outside 500 to 20,000 MYR per t; was it written per kg"),
+        (row("2026-01-20", "2026-03", 4.1e6), "FCPO lies outside 500 to 20,000 MYR per t; was it multiplied by 1000?"),
+        (row("2026-01-20", "2026-03", 30000), "FCPO lies outside 500 to 20,000 MYR per t; check unit and decimal"),
+        (row("2026-01-20", "2026-03", -37.6), "settle must be greater than 0"),
+        ("20/01/2026,FCPO,2026-03,4000,MYR", "settle_date is not a date"),
+        ("2026-01-20,FCPO,2026-03,4000,USD", "FCPO settles in MYR"),
+    ],
+)
+def test_what_cannot_be_a_settlement(tmp_path: Path, line: str, told: str) -> None:
+    table, bad = read(tmp_path, [line, row("2026-01-20", "2026-04", 4094)])
+    assert list(table["contract"]) == ["2026-04"]
+    assert told in bad[1]
+
+
+def test_a_move_beyond_the_price_limit_is_an_error_of_that_day_alone(tmp_path: Path) -> None:
+    prices = (4000, 4590, 4100, 4700, 4100)  # +14.75 %, -10.7 %, +14.6 %
+    table, bad = read(tmp_path, [row(d, "2026-04", p) for d, p in zip(DAYS, prices, strict=True)])
+    assert len(table) == 5
+    assert bad == {}
+    prices = (4000, 4610, 4100, 3400, 4050)
+    table, bad = read(tmp_path, [row(d, "2026-04", p) for d, p in zip(DAYS, prices, strict=True)])
+    assert list(table["settle"]) == [4000, 4100, 4050]
+    assert bad == {
+        2: "settle moved more than the 15% a day that the exchange allows, from 4000 on 2026-01-19; row rejected",
+        4: "settle moved more than the 15% a day that the exchange allows, from 4100 on 2026-01-21; row rejected",
+    }
+
+
+def test_the_limit_counts_for_every_trading_day_between_and_not_in_the_spot_month(tmp_path: Path) -> None:
+    # Monday after Thursday: two trading days, 1.15^2 = 1.3225
+    over_weekend = [row("2026-01-22", "2026-04", 4000), row("2026-01-26", "2026-04", 5280)]
+    assert len(read(tmp_path, over_weekend)[0]) == 2
+    over_weekend[1] = row("2026-01-26", "2026-04", 5300)
+    assert len(read(tmp_path, over_weekend)[0]) == 1
+    squeeze = [row("2026-02-12", "2026-02", 4500), row("2026-02-13", "2026-02", 3500)]
+    assert len(read(tmp_path, squeeze)[0]) == 2
+
+
+def test_a_settlement_far_from_its_days_others_is_told_on_the_first_day_too(tmp_path: Path) -> None:
+    day = [row(DAYS[0], c, p) for c, p in (("2026-02", 4066), ("2026-03", 8400), ("2026-04", 4094), ("2026-05", 1900))]
+    table, bad = read(tmp_path, day)
+    assert list(table["contract"]) == ["2026-02", "2026-04"]
+    assert "settle is more than 2 times off 4080, the median of the day" in bad[2]
+    assert set(bad) == {2, 4}
+
+
+def test_later_rows_change_nothing_of_what_was_accepted_before(tmp_path: Path) -> None:
+    early = [row(d, "2026-04", p) for d, p in zip(DAYS[:3], (4000, 4700, 4100), strict=True)]
+    late = [row(d, "2026-04", p) for d, p in zip(DAYS[3:], (4750, 4710), strict=True)]
+    before, _ = read(tmp_path, early)
+    after, _ = read(tmp_path, late + early)
+    known = after[after["settle_date"] <= DAYS[2]].sort_values("settle_date").reset_index(drop=True)
+    pd.testing.assert_frame_equal(known, before)
+
+
+def test_a_missing_far_tenor_stays_missing(tmp_path: Path) -> None:
+    full = [row(DAYS[0], f"2026-{m:02d}", 4100) for m in range(2, 12)]
+    short = [row(DAYS[1], f"2026-{m:02d}", 4100) for m in range(2, 6)]
+    table, bad = read(tmp_path, full + short)
+    assert bad == {}
+    assert (table["settle_date"] == DAYS[1]).sum() == 4
+
+
+def test_the_limits_are_assumptions(tmp_path: Path) -> None:
+    path = tmp_path / "f.csv"
+    path.write_text(HEADER + "\n".join([row(DAYS[0], "2026-04", 4000), row(DAYS[1], "2026-04", 4300)]) + "\n")
+    tight = packaged().override({"market.settlement_move_max": 0.05}, where="test")
+    assert len(read_futures([str(path)], Quarantine(), assumptions=tight)) == 1
