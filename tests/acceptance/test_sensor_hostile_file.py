@@ -125,6 +125,7 @@ def test_a_clock_set_back_takes_its_doubled_hours_out_and_says_so(tmp_path: Path
     assert back[["sensor_id", "readings", "counts"]].values.tolist() == [["t1", 10, False], ["s1", 10, False]]
     doubt = spans[spans["qc_flag"] == "clock_doubt"]
     assert set(doubt["sensor_id"]) == {"s1", "t1", "r1"}
+    assert not doubt["counts"].any()
     assert doubt["last_reading"].tolist() == ["2025-04-15T05:00:00Z"] * 3  # 13:00 local
     both = features(got).merge(features(clean), on="month", suffixes=("", "_clean"))
     assert (both["soil_moisture_m3m3"] - both["soil_moisture_m3m3_clean"]).abs().max() < 1e-3
