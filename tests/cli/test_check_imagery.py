@@ -109,7 +109,7 @@ def test_headers_that_contradict_their_item() -> None:
         "warning: imagery.source: S2_2026-01-05 B04: the file's pixels are no uint16 (got float32). "
         "Give the provider's digital numbers, not reflectances or a picture.",
         "warning: imagery.source: S2_2026-01-05 B04: the file's nodata is not the 0 that the item states (got -9999). "
-        "Mend the item; the item's value is used.",
+        "Mend the item; both count as no data.",
         "warning: imagery.source: S2_2026-01-05 B8A: an asset cannot be opened (got cannot be read: HTTP response "
         "code: 404). Check the file or the network; a run goes on without the scene.",
     ]

@@ -13,7 +13,7 @@ from pyproj.exceptions import ProjError
 from plantation_rwa.errors import ReadError
 from plantation_rwa.features.scene_claims import grid_faults
 from plantation_rwa.grid import reproject
-from plantation_rwa.run.survey.findings import Finding
+from plantation_rwa.run.survey.findings import Finding, counted
 from plantation_rwa.sources.base import Asset, Scene
 from plantation_rwa.sources.items import file_name, is_url
 from plantation_rwa.sources.providers import is_mgrs
@@ -104,7 +104,7 @@ def faults(tiles: Sequence[Sequence[Scene]], opened: Sequence[Sequence[Opened]])
 
 def _merged(group: Sequence[Finding]) -> Finding:
     first, others = group[0], len(group) - 1
-    return replace(first, key=f"{first.key} and {others} more files") if others else first
+    return replace(first, key=f"{first.key} and {counted(others, 'more file')}") if others else first
 
 
 def _of(opened: Opened) -> Iterator[Finding]:
@@ -136,7 +136,7 @@ def _of(opened: Opened) -> Iterator[Finding]:
         yield Finding("warning", KEY, key, header.dtype, f"the file's pixels are no {expected}", remedy)
     if header.nodata is not None and asset.nodata is not None and header.nodata != asset.nodata:
         told = f"the file's nodata is not the {asset.nodata:g} that the item states"
-        yield Finding("warning", KEY, key, f"{header.nodata:g}", told, "Mend the item; the item's value is used.")
+        yield Finding("warning", KEY, key, f"{header.nodata:g}", told, "Mend the item; both count as no data.")
 
 
 def _of_item(scene: Scene) -> Iterator[Finding]:
