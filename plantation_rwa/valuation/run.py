@@ -106,7 +106,7 @@ class Book:
             self.assumptions,
             register,
             by_key(self.forecast_model, "plantation_id"),
-            {str(k): g for k, g in self.forecasts.groupby("plantation_id", sort=True)},
+            self.forecasts,
         )
         sponsors, mills = by_key(self.sponsors, "sponsor_id"), by_key(self.mills, "mill_id")
         return Valuer(
