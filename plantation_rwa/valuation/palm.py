@@ -16,9 +16,9 @@ from plantation_rwa.periods import Month
 from plantation_rwa.valuation import yield_terms
 from plantation_rwa.valuation.cashflows import BASE, Driver, Facts, Revenue, Shock
 from plantation_rwa.valuation.defaults import stressed_years
+from plantation_rwa.valuation.disasters import mirrored_normals
 from plantation_rwa.valuation.drivers import Drivers, yields
 from plantation_rwa.valuation.measures import quantile_sorted
-from plantation_rwa.valuation.disasters import mirrored_normals
 from plantation_rwa.valuation.plantation_prices import PlantationPrices
 from plantation_rwa.valuation.pricing import Pricer, palm_age
 from plantation_rwa.valuation.rights import Right, clipped, missing
@@ -169,7 +169,7 @@ class PalmModel:
             margin = self._margin(right, prices, measure, shock)
             return margin * self._tonnes(right.plantation_id, volume) * factor[:, None]
 
-        return Revenue(features, q, p, own, prices.paid if linear else None, paths)
+        return Revenue(features, q, p, own, prices.paid if linear else None, paths, linear)
 
     def _premium(self, measure: str) -> FloatArray:
         return np.ones(self._drivers.months) if measure == "q" else self._drivers.premium
@@ -208,9 +208,7 @@ class PalmModel:
         scores = self._drivers.yield_scores(plantation_id, volume.region, volume.loadings, volume.ar1)
         return yields(scores, np.where(volume.known[:, None], volume.quantiles, np.nan)) * volume.area[:, None]
 
-    def _margin(
-        self, right: Right, prices: PlantationPrices, measure: str, shock: Shock
-    ) -> FloatArray:
+    def _margin(self, right: Right, prices: PlantationPrices, measure: str, shock: Shock) -> FloatArray:
         """Revenue per t FFB of the right's base within its floor and cap, reporting currency, ``(months, paths)``."""
         premium = self._premium(measure)
         cpo, kernel = prices.oil(premium, shock), prices.kernel(premium, shock)

@@ -127,9 +127,7 @@ class Valuer:
     def curve(self, currency: str) -> ZeroCurve:
         """Zero curve of a currency, known or assumed."""
         if currency not in self._curves:
-            self._curves[currency] = curve_or_assumed(
-                self._rates, currency, self.drivers.as_of, self.assumptions
-            )
+            self._curves[currency] = curve_or_assumed(self._rates, currency, self.drivers.as_of, self.assumptions)
         return self._curves[currency]
 
     def factor(self, currency: str, years: float) -> float:
@@ -148,9 +146,7 @@ class Valuer:
         months, kept, accrual, cash, times, paid, late = self._dates[key]
         share = np.array([right.share_in(m) for m in months]) * kept
         sponsor = "" if missing(register.get("sponsor_id")) else str(register["sponsor_id"])
-        own, mill = parties_of(
-            sponsor, right.payor_id, self._sponsors, self._mills, f"of {right.plantation_id}", a
-        )
+        own, mill = parties_of(sponsor, right.payor_id, self._sponsors, self._mills, f"of {right.plantation_id}", a)
         transit = float(a.table("credit.transit_at_sponsor")[right.collection_route])
         terms = Terms(accrual, cash, own, mill, transit)
         at = slice(int(accrual[0]) - 1, int(accrual[-1])) if months else slice(0, 0)
@@ -240,10 +236,11 @@ class Valuer:
             return found[1]
         weights = self._weights(schedule, shock)
         features = revenue.features[schedule.at]
-        mean = np.einsum("tfn,tn->tf", features, weights) / self.drivers.paths
-        if len(self._averages) > 64:
-            self._averages.clear()
-        self._averages[key] = (revenue.features, mean)
+        mean = np.asarray(np.einsum("tfn,tn->tf", features, weights) / self.drivers.paths)
+        if revenue.shared:
+            if len(self._averages) > 64:
+                self._averages.clear()
+            self._averages[key] = (revenue.features, mean)
         return mean
 
     def _bent(self, right: Right, schedule: Schedule, revenue: Revenue, measure: str) -> FloatArray:
@@ -304,9 +301,7 @@ class Valuer:
                 on_time, late = self.defaults(BASE, measure).realised(s.terms)
                 valued.pv_p = _added(paid * (s.paid[:, None] * on_time + s.late[:, None] * late))
             if flows:
-                valued.flows[measure] = payments(
-                    valued.right, s.months, revenue.paths(measure)[s.at] * s.kept[:, None]
-                )
+                valued.flows[measure] = payments(valued.right, s.months, revenue.paths(measure)[s.at] * s.kept[:, None])
             if events:
                 valued.earned[measure] = paid
 
