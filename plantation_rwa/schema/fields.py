@@ -191,7 +191,7 @@ _VALUATION_FIELDS = (
     _money("q90", "90 % quantile of the month's payment."),
     _price(
         "ffb_price_mean",
-        "Expected payment per t of the right's fresh fruit bunches: for a gross share the mill-gate price within floor and cap.",
+        "Expected payment per t of the right's fruit: for a gross share the mill-gate price within floor and cap.",
     ),
     _text("curve_source", "Where the month's palm-oil forward comes from.", _SOURCES),
     _int(
@@ -227,11 +227,15 @@ _VALUATION_FIELDS = (
     _money("dv01", "Loss of npv_fair for a discount rate 0.01 percentage points higher."),
     _price(
         "breakeven_price",
-        "Mean palm-oil price per t over the term at which npv_fair equals the issue price, in the currency of the mill; "
+        "Mean palm-oil price per t over the term at which npv_fair equals the issue price, currency of the mill; "
         "null without an issue price or where floors decide.",
     ),
     _float(
-        "breakeven_yield", "t a-1", "Tonnes of fresh fruit bunches a year at which npv_fair equals the issue price.", 6, 0.0
+        "breakeven_yield",
+        "t a-1",
+        "Tonnes of fresh fruit bunches a year at which npv_fair equals the issue price.",
+        6,
+        0.0,
     ),
     _float("oc_ratio", "1", "Over-collateralisation: 1 / advance rate - 1.", 7, 0.0),
     _money("es_contribution_pool", "Contribution to the pool's expected shortfall at 95 % (Euler); they sum to it."),
@@ -331,7 +335,9 @@ _VALUATION_FIELDS = (
     _float(
         "dscr_min_q05", "1", "5 % quantile of the smallest cover of the scheduled senior service by cash after fees.", 6
     ),
-    _float("prob_shortfall", "1", "Real-world share of paths on which the senior claim is not repaid in full.", 6, 0.0, 1.0),
+    _float(
+        "prob_shortfall", "1", "Real-world share of paths on which the senior claim is not repaid in full.", 6, 0.0, 1.0
+    ),
 )
 
 _QUARANTINE_FIELDS = (

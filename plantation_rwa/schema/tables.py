@@ -9,6 +9,7 @@ import pyarrow as pa
 from plantation_rwa.schema.backtest_fields import METRIC_FIELDS, PREDICTION_FIELDS
 from plantation_rwa.schema.disclosure_fields import DISCLOSURE_FIELDS
 from plantation_rwa.schema.fields import FIELDS, Field
+from plantation_rwa.schema.ghost_fields import GHOST_FIELDS, GHOST_LOSS_FIELDS, GHOST_SCORE_FIELDS
 from plantation_rwa.schema.price_fields import PRICE_MODEL_FIELDS
 
 
@@ -226,6 +227,33 @@ TABLES: dict[str, Table] = {
             (),
             _words("protocol horizon region metric model value n"),
             METRIC_FIELDS,
+        ),
+        Table(
+            "ghosts",
+            "Rights issued on past dates as known then, and what they would have paid.",
+            tuple(f.name for f in GHOST_FIELDS),
+            _words("plantation_id origin"),
+            (),
+            tuple(f.name for f in GHOST_FIELDS),
+            GHOST_FIELDS,
+        ),
+        Table(
+            "ghost_metrics",
+            "Scores of the values of ghost rights, with 90 % block-bootstrap intervals.",
+            tuple(f.name for f in GHOST_SCORE_FIELDS),
+            ("metric",),
+            (),
+            tuple(f.name for f in GHOST_SCORE_FIELDS),
+            GHOST_SCORE_FIELDS,
+        ),
+        Table(
+            "ghost_losses",
+            "Missed service and losses of advances on ghost rights, by vintage and advance rate.",
+            tuple(f.name for f in GHOST_LOSS_FIELDS),
+            _words("origin advance_rate"),
+            (),
+            tuple(f.name for f in GHOST_LOSS_FIELDS),
+            GHOST_LOSS_FIELDS,
         ),
         Table(
             "quarantine",

@@ -86,7 +86,9 @@ def with_fixed_starts(book: Book) -> Book:
     """The book with the first accrual month written into rights that name none."""
     first = str(Month.of(book.as_of) + 1)
     starts = [s if isinstance(s, str) and s else first for s in book.rights["start_month"]]
-    return dataclasses.replace(book, rights=book.rights.assign(start_month=pd.Series(starts, dtype="object").to_numpy()))
+    return dataclasses.replace(
+        book, rights=book.rights.assign(start_month=pd.Series(starts, dtype="object").to_numpy())
+    )
 
 
 def fair_values(book: Book, *, from_month: Month | None = None) -> Values:
@@ -139,4 +141,3 @@ def bridge(
         rest = {"issuance": closed - levels[-1], "model": levels[0] - opened}
         out[key] = {"opening": opened} | named | rest | {"closing": closed}
     return out
-

@@ -1,6 +1,6 @@
 """The seam between an asset and the valuation of a right on it: what a cash-flow model must deliver, and payments.
 
-A model turns drivers into base revenue; everything after that (share, floors and caps of payments, default, discounting,
+A model turns drivers into base revenue; everything after that (share, bounds of payments, default, discounting,
 measures, stresses, pools) knows neither palm oil nor any other asset. A second asset class needs a
 :class:`CashFlowModel` and nothing else: see ``examples/``.
 """
@@ -88,8 +88,8 @@ BASE = Shock()
 class Revenue:
     """Base revenue of an asset in the months after the valuation date, in the reporting currency.
 
-    Revenue of month t on path p is ``sum_f c[t, f] F[t, f, p]`` plus a noise of the asset's own of mean zero, all times ``scale``. ``F`` may
-    be one array for many assets: the sum over months is then a matrix product.
+    Revenue of month t on path p is ``sum_f c[t, f] F[t, f, p]`` plus a noise of the asset's own of mean zero, all times
+    ``scale``. ``F`` may be one array for many assets: the sum over months is then a matrix product.
 
     Parameters
     ----------
@@ -103,6 +103,8 @@ class Revenue:
         A factor of the asset's own on all months, mean 1 and independent of all else, ``(paths,)``; None without any.
     paths
         Measure -> revenue with the own noise month by month, ``(months, paths)``: for terms that are not linear in it.
+    shared
+        Whether other assets may have the same features, so that sums over them are worth keeping.
     """
 
     features: FloatArray
@@ -111,6 +113,7 @@ class Revenue:
     own: FloatArray | None
     scale: FloatArray | None
     paths: Callable[[str], FloatArray]
+    shared: bool = True
 
     def coefficients(self, measure: str) -> FloatArray:
         """Coefficients under measure ``q`` or ``p``."""

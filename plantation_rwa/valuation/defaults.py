@@ -132,7 +132,9 @@ class Defaults:
             self._months[key] = np.where(passed < months, passed + 1, NEVER).astype(np.int64)
         return self._months[key]
 
-    def expected_weights(self, terms: Terms, paid: FloatArray, late: FloatArray, extra_hazard: float = 0.0) -> FloatArray:
+    def expected_weights(
+        self, terms: Terms, paid: FloatArray, late: FloatArray, extra_hazard: float = 0.0
+    ) -> FloatArray:
         """Value today of one unit earned in each month, given the market's path.
 
         Parameters
@@ -162,8 +164,8 @@ class Defaults:
         on_time = np.where(dead, 0.0, np.where(transit, 1 - terms.in_transit, 1.0))
         late = (1 - terms.sponsor.lgd) * (1 - on_time)
         if terms.mill is not None:
-            stuck = self.month(terms.mill, sponsor=False)[paths]
-            stuck = (stuck > accrual) & (stuck <= cash)
+            closed = self.month(terms.mill, sponsor=False)[paths]
+            stuck = (closed > accrual) & (closed <= cash)
             late = late + (1 - terms.mill.lgd) * np.where(stuck, on_time, 0.0)
             on_time = np.where(stuck, 0.0, on_time)
         return on_time, late
@@ -176,7 +178,7 @@ class Defaults:
         hit = self.month(terms.sponsor, sponsor=True) <= end
         if terms.mill is not None:
             hit |= self.month(terms.mill, sponsor=False) <= end
-        return hit
+        return np.asarray(hit)
 
 
 def parties_of(

@@ -26,7 +26,7 @@ SECTIONS = (
     "disaster",
 )  # fmt: skip
 TECHNIQUE = (
-    "Income approach: expected cash flows under the futures curve, discounted at zero rates, survival of the obligors and "
+    "Income approach: expected cash flows under the futures curve, discounted at zero rates, survival of obligors and "
     "spreads for production and liquidity; Monte Carlo, joint paths"
 )
 
@@ -104,7 +104,9 @@ def _inputs(inside: Sequence[Row], yields: Mapping[str, float], extraction: Mapp
         given.append((item, unit, "market tables known at the valuation date", values))
     rows = []
     for item, unit, source, values in given:
-        known = [(values[str(r["plantation_id"])], float(r["npv_fair"])) for r in inside if str(r["plantation_id"]) in values]
+        known = [
+            (values[str(r["plantation_id"])], float(r["npv_fair"])) for r in inside if str(r["plantation_id"]) in values
+        ]
         if known:
             numbers, weights = np.array([v for v, _ in known]), np.array([max(w, 0.0) for _, w in known])
             mean = float((numbers * weights).sum() / weights.sum()) if weights.sum() > 0 else float(numbers.mean())

@@ -1,4 +1,4 @@
-"""Zero curves, credit and spreads: what a payment at a date is worth today."""
+"""Zero curves and forward exchange rates: what money at a date is worth today."""
 
 from __future__ import annotations
 
@@ -90,47 +90,3 @@ def curve_or_assumed(rates: pd.DataFrame, currency: str, as_of: dt.date, assumpt
 def forward_fx(spot: float, rate_quote: float, rate_base: float, t: float) -> float:
     """Forward exchange rate, quote per base, by covered interest parity (domain/valuation.md 2.2)."""
     return spot * math.exp((rate_quote - rate_base) * t)
-
-
-def survival(hazard: float, t: float) -> float:
-    """Probability that the payor has not defaulted within t years at a constant intensity per year."""
-    return math.exp(-hazard * t)
-
-
-@dataclass(frozen=True)
-class Credit:
-    """Payor risk and spreads.
-
-    Parameters
-    ----------
-    hazard
-        Default intensity per year.
-    lgd
-        Loss given default as fraction of missed payments.
-    recovery_lag
-        Years after which missed payments are recovered.
-    spread
-        Production and liquidity spread per year, continuous.
-    """
-
-    hazard: float
-    lgd: float
-    recovery_lag: float = 0.0
-    spread: float = 0.0
-
-    def weight(self, curve: ZeroCurve, t: float) -> float:
-        """Value today of an expected payment of 1 in t years: survival leg and recovery leg.
-
-        ``DF(t) SP(t) e^{-st} + (1 - LGD) (1 - SP(t)) DF(t + lag) e^{-s(t + lag)}`` (domain/valuation.md 2.4, 3.5).
-        """
-        t = max(t, 0.0)
-        sp = survival(self.hazard, t)
-        late = t + self.recovery_lag
-        paid = curve.factor(t) * sp * math.exp(-self.spread * t)
-        recovered = (1 - self.lgd) * (1 - sp) * curve.factor(late) * math.exp(-self.spread * late)
-        return paid + recovered
-
-
-def present_value(payments: Sequence[float], times: Sequence[float], curve: ZeroCurve, credit: Credit) -> float:
-    """Value today of expected payments at times in years."""
-    return math.fsum(p * credit.weight(curve, t) for p, t in zip(payments, times, strict=True))

@@ -108,7 +108,7 @@ def internal_rate(price: float, cash: FloatArray, times: FloatArray) -> FloatArr
             value += row * np.exp(-middle * t)
         above = value > price
         low, high = np.where(above, middle, low), np.where(above, high, middle)
-    return np.expm1(0.5 * (low + high))
+    return np.asarray(np.expm1(0.5 * (low + high)))
 
 
 def herfindahl(values: Sequence[float]) -> float | None:

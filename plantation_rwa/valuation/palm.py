@@ -16,9 +16,9 @@ from plantation_rwa.periods import Month
 from plantation_rwa.valuation import yield_terms
 from plantation_rwa.valuation.cashflows import BASE, Driver, Facts, Revenue, Shock
 from plantation_rwa.valuation.defaults import stressed_years
+from plantation_rwa.valuation.disasters import mirrored_normals
 from plantation_rwa.valuation.drivers import Drivers, yields
 from plantation_rwa.valuation.measures import quantile_sorted
-from plantation_rwa.valuation.disasters import mirrored_normals
 from plantation_rwa.valuation.plantation_prices import PlantationPrices
 from plantation_rwa.valuation.pricing import Pricer, palm_age
 from plantation_rwa.valuation.rights import Right, clipped, missing
@@ -65,8 +65,10 @@ class PalmModel:
     ----------
     drivers, pricer
         Joint paths and the market of the run.
-    register, models, forecasts
-        Rows by plantation: register, forecast model, monthly forecasts.
+    register, models
+        Rows by plantation: register, forecast model.
+    forecasts
+        Published forecasts.
     """
 
     def __init__(
@@ -76,10 +78,11 @@ class PalmModel:
         assumptions: Assumptions,
         register: Mapping[str, Row],
         models: Mapping[str, Row],
-        forecasts: Mapping[str, pd.DataFrame],
+        forecasts: pd.DataFrame,
     ) -> None:
         self._drivers, self._pricer, self._assumptions = drivers, pricer, assumptions
-        self._register, self._models, self._forecasts = register, models, forecasts
+        self._register, self._models = register, models
+        self._harvests = _by_plantation(forecasts, drivers)
         self._plantation: tuple[str, PlantationPrices, Volume] | None = None
         self._features: OrderedDict[tuple[Any, ...], FloatArray] = OrderedDict()
 
@@ -105,25 +108,22 @@ class PalmModel:
         return self._plantation
 
     def _volume(self, plantation_id: str) -> Volume:
-        months = [str(Month.of(self._drivers.as_of) + (i + 1)) for i in range(self._drivers.months)]
         model = self._models.get(plantation_id, {})
         register = self._register.get(plantation_id, {})
         regions = [str(row["region"]) for row in (model, register) if not missing(row.get("region"))]
         region = regions[0] if regions else ""
-        rows = self._forecasts.get(plantation_id)
-        n = len(months)
-        if rows is None:
+        found = self._harvests.get(plantation_id)
+        if found is None:
+            n = self._drivers.months
             nothing, none = np.zeros(n), np.zeros(n, dtype=bool)
             empty = np.zeros((n, yield_terms.OWN + 1))
             return Volume(
                 empty, np.zeros((n, 7)), nothing, none, nothing, self._loadings(model), self._ar1(model), region
             )
-        table = rows.drop_duplicates("target_month").set_index("target_month").reindex(months)
-        quantiles = table[_QUANTILES].to_numpy(dtype=np.float64)
-        area = table["area_mature_ha"].to_numpy(dtype=np.float64)
+        quantiles, area, mean = found[:, :7], found[:, 7], found[:, 8]
         known = ~(np.isnan(quantiles).any(axis=1) | np.isnan(area))
         area, quantiles = np.where(known, area, 0.0), np.where(known[:, None], quantiles, 0.0)
-        mean = np.where(known, np.nan_to_num(table["ffb_mean_t"].to_numpy(dtype=np.float64)), 0.0)
+        mean = np.where(known, np.nan_to_num(mean), 0.0)
         coefficients = yield_terms.yield_coefficients(quantiles) * area[:, None]
         return Volume(coefficients, quantiles, mean, known, area, self._loadings(model), self._ar1(model), region)
 
@@ -169,7 +169,7 @@ class PalmModel:
             margin = self._margin(right, prices, measure, shock)
             return margin * self._tonnes(right.plantation_id, volume) * factor[:, None]
 
-        return Revenue(features, q, p, own, prices.paid if linear else None, paths)
+        return Revenue(features, q, p, own, prices.paid if linear else None, paths, linear)
 
     def _premium(self, measure: str) -> FloatArray:
         return np.ones(self._drivers.months) if measure == "q" else self._drivers.premium
@@ -208,9 +208,7 @@ class PalmModel:
         scores = self._drivers.yield_scores(plantation_id, volume.region, volume.loadings, volume.ar1)
         return yields(scores, np.where(volume.known[:, None], volume.quantiles, np.nan)) * volume.area[:, None]
 
-    def _margin(
-        self, right: Right, prices: PlantationPrices, measure: str, shock: Shock
-    ) -> FloatArray:
+    def _margin(self, right: Right, prices: PlantationPrices, measure: str, shock: Shock) -> FloatArray:
         """Revenue per t FFB of the right's base within its floor and cap, reporting currency, ``(months, paths)``."""
         premium = self._premium(measure)
         cpo, kernel = prices.oil(premium, shock), prices.kernel(premium, shock)
@@ -297,3 +295,17 @@ def _powers(loadings: tuple[float, float, float]) -> FloatArray:
     """``a^k`` for the polynomials of the shared score, a its share of the whole score."""
     a = float(np.hypot(loadings[0], loadings[1]))
     return np.array([a**k for k in range(yield_terms.SHARED + 1)])
+
+
+def _by_plantation(forecasts: pd.DataFrame, drivers: Drivers) -> dict[str, FloatArray]:
+    """Quantiles, mature area and mean tonnes on the grid, ``(months, 9)`` by plantation; NaN where there is no row."""
+    rows = forecasts.drop_duplicates(["plantation_id", "target_month"])
+    codes, names = pd.factorize(rows["plantation_id"], sort=True)
+    first = Month.of(drivers.as_of) + 1
+    texts, labels = pd.factorize(rows["target_month"])
+    at = np.array([Month.parse(str(label)) - first for label in labels], dtype=np.int64)[texts]
+    inside = (at >= 0) & (at < drivers.months)
+    values = rows[[*_QUANTILES, "area_mature_ha", "ffb_mean_t"]].to_numpy(dtype=np.float64)
+    table = np.full((len(names), drivers.months, values.shape[1]), np.nan)
+    table[codes[inside], at[inside]] = values[inside]
+    return {str(name): table[i] for i, name in enumerate(names)}

@@ -188,7 +188,9 @@ def _tranches(
     agreed = contract(pool, cash["q"], np.array(dates), claim, assumptions)
     for measure in ("q", "p"):
         paid, ratio = agreed.settle(cash[measure], claim)
-        worth[measure] = {name: _value(getattr(paid, name), weights) for name in ("fees", "senior", "reserve", "junior")}
+        worth[measure] = {
+            name: _value(getattr(paid, name), weights) for name in ("fees", "senior", "reserve", "junior")
+        }
         if measure == "p":
             extra = {
                 "dscr_min_q05": float(quantile_sorted(np.sort(ratio), 0.05)) if np.isfinite(ratio).all() else None,
@@ -230,9 +232,7 @@ class Contract:
         return paid, cover(cash, fees, self.service)
 
 
-def contract(
-    pool: Pool, cash: FloatArray, dates: FloatArray, claim: float, assumptions: Assumptions
-) -> Contract:
+def contract(pool: Pool, cash: FloatArray, dates: FloatArray, claim: float, assumptions: Assumptions) -> Contract:
     """Terms of a pool's tranches: the senior service follows the cash expected under the pricing measure."""
     share = assumptions.number("pool.fee_servicing") + assumptions.number("pool.fee_verification")
     steps = np.diff(dates, prepend=0.0)

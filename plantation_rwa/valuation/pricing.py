@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -57,13 +57,21 @@ class Pricer:
         self._fx = FxRates(market.fx, market.rates, self._as_of)
         self._fiscal = FiscalTable(market.fiscal)
         self._growth = growth
-        self.curve = self._run_curve()
         self._reference: dict[dt.date, float] = {}
         self._bases: dict[tuple[object, ...], FloatArray] = {}
+        self._found: dict[tuple[str, tuple[str, ...]], Price | None] = {}
+        self.curve = self._run_curve()
+
+    def _latest(self, series: str, regions: Sequence[str] = ()) -> Price | None:
+        """Newest price of a series; asked again it answers from memory."""
+        key = (series, tuple(regions))
+        if key not in self._found:
+            self._found[key] = self._prices.latest(series, regions)
+        return self._found[key]
 
     def _run_curve(self) -> ForwardCurve | None:
         curve = build_curve(self._market.futures, self._as_of, self._assumptions, self._market.holidays, self._growth)
-        spot = self._prices.latest("cpo_my")
+        spot = self._latest("cpo_my")
         if curve is not None or spot is None:
             return curve
         return flat_curve("cpo_my", spot.currency or "MYR", spot.value, self._as_of, spot.day)
@@ -175,7 +183,7 @@ class Pricer:
     # palm oil -----------------------------------------------------------------------------------------------
 
     def _spot_cpo(self, series: str, local: str, regions: list[str]) -> float | None:
-        price = self._prices.latest(f"cpo_{series}", regions)
+        price = self._latest(f"cpo_{series}", regions)
         if price is not None:
             rate = self._fx.spot(price.currency or local, local)
             return None if rate is None else price.value * rate
@@ -183,7 +191,7 @@ class Pricer:
 
     def _from_reference_price(self, local: str) -> float | None:
         """Indonesian domestic price from the monthly USD reference price, duty and levy off."""
-        price, rate = self._prices.latest("hr_cpo_usd"), self._fx.spot("USD", local)
+        price, rate = self._latest("hr_cpo_usd"), self._fx.spot("USD", local)
         if price is None or rate is None:
             return None
         duty = usd_netback.export_duty_id(self._fiscal, price.value, self._as_of)
@@ -196,8 +204,8 @@ class Pricer:
 
     def _usd_paths(self, local: str, regions: list[str]) -> FloatArray | None:
         """Domestic paths from the reference price where no domestic one is known: duty and levy follow the price."""
-        price, curve, a = self._prices.latest("hr_cpo_usd"), self.curve, self._assumptions
-        if price is None or curve is None or self._prices.latest("cpo_id", regions) is not None:
+        price, curve, a = self._latest("hr_cpo_usd"), self.curve, self._assumptions
+        if price is None or curve is None or self._latest("cpo_id", regions) is not None:
             return None
         pairs = ((curve.currency, "USD"), ("USD", local))
         forwards = [[self._fx.forward(*pair, float(t)) for t in self._drivers.times] for pair in pairs]
@@ -246,7 +254,7 @@ class Pricer:
         if spot is None:
             flags.add("price_default")
         else:
-            observed = self._prices.latest("cpo_id", regions) or Price(spot, local, self._as_of)
+            observed = self._latest("cpo_id", regions) or Price(spot, local, self._as_of)
             basis = spot / self._futures_in(local, self.curve.currency, observed)
         return forwards * np.array(rates, dtype=np.float64) * basis
 
@@ -294,7 +302,7 @@ class Pricer:
     def _kernel_ratio(
         self, series: str, local: str, spot_cpo: float | None, regions: list[str], flags: set[str]
     ) -> float:
-        price = self._prices.latest(f"pk_{series}", regions)
+        price = self._latest(f"pk_{series}", regions)
         if price is not None and spot_cpo is not None:
             rate = self._fx.spot(price.currency or local, local)
             if rate is not None:
@@ -307,7 +315,7 @@ class Pricer:
         a = self._assumptions
         age = a.number("extraction.typical_age_years") if age_years is None else age_years
         rows = [ffb_price.extraction_by_age(a.table(f"extraction.{scheme}"), age + t) for t in self._drivers.times]
-        level, shell = self._prices.latest("k_id", regions), self._prices.latest("shell_id", regions)
+        level, shell = self._latest("k_id", regions), self._latest("shell_id", regions)
         k = a.number("k_index.default") if level is None else level.value
         per_t = a.number("indonesia.shell_idr_kg") * 1000.0 if shell is None else shell.value
         months = len(rows)

@@ -86,7 +86,9 @@ def value_row(
     }
     if effects is not None:
         found = {e.driver: e for e in effects}
-        row |= {f"elasticity_{name}": e.elasticity(fair) for name, e in found.items()}
+        # drivers of another asset class have no column here; their effects stand in the disclosure
+        named = {f"elasticity_{name}": e for name, e in found.items()}
+        row |= {column: e.elasticity(fair) for column, e in named.items() if column in FIELDS}
         discount = found["discount"]
         slope = (discount.down - discount.up) / (2 * discount.bump)
         row |= {"modified_duration": slope / fair if fair > 0 else None, "dv01": slope * 1e-4}

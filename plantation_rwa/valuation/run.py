@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -106,12 +106,10 @@ class Book:
             self.assumptions,
             register,
             by_key(self.forecast_model, "plantation_id"),
-            {str(k): g for k, g in self.forecasts.groupby("plantation_id", sort=True)},
+            self.forecasts,
         )
         sponsors, mills = by_key(self.sponsors, "sponsor_id"), by_key(self.mills, "mill_id")
-        return Valuer(
-            model, drivers, self.assumptions, self.currency, register, sponsors, mills, self.market.rates
-        )
+        return Valuer(model, drivers, self.assumptions, self.currency, register, sponsors, mills, self.market.rates)
 
 
 @dataclass(frozen=True)
@@ -214,13 +212,39 @@ def _key(row: Row) -> tuple[str, str]:
 
 
 def value_unit(unit: Unit) -> Part:
-    """Value the rights of a unit; one that is beyond all arithmetic leaves the others alone."""
-    valuer, part = unit.book.valuer(unit.months), Part()
+    """Value the rights of a unit."""
     evidence, places = (by_key(frame, "plantation_id") for frame in (unit.book.evidence, unit.book.register))
-    for valued in valuer.value(unit.rights, flows=unit.full, tranched=unit.tranched):
+    valuer = unit.book.valuer(unit.months)
+    return value_rights(valuer, unit.rights, evidence, places, tranched=unit.tranched, full=unit.full)
+
+
+def value_rights(
+    valuer: Valuer,
+    rights: Sequence[Right],
+    evidence: Mapping[str, Row],
+    places: Mapping[str, Row],
+    *,
+    tranched: frozenset[tuple[str, str]] = frozenset(),
+    full: bool = True,
+) -> Part:
+    """Rows, flows and pool memberships of rights on any asset; one beyond all arithmetic leaves the others alone.
+
+    Parameters
+    ----------
+    evidence
+        By asset: age of data, months of record, flags; for the grade.
+    places
+        By asset: ``region, sponsor_id``; for concentration.
+    tranched
+        Rights in pools with tranches.
+    full
+        Also sensitivities, stresses and flows.
+    """
+    part = Part()
+    for valued in valuer.value(rights, flows=full, tranched=tranched):
         right, facts = valued.right, valued.facts
         known = evidence.get(right.plantation_id, {})
-        explained = unit.full and not facts.unvalued and math.isfinite(valued.fair)
+        explained = full and not facts.unvalued and math.isfinite(valued.fair)
         try:
             found = effects(valuer, right, valued.fair) if explained else None
             shaken = stressed(valuer, right) if explained else None
@@ -246,12 +270,11 @@ def _add_to_pool(part: Part, valued: Valued, row: Row, valuer: Valuer, place: Ro
         pool.flags.add("fx_missing")
     region, sponsor = ("" if missing(place.get(k)) else str(place[k]) for k in ("region", "sponsor_id"))
     agreed = right.first_loss if right.pool_id is not None else None
-    pool.members.append(
-        Member(
-            right.plantation_id, right.right_id, region, sponsor, right.payor_id or "", row["npv_fair"],
-            row["nav_total_int"], agreed, right.reserve_months, valued.pv_p,
-        )  # fmt: skip
-    )
+    member = Member(
+        right.plantation_id, right.right_id, region, sponsor, right.payor_id or "", row["npv_fair"],
+        row["nav_total_int"], agreed, right.reserve_months, valued.pv_p,
+    )  # fmt: skip
+    pool.members.append(member)
     pool.agreed |= set(valued.schedule.times.tolist()) if valued.earned else set()
     for measure in valued.earned:
         cash, times = received(valued, valuer, measure)

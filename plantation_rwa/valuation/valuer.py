@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from plantation_rwa.assumptions import Assumptions
 from plantation_rwa.periods import Month, year_fraction
 from plantation_rwa.valuation.cashflows import BASE, CashFlowModel, Facts, Revenue, Shock, payments
-from plantation_rwa.valuation.defaults import Defaults, Terms, operational_time, parties_of
+from plantation_rwa.valuation.defaults import Defaults, MonthArray, Terms, operational_time, parties_of
 from plantation_rwa.valuation.disasters import Disasters, draw_disasters, expected_left, mirrored_normals
 from plantation_rwa.valuation.discounting import ZeroCurve, curve_or_assumed
 from plantation_rwa.valuation.drivers import Drivers
@@ -115,6 +116,9 @@ class Valuer:
         self._register, self._sponsors, self._mills, self._rates = register, dict(sponsors), dict(mills), rates
         self._defaults: dict[tuple[object, ...], Defaults] = {}
         self._curves: dict[str, ZeroCurve] = {}
+        self._dates: dict[tuple[object, ...], Any] = {}
+        numbers = (assumptions.number(f"discount.spread_{name}") for name in ("production", "liquidity"))
+        self._spread = math.fsum(numbers)
         self._left = expected_left(drivers.months, assumptions)
         self._averages: dict[tuple[object, ...], tuple[FloatArray, FloatArray]] = {}
 
@@ -123,45 +127,51 @@ class Valuer:
     def curve(self, currency: str) -> ZeroCurve:
         """Zero curve of a currency, known or assumed."""
         if currency not in self._curves:
-            self._curves[currency] = curve_or_assumed(
-                self._rates, currency, self.drivers.as_of, self.assumptions
-            )
+            self._curves[currency] = curve_or_assumed(self._rates, currency, self.drivers.as_of, self.assumptions)
         return self._curves[currency]
 
     def factor(self, currency: str, years: float) -> float:
         """Risk-free discount factor with the production and liquidity spreads."""
-        spread = self.assumptions.number("discount.spread_production") + self.assumptions.number(
-            "discount.spread_liquidity"
-        )
-        return self.curve(currency).factor(years) * math.exp(-spread * years)
+        return self.curve(currency).factor(years) * math.exp(-self._spread * years)
 
     def schedule(self, right: Right, currency: str, shock: Shock = BASE) -> Schedule:
         """Months, shares, obligors and discount factors of a right."""
-        a, as_of = self.assumptions, self.drivers.as_of
+        a = self.assumptions
         register = self._register.get(right.plantation_id, {})
         end = None if missing(register.get("tenure_end")) else pd.Timestamp(register["tenure_end"]).date()
+        calendar = (right.start, right.tenor_months, right.frequency_months, right.payment_lag_months)
+        key = (*calendar, currency, end, shock.rate, shock.frozen)
+        if key not in self._dates:
+            self._dates[key] = self._discounted(right, currency, end, shock)
+        months, kept, accrual, cash, times, paid, late = self._dates[key]
+        share = np.array([right.share_in(m) for m in months]) * kept
+        sponsor = "" if missing(register.get("sponsor_id")) else str(register["sponsor_id"])
+        own, mill = parties_of(sponsor, right.payor_id, self._sponsors, self._mills, f"of {right.plantation_id}", a)
+        transit = float(a.table("credit.transit_at_sponsor")[right.collection_route])
+        terms = Terms(accrual, cash, own, mill, transit)
+        at = slice(int(accrual[0]) - 1, int(accrual[-1])) if months else slice(0, 0)
+        return Schedule(months, at, share, kept, terms, times, paid, late)
+
+    def _discounted(
+        self, right: Right, currency: str, end: dt.date | None, shock: Shock
+    ) -> tuple[list[Month], FloatArray, MonthArray, MonthArray, FloatArray, FloatArray, FloatArray]:
+        """Months with tenure, the part kept of each, month of accrual and of cash, years to it, discount factors."""
+        as_of = self.drivers.as_of
         months = [m for m in right.months(as_of) if tenure_fraction(m, end) > 0]
         first = Month.of(as_of) + 1
         kept = np.array([tenure_fraction(m, end) for m in months])
-        share = np.array([right.share_in(m) for m in months]) * kept
         accrual = np.array([m - first + 1 for m in months], dtype=np.int64)
         due = [right.cash_month(m) for m in months]
         if shock.frozen:
             due = [max(c, first + shock.frozen) for c in due]
-        lag = a.number("discount.recovery_lag_months") / 12.0
-        spread = a.number("discount.spread_production") + a.number("discount.spread_liquidity") + shock.rate
+        lag = self.assumptions.number("discount.recovery_lag_months") / 12.0
+        spread = self._spread + shock.rate
         curve = self.curve(currency)
         times = np.array([max(year_fraction(as_of, c.last), 0.0) for c in due])
         paid = np.array([curve.factor(t) * math.exp(-spread * t) for t in times])
         late = np.array([curve.factor(t + lag) * math.exp(-spread * (t + lag)) for t in times])
-        sponsor = "" if missing(register.get("sponsor_id")) else str(register["sponsor_id"])
-        own, mill = parties_of(
-            sponsor, right.payor_id, self._sponsors, self._mills, f"of {right.plantation_id}", a
-        )
-        transit = float(a.table("credit.transit_at_sponsor")[right.collection_route])
-        terms = Terms(accrual, np.array([c - first + 1 for c in due], dtype=np.int64), own, mill, transit)
-        at = slice(int(accrual[0]) - 1, int(accrual[-1])) if months else slice(0, 0)
-        return Schedule(months, at, share, kept, terms, times, paid, late)
+        cash = np.array([c - first + 1 for c in due], dtype=np.int64)
+        return months, kept, accrual, cash, times, paid, late
 
     def defaults(self, shock: Shock, measure: str) -> Defaults:
         """Default months under a shock and measure; market paths decide in which years intensity is raised."""
@@ -226,10 +236,11 @@ class Valuer:
             return found[1]
         weights = self._weights(schedule, shock)
         features = revenue.features[schedule.at]
-        mean = np.einsum("tfn,tn->tf", features, weights) / self.drivers.paths
-        if len(self._averages) > 64:
-            self._averages.clear()
-        self._averages[key] = (revenue.features, mean)
+        mean = np.asarray(np.einsum("tfn,tn->tf", features, weights) / self.drivers.paths)
+        if revenue.shared:
+            if len(self._averages) > 64:
+                self._averages.clear()
+            self._averages[key] = (revenue.features, mean)
         return mean
 
     def _bent(self, right: Right, schedule: Schedule, revenue: Revenue, measure: str) -> FloatArray:
@@ -290,9 +301,7 @@ class Valuer:
                 on_time, late = self.defaults(BASE, measure).realised(s.terms)
                 valued.pv_p = _added(paid * (s.paid[:, None] * on_time + s.late[:, None] * late))
             if flows:
-                valued.flows[measure] = payments(
-                    valued.right, s.months, revenue.paths(measure)[s.at] * s.kept[:, None]
-                )
+                valued.flows[measure] = payments(valued.right, s.months, revenue.paths(measure)[s.at] * s.kept[:, None])
             if events:
                 valued.earned[measure] = paid
 

@@ -12,7 +12,7 @@ from plantation_rwa.schema.tables import TABLES
 #: Units that may stand in the registry; a new one is added here on purpose.
 UNITS = {
     "", "1", "degree", "mm", "d", "kPa", "degC", "m3 m-3", "cm", "month", "ha", "t ha-1 month-1", "t", "a",
-    "currency", "currency t-1", "minor unit", "1e-18 currency", "MJ m-2 d-1", "m", "see unit",
+    "currency", "currency t-1", "minor unit", "1e-18 currency", "a-1", "t a-1", "MJ m-2 d-1", "m", "see unit",
 }  # fmt: skip
 
 

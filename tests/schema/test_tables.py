@@ -51,7 +51,7 @@ def test_a_table_is_consistent(spec: Table) -> None:
 
 def test_stress_elasticity_and_bridge_families_are_there() -> None:
     families = [c for c in TABLES["valuations"].columns if c.startswith(("stress_", "elasticity_", "bridge_"))]
-    assert len(families) == 8 + 8 + 12
+    assert len(families) == 9 + 8 + 12
     assert not set(families) & set(TABLES["valuations"].required)
 
 
@@ -64,5 +64,5 @@ def test_blocks_have_no_sensors() -> None:
 
 def test_an_unknown_table_lists_the_known_ones() -> None:
     assert table("curves") is TABLES["curves"]
-    with pytest.raises(KeyError, match="no table 'curve'; known: cash_flows, curves, features"):
+    with pytest.raises(KeyError, match="no table 'curve'; known: cash_flows, curves, disclosure, features"):
         table("curve")

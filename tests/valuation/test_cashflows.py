@@ -15,6 +15,8 @@ from plantation_rwa.valuation.cashflows import BASE, Shock, payments
 from plantation_rwa.valuation.rights import Right
 
 AS_OF = dt.date(2026, 1, 31)
+
+
 def right_of(make: SimpleNamespace, **terms: Any) -> Right:
     return Right.of(make.rights(("P1",), **terms).to_dict("records")[0], AS_OF)
 
@@ -47,8 +49,8 @@ def test_a_short_period_has_its_part_of_the_minimum(make: SimpleNamespace) -> No
 )
 def test_every_period_lies_between_its_bounds(base: np.ndarray, low: float, high: float) -> None:
     right = Right(
-        "P", "R", 0.2, "gross_mill_gate", 7, Month(2026, 2), 1.0, None, None, "ffb", low, high, 1, 3, None, 3.0, None, 1,
-        None, None, "sponsor",
+        "P", "R", 0.2, "gross_mill_gate", 7, Month(2026, 2), 1.0, None, None, "ffb", low, high, 1, 3, None, 3.0, None,
+        1, None, None, "sponsor",
     )  # fmt: skip
     paid = payments(right, right.months(AS_OF), base)
     for rows in ([0, 1, 2], [3, 4, 5], [6]):

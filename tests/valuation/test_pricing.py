@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from plantation_rwa.assumptions import Assumptions
+from plantation_rwa.valuation.cashflows import BASE, Shock
 from plantation_rwa.valuation.drivers import Drivers
 from plantation_rwa.valuation.market import MarketTables
-from plantation_rwa.valuation.cashflows import BASE, Shock
 from plantation_rwa.valuation.plantation_prices import PlantationPrices
 from plantation_rwa.valuation.pricing import Pricer, palm_age
 

@@ -20,8 +20,8 @@ Portfolio = Callable[..., ValuationResult]
 #: Nothing but revenue: no noise, no credit, no spreads, flat rates
 CALM = {
     "price_model.sigma_chi": 1e-9, "price_model.sigma_xi": 1e-9, "price_model.mu_xi_star": 0.0, "pk.sigma": 0.0,
-    "fx.vol": 0.0, "k_index.sd": 0.0, "discount.hazard": 0.0, "farm_gate.realised_sd": 0.0, "disaster.rate_per_year": 0.0,
-    "discount.spread_production": 0.0, "discount.spread_liquidity": 0.0,
+    "fx.vol": 0.0, "k_index.sd": 0.0, "discount.hazard": 0.0, "farm_gate.realised_sd": 0.0,
+    "disaster.rate_per_year": 0.0, "discount.spread_production": 0.0, "discount.spread_liquidity": 0.0,
 }  # fmt: skip
 
 
@@ -53,7 +53,9 @@ def test_right_without_any_uncertainty_by_hand(portfolio: Portfolio, make: Simpl
     assert value["npv_q95"] == pytest.approx(expected, rel=1e-7)
     assert value["es975"] == pytest.approx(0.0, abs=0.01)
     # the worst stress is the sponsor's default at month 24, which only the last payment does not escape
-    assert value["advance_rate"] == pytest.approx(min(value[[c for c in value.index if c.startswith("stress_")]]) / expected)
+    assert value["advance_rate"] == pytest.approx(
+        min(value[[c for c in value.index if c.startswith("stress_")]]) / expected
+    )
     assert value["share_npv_extrapolated"] == pytest.approx(1.0)
     assert value["nav_total_int"] == math.floor(value["npv_fair"] * 100)
     assert int(value["unit_nav_int"]) == value["nav_total_int"] * 10**10
@@ -217,7 +219,7 @@ def test_currencies_agree_to_the_exchange_rate(portfolio: Portfolio) -> None:
 def test_what_fails_with_the_sponsor_and_what_with_the_mill(
     portfolio: Portfolio, make: SimpleNamespace, assumptions: Assumptions
 ) -> None:
-    """Harvests end with the sponsor whoever collects; the route decides about cash under way, the mill about its own."""
+    """Harvests end with the sponsor whoever collects; the route decides about cash under way, the mill its own."""
     parties = {
         "sponsors": pd.DataFrame({"sponsor_id": ["S1"], "hazard_per_year": [0.10], "lgd": [1.0]}),
         "mills": pd.DataFrame(
@@ -237,7 +239,9 @@ def test_what_fails_with_the_sponsor_and_what_with_the_mill(
     # cash under way for two months on average: a quarter's earnings, paid a month after its end
     assert direct / collects == pytest.approx(math.exp(0.10 * 2 / 12), rel=2e-3)
     assert (account - collects) / (direct - collects) == pytest.approx(0.75)
-    assert fair(payor_id="M1", collection_route="mill_direct") / direct == pytest.approx(math.exp(-0.05 * 2 / 12), rel=1e-3)
+    assert fair(payor_id="M1", collection_route="mill_direct") / direct == pytest.approx(
+        math.exp(-0.05 * 2 / 12), rel=1e-3
+    )
     assert fair(payor_id="M2", collection_route="mill_direct") < direct
     assert fair(payor_id="S1") == fair()
 

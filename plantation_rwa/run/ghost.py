@@ -1,0 +1,152 @@
+"""Ghost issuance at every past month end: features and forecast as known then, value, and what came of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from plantation_rwa.config import Config
+from plantation_rwa.errors import ConfigError, Problem
+from plantation_rwa.forecast.run import forecast
+from plantation_rwa.panel.stand import stand_table
+from plantation_rwa.periods import Month
+from plantation_rwa.publish.geoparquet import write_part
+from plantation_rwa.run.backtest import origins_of
+from plantation_rwa.run.climate import with_climate_per_plantation
+from plantation_rwa.run.forecast import panel_of
+from plantation_rwa.run.imagery import Work
+from plantation_rwa.run.publishing import read_all
+from plantation_rwa.run.session import Session
+from plantation_rwa.run.valuation import book_of
+from plantation_rwa.run.walk import open_session, run_date
+from plantation_rwa.schema.checks import finalise
+from plantation_rwa.sources.base import Inputs
+from plantation_rwa.valuation.ghost import Later, ghost_book, issue, tonnes_of
+from plantation_rwa.valuation.ghost_scores import loss_table, score
+from plantation_rwa.valuation.run import Book
+
+#: vintages whose panels are held in memory at a time
+_BATCH = 6
+
+
+@dataclass(frozen=True)
+class Vintage:
+    """One past date with what was known then; travels to a worker."""
+
+    as_of: dt.date
+    panel: pd.DataFrame
+    stand: pd.DataFrame
+    min_train_months: int
+    book: Book
+    share: float
+    later: Later
+
+
+@dataclass(frozen=True)
+class Ghosts:
+    """Tables ``ghosts``, ``ghost_metrics``, ``ghost_losses``, and the vintages that failed with their reasons."""
+
+    values: pd.DataFrame
+    metrics: pd.DataFrame
+    losses: pd.DataFrame
+    failures: list[str]
+
+
+def run_ghosts(
+    config: Config,
+    inputs: Inputs,
+    as_of: dt.date,
+    out: Path,
+    *,
+    work: Work,
+    told: Callable[[str], None] = lambda text: None,
+) -> Ghosts:
+    """Issue a right on every plantation at every past month end whose term is over, and write three tables.
+
+    Parameters
+    ----------
+    work
+        Runs vintages in parallel; see :class:`plantation_rwa.executor.Runner`.
+    told
+        Takes lines of progress.
+
+    Raises
+    ------
+    ConfigError
+        If no term issued since ``forecast.backtest_start`` is over.
+    """
+    inputs = with_climate_per_plantation(inputs, config)
+    tenor = int(config.assumptions().number("ghost.tenor_months"))
+    last = Month.of(as_of) + -(tenor + 1)
+    dates = [d for d in origins_of(config, inputs, as_of) if Month.of(d) <= last]
+    now = open_session(config, inputs, as_of, root=out)
+    panel = _panel(now, work)
+    harvested = panel[panel["month"] <= str(Month.of(as_of))]
+    later = Later(tonnes_of(harvested), book_of(now, now.known, as_of, _EMPTY, _EMPTY).market, as_of)
+    values, losses, failures = [], [], list[str]()
+    for start in range(0, len(dates), _BATCH):
+        batch = [
+            _vintage(open_session(config, inputs, d, root=out), work, later) for d in dates[start : start + _BATCH]
+        ]
+        for vintage, outcome in zip(batch, work(value_vintage, batch), strict=True):
+            if outcome.value is None:
+                failures.append(f"vintage {vintage.as_of}: {outcome.error}")
+            else:
+                values.append(outcome.value[0])
+                losses.append(outcome.value[1])
+        told(f"{min(start + _BATCH, len(dates))} of {len(dates)} vintages")
+    found = [v for v in values if len(v)]
+    if not found:
+        reason = failures[0] if failures else "no right's term and harvests are known"
+        remedy = f"Values are scored where {tenor} months of harvests and prices follow an origin."
+        raise ConfigError([Problem("forecast.backtest_start", "leaves no ghost right to score", reason, remedy)])
+    table = pd.concat(found, ignore_index=True)
+    lost = loss_table(pd.concat([x for x in losses if len(x)], ignore_index=True))
+    metrics = score(table, tenor, config.seed)
+    for name, frame in (("ghosts", table), ("ghost_metrics", metrics), ("ghost_losses", lost)):
+        write_part(finalise(frame, name), name, out / f"{name}.parquet", simulated=config.simulated)
+    return Ghosts(table, metrics, lost, failures)
+
+
+_EMPTY = pd.DataFrame({"plantation_id": [], "geometry": []})
+
+
+def _panel(session: Session, work: Work) -> pd.DataFrame:
+    """The panel as a run at the session's date would have it, with tonnes of the whole mature area."""
+    report = run_date(session, stages=("features",), work=work)
+    features = read_all([p for p in report.parts if p.output.table == "features"], partition_key="month")
+    return panel_of(session, features)
+
+
+def _vintage(session: Session, work: Work, later: Later) -> Vintage:
+    book = book_of(session, session.known, session.as_of, _EMPTY, _EMPTY)
+    return Vintage(
+        session.as_of,
+        _panel(session, work),
+        stand_table(session.known.register, session.known.blocks),
+        session.config.forecast.min_train_months,
+        book,
+        session.config.rights.share,
+        later,
+    )
+
+
+def value_vintage(vintage: Vintage) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Forecast and value one vintage, everything fitted on what was known then."""
+    a = vintage.book.assumptions
+    found = forecast(
+        vintage.panel,
+        vintage.stand,
+        as_of=vintage.as_of,
+        horizons=int(a.number("ghost.tenor_months")),
+        assumptions=a,
+        min_train_months=vintage.min_train_months,
+    )
+    book = dataclasses.replace(vintage.book, forecasts=found.forecasts, forecast_model=found.model)
+    known = vintage.panel[vintage.panel["month"] <= str(Month.of(vintage.as_of))]
+    return issue(ghost_book(book, vintage.share, a), tonnes_of(known), vintage.later)
