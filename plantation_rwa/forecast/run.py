@@ -99,10 +99,10 @@ def _quantiles(
     extra = np.where(past.stacked, 0.0, unknown_level)
     for missing, name in (
         (~_any(cube, (DEFICIT, "p_sum_mm")), "interval.no_climate_sd"),
-        (~_any(cube, IMAGERY), "interval.no_imagery_sd"),
+        (_unseen(cube), "interval.no_imagery_sd"),
         (~cube.dated, "interval.no_age_sd"),
     ):
-        extra = extra + np.where(missing, assumptions.number(name) ** 2, 0.0)
+        extra = extra + missing * assumptions.number(name) ** 2
     years = np.maximum(months - HORIZONS[-1], 0) / 12.0
     ahead = tau**2 * (1 - assumptions.number("plantation_effect.persistence_year") ** (2 * years))
     # where harvests tell the level, they tell the age's error with it
@@ -173,6 +173,7 @@ def _flags(
         "short_harvest": (n > 0) & (n < assumptions.number("boosting.min_plantation_months")),
         "no_climate": ~_any(cube, (DEFICIT, "p_sum_mm")),
         "no_imagery": ~_any(cube, IMAGERY),
+        "little_imagery": _any(cube, IMAGERY) & (_unseen(cube) > 0.5),
         "no_sensors": ~_any(cube, _SENSORS),
         "no_age": ~cube.dated,
         "planting_disputed": cube.disputed,
@@ -212,3 +213,12 @@ def _any(cube: Cube, names: tuple[str, ...]) -> NDArray[np.bool_]:
         if name in cube.features:
             out |= np.isfinite(cube.features[name]).any(axis=1)
     return out
+
+
+def _unseen(cube: Cube) -> FloatArray:
+    """Share of the last twelve months without any vegetation index (clouds, too few pixels, no scenes), ``(P,)``."""
+    seen = np.zeros((len(cube.ids), min(cube.months, 12)), dtype=np.bool_)
+    for name in IMAGERY:
+        if name in cube.features:
+            seen |= np.isfinite(cube.features[name][:, cube.months - seen.shape[1] : cube.months])
+    return np.asarray(1.0 - seen.mean(axis=1))

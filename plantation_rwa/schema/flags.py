@@ -6,6 +6,7 @@ from __future__ import annotations
 FLAGS: dict[str, str] = {
     "few_clear": "valid_fraction of the month is below 0.3",
     "no_clear": "no clear satellite observation in the month",
+    "little_imagery": "indices known in fewer than six of the last twelve months; their share widens the interval",
     "no_imagery": "no satellite scene covers the outline",
     "few_pixels": "fewer than 12 effective pixels: indices withheld",
     "scl_lenient": "strict cloud mask left too little; lenient classes were used",

@@ -8,7 +8,7 @@ import pytest
 
 from plantation_rwa.assumptions import packaged
 from plantation_rwa.distributions import mean_from_quantiles
-from plantation_rwa.forecast.run import ForecastResult, forecast
+from plantation_rwa.forecast.run import IMAGERY, ForecastResult, forecast
 from plantation_rwa.panel.build import FEATURE_COLUMNS, build_panel
 from plantation_rwa.panel.stand import stand_table
 from plantation_rwa.schema.checks import finalise
@@ -145,6 +145,17 @@ def test_missing_inputs_widen_the_interval() -> None:
     no_imagery = _width(_prior_only(ndmi=np.nan), 3)
     no_climate = _width(_prior_only(deficit_irho_mm=np.nan, p_sum_mm=np.nan), 3)
     assert known < no_imagery < no_climate
+
+
+def test_months_without_indices_widen_the_interval_in_proportion() -> None:
+    # a plot of too few pixels loses its indices month by month, as clouds do
+    at = MADE.panel["month"].isin(MADE.months[-13:-4]) & (MADE.panel["plantation_id"] == "P000")
+    some = _prior_only(**{c: MADE.panel[c].mask(at) for c in IMAGERY if c in MADE.panel.columns})
+    all_seen = _width(_prior_only(), 3, "P000")
+    none_seen = _width(_prior_only(ndmi=np.nan), 3, "P000")
+    assert all_seen < _width(some, 3, "P000") < none_seen
+    assert some.loc[some["plantation_id"] == "P000", "quality_flag"].str.contains("little_imagery").all()
+    assert not some.loc[some["plantation_id"] == "P001", "quality_flag"].str.contains("imagery").any()
 
 
 def test_one_plantation_alone() -> None:
