@@ -23,15 +23,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.ensemble import HistGradientBoostingRegressor
 
-from plantation_rwa.assumptions import packaged
+from plantation_rwa.assumptions import Assumptions, packaged
 from plantation_rwa.distributions import PROBABILITIES
 from plantation_rwa.forecast import baselines
-from plantation_rwa.forecast.cube import build_cube
-from plantation_rwa.forecast.intervals import conformal_quantiles
+from plantation_rwa.forecast.cube import Cube, build_cube
+from plantation_rwa.forecast.intervals import conformal_margin, conformal_quantiles, conformity
+from plantation_rwa.forecast.learners import design, training_rows
+from plantation_rwa.forecast.members import fixed_of
 from plantation_rwa.forecast.prior import fit_prior, observed_deficit, water_of
 from plantation_rwa.forecast.run import forecast
 from plantation_rwa.forecast.scores import crps, interval_score
+from plantation_rwa.forecast.stack import bucket_of
 from plantation_rwa.periods import Month
 from plantation_rwa.simulate.panels import World, simulated_world
 from plantation_rwa.simulate.world import Channels, Effects
@@ -65,7 +69,7 @@ class Setting:
     cache: str = ""
     overrides: dict[str, Any] = field(default_factory=dict)
     plantations: int = 24
-    hidden: tuple[str, ...] = ()
+    plain: bool = False
 
 
 def world_of(seed: int, setting: Setting) -> World:
@@ -117,10 +121,51 @@ def one_seed(seed: int, setting: Setting) -> tuple[int, pd.DataFrame, dict[str, 
         names = ["climatology", "last_year"] + (["sarima"] if setting.sarima else [])
         for name in names:
             rows[name] = baselines.BASELINES[name](full.yields, full.first, HORIZONS)[at]
+        if setting.plain:
+            plain = plain_boosting(cube, assumptions)[at]
+            rows = rows.assign(**{f"plain_q{k}": plain[:, k] for k in (0, 1, 5, 6)})
         parts.append(rows)
     table = pd.concat(parts, ignore_index=True)
     table = table[table["yield_t_ha"].notna() & (table["yield_mean_t_ha"] > 0)].reset_index(drop=True)
     return seed, table, {"beta": beta[-1], "cpu_s": time.process_time() - started}
+
+
+def plain_boosting(cube: Cube, assumptions: Assumptions) -> np.ndarray:
+    """Quantiles ``(P, H, 7)`` of plain conformalised boosting on the same data: no prior, no memory, no stack.
+
+    Direct quantile boosters of the yield on harvest lags, deficit sums, weather, indices, age and season, fitted on
+    targets up to two years ago; the two years since give the margins per horizon bucket (CQR). Only the 80 and 90 %
+    intervals are fitted.
+    """
+    fixed = fixed_of(cube, assumptions)
+    one = np.ones((len(cube.ids), cube.months, len(HORIZONS)))
+    base = np.ones(cube.yields.shape)
+    whole = design(cube, one, one, fixed.annual, fixed.bins, base, np.zeros(base.shape), HORIZONS)
+    features = whole.only([n for n in whole.names if n not in {"expected", "prior", "potential", "effect"}])
+    last, every = cube.months - 1, np.arange(cube.months)
+    used = [int(h) for h in assumptions.table("boosting.horizons")]
+    p, s, h = training_rows(cube, one, every, HORIZONS, used, last - 24)
+    x, y = features.rows(p, s, h), cube.yields[p, s + HORIZONS[h]]
+    rows = training_rows(cube, one, every, HORIZONS, used, last)
+    late = rows[1] + HORIZONS[rows[2]] > last - 24
+    p, s, h = (v[late] for v in rows)
+    held, seen, bucket = features.rows(p, s, h), cube.yields[p, s + HORIZONS[h]], bucket_of(HORIZONS[h])
+    now = features.block(np.array([last]), len(HORIZONS))
+    out = np.full((len(cube.ids) * len(HORIZONS), 7), np.nan)
+    ahead = np.tile(bucket_of(HORIZONS), len(cube.ids))
+    for low, high in ((0, 6), (1, 5)):
+        ends = []
+        for level in (low, high):
+            model = HistGradientBoostingRegressor(
+                loss="quantile", quantile=float(PROBABILITIES[level]), max_iter=200, learning_rate=0.04,
+                max_leaf_nodes=8, min_samples_leaf=20, l2_regularization=5.0, early_stopping=False, random_state=0,
+            )  # fmt: skip
+            model.fit(x, y)
+            ends.append((model.predict(held), model.predict(now)))
+        scores = conformity(ends[0][0], ends[1][0], seen)
+        margin = np.array([conformal_margin(scores[bucket == b], 2 * float(PROBABILITIES[low])) for b in range(3)])
+        out[:, low], out[:, high] = ends[0][1] - margin[ahead], ends[1][1] + margin[ahead]
+    return np.asarray(np.maximum(out, 0.0).reshape(len(cube.ids), len(HORIZONS), 7))
 
 
 def spread_of_errors(table: pd.DataFrame, name: str) -> np.ndarray:
@@ -175,6 +220,11 @@ def skill(table: pd.DataFrame) -> dict[str, float]:
             out[f"cover{label} {name}"] = float(inside[rows].mean())
         out[f"score{label}"] = float(interval_score(q[:, low], q[:, high], y, int(label) / 100).mean())
         out[f"width{label}"] = float((q[:, high] - q[:, low]).mean())
+        if f"plain_q{low}" in table:
+            left, right = table[f"plain_q{low}"].to_numpy(), table[f"plain_q{high}"].to_numpy()
+            theirs = interval_score(left, right, y, int(label) / 100).mean()
+            out[f"score{label}_over_plain"] = out[f"score{label}"] / float(theirs)
+            out[f"plain_cover{label}"] = float(((y >= left) & (y <= right)).mean())
     own = crps(q, y)
     best, gain = np.inf, np.zeros(len(y))
     for n in names:
@@ -225,6 +275,7 @@ def main() -> None:
     parser.add_argument("--coupling", type=float, default=1.0, help="as of simulate")
     parser.add_argument("--without", nargs="*", default=[], choices=sorted(INPUTS))
     parser.add_argument("--sarima", action="store_true", help="also the seasonal ARIMA (slow)")
+    parser.add_argument("--plain", action="store_true", help="also plain conformalised boosting")
     parser.add_argument("--plantations", type=int, default=24)
     parser.add_argument("--cache", default=os.environ.get("FORECAST_SKILL_CACHE", ""), help="folder for worlds")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=NUMBER", help="assumptions to replace")
@@ -232,7 +283,7 @@ def main() -> None:
     overrides = {k: float(v) for k, _, v in (s.partition("=") for s in given.set)}
     setting = Setting(
         given.step, given.years, given.drought, given.coupling, tuple(given.without), given.sarima, given.cache,
-        overrides, given.plantations,
+        overrides, given.plantations, given.plain,
     )  # fmt: skip
     figures = evaluate(seeds_of(given.seeds), setting)
     with pd.option_context("display.width", 200, "display.max_rows", 200, "display.max_columns", 40):

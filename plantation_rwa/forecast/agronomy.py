@@ -194,7 +194,7 @@ def ridge_slope(response: FloatArray, regressor: FloatArray, prior: float, prior
     return (evidence + prior / prior_sd**2) / (information + 1.0 / prior_sd**2)
 
 
-def effect_weight(years: FloatArray, sd: float, noise_month: float) -> FloatArray:
+def effect_weight(years: FloatArray, sd: float | FloatArray, noise_month: float) -> FloatArray:
     """Empirical-Bayes weight ``n tau^2 / (n tau^2 + sigma^2)`` of a plantation's own level after n years.
 
     ``sigma = noise_month / sqrt(12)`` is the noise of one year's mean.

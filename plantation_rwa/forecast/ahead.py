@@ -53,15 +53,17 @@ def look_ahead(cube: Cube, past: Past, months: NDArray[np.int64], assumptions: A
     now = np.array([cube.months - 1])
     typical = assumptions.number("deficit.typical_mm") / 12.0
     annual = 0.12 * expected_deficit(cube, past.water, past.kernel[None, :], now, months, typical)[0][:, 0]
-    effect = np.repeat(past.effect[:, -1:], len(months), axis=1)
+    annual[:, : len(HORIZONS)] = past.annual
+    levels = past.levels
+    effect = np.repeat(levels.effect[:, -1:], len(months), axis=1)
     far = months[months > HORIZONS[-1]]
     nothing = np.zeros(annual.shape)
     if not len(far):
         return Ahead(past.mean, past.mu, annual, effect, nothing)
     fade = assumptions.number("plantation_effect.persistence_year") ** ((far - HORIZONS[-1]) / 12.0)
-    own = past.effect[:, -1] - past.portfolio[-1]
+    own = levels.effect[:, -1] - levels.portfolio[-1]
     near = len(months) - len(far)
-    effect[:, near:] = past.portfolio[-1] + own[:, None] * fade[None, :]
+    effect[:, near:] = levels.portfolio[-1] + own[:, None] * fade[None, :]
     factors = sampled_factors(past.water, past.kernel, past.fit.beta, cube.months, months[near - 1 :], typical)
     if factors is not None:
         mean = factors.mean(axis=0)

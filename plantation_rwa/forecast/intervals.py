@@ -197,16 +197,16 @@ def predictive_quantiles(
     weight = spread.weight[bucket][None, :, None]
     relative = np.sort(weight * relative + (1 - weight) * NORMAL * sd[None, :, None], axis=-1)
     stretch = np.sqrt(scale[:, None] ** 2 + extra_variance / sd[None, :] ** 2)
-    relative = _mean_zero(stretch[:, :, None] * relative)
+    relative = mean_zero(stretch[:, :, None] * relative)
     return np.asarray(np.sort(np.maximum(mean[:, :, None] * (1.0 + relative), 0.0), axis=-1))
 
 
-def _mean_zero(quantiles: FloatArray) -> FloatArray:
-    """Shift relative quantiles so that the distribution drawn from them has mean 1 around 1.
+def mean_zero(quantiles: FloatArray) -> FloatArray:
+    """Shift relative quantiles ``(..., 7)`` so that the distribution drawn from them has mean 1 around 1.
 
     A few passes, because the lower tail of a yield ends at zero and does not move with the rest.
     """
     out = quantiles
     for _ in range(4):
-        out = out - (mean_from_quantiles(1.0 + out) - 1.0)[..., None]
+        out = out - np.asarray(mean_from_quantiles(1.0 + out) - 1.0)[..., None]
     return np.asarray(out)

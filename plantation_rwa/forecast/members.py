@@ -33,12 +33,14 @@ from plantation_rwa.forecast.memory import (
     remembered,
 )
 from plantation_rwa.forecast.prior import (
+    Levels,
     PriorFit,
     Water,
     base_yield,
     expected_deficit,
     fit_prior,
     observed_deficit,
+    ocean_deficit,
     plantation_effects,
     prior_yield,
     water_of,
@@ -62,7 +64,7 @@ class Past:
         Forecast and prior at the valuation month, ``(P, H)`` t per ha and month.
     stacked
         ``(P,)`` whether the forecast is the stack (else the prior).
-    fit, water, observed_deficit, kernel, effect, portfolio, years
+    fit, water, observed_deficit, annual, kernel, levels
         Parts of the prior at the valuation month, see :mod:`plantation_rwa.forecast.prior`.
     observed_months
         ``(P,)`` harvest months used.
@@ -90,10 +92,9 @@ class Past:
     fit: PriorFit
     water: Water
     observed_deficit: FloatArray
+    annual: FloatArray
     kernel: FloatArray
-    effect: FloatArray
-    portfolio: FloatArray
-    years: FloatArray
+    levels: Levels
     observed_months: NDArray[np.int64]
     expected: FloatArray
     remembered: FloatArray
@@ -134,9 +135,7 @@ class Fitted:
     """
 
     fit: PriorFit
-    effect: FloatArray
-    portfolio: FloatArray
-    years: FloatArray
+    levels: Levels
     mu: FloatArray
     expected: FloatArray
     kinds: FloatArray
@@ -176,7 +175,7 @@ def near_term(cube: Cube, min_train_months: int, assumptions: Assumptions) -> Pa
     with np.errstate(invalid="ignore", divide="ignore"):
         ahead = np.concatenate([np.full((len(cube.ids), 1), np.nan), final.mu[:, :-1, 0]], axis=1)
         errors = np.where(ahead > 0, cube.yields / ahead - 1.0, np.nan)
-    scale = plantation_spread(errors, final.years[:, -1] * 12.0, assumptions)
+    scale = plantation_spread(errors, final.levels.years[:, -1] * 12.0, assumptions)
     spread = final.features.only(FEATURES)
     regression = fit_error_quantiles(*_past_errors(cube, oldest, starts, scale, assumptions), assumptions)
     ahead_months, levels = cube.potential.shape[1] - cube.months, len(PROBABILITIES)
@@ -187,10 +186,9 @@ def near_term(cube: Cube, min_train_months: int, assumptions: Assumptions) -> Pa
         final.fit,
         fixed.water,
         fixed.observed,
+        fixed.annual[:, last],
         kernel_of(assumptions),
-        final.effect,
-        final.portfolio,
-        final.years,
+        final.levels,
         observed,
         final.expected[:, last],
         final.kinds,
@@ -227,8 +225,11 @@ def fixed_of(cube: Cube, assumptions: Assumptions) -> Fixed:
     before = assumptions.number("deficit.typical_mm") / 12.0
     every = np.arange(cube.months)
     annual = expected_deficit(cube, water, 0.12 * kernel[None, :], every, HORIZONS, before)[0]
+    annual = annual + ocean_deficit(cube, every, HORIZONS, assumptions)
+    # seen from the month itself nothing of the lags is unknown
+    ocean = ocean_deficit(cube, every, np.zeros(1, dtype=np.int64), assumptions)[..., 0]
     bins = expected_deficit(cube, water, bin_weights(len(kernel)), every, HORIZONS, before, dtype=np.float32)
-    return Fixed(water, observed_deficit(cube, water, assumptions), annual, bins, light_departure(cube))
+    return Fixed(water, observed_deficit(cube, water, assumptions) + ocean, annual, bins, light_departure(cube))
 
 
 def _fold_starts(cube: Cube, assumptions: Assumptions) -> list[int]:
@@ -260,14 +261,15 @@ def fit_members(
     """:data:`MEMBERS` at ``origins``, nothing fitted on harvests after month ``cutoff``."""
     fit = fit_prior(cube, fixed.observed, cutoff, assumptions)
     base = base_yield(cube, fit, fixed.observed)
-    effect, portfolio, years = plantation_effects(cube, base, assumptions)
+    levels = plantation_effects(cube, base, assumptions)
+    effect = levels.effect
     every = np.arange(cube.months)
     mu = prior_yield(cube, fit, fixed.annual, effect[:, :, None], every, HORIZONS)
     if not stacked.any():
         features = design(cube, mu, mu, fixed.annual, fixed.bins, base, effect, HORIZONS)
         nothing = np.zeros((*mu[:, 0].shape, len(KINDS)))
         same = np.stack([mu[:, origins]] * len(MEMBERS))
-        return Fitted(fit, effect, portfolio, years, mu, mu, nothing, features, same)
+        return Fitted(fit, levels, mu, mu, nothing, features, same)
     regressors = Regressors(cube, anomalies(cube, base, effect), canopy_departure(cube), fixed.light)
     memory = fit_memory(regressors, cube, mu, HORIZONS, cutoff, assumptions)
     largest = assumptions.number("memory.largest")
@@ -277,7 +279,7 @@ def fit_members(
     learned = _boosted(cube, features, expected, cutoff, origins, assumptions)
     usual, year_ago = _naive(cube, origins, mu[:, origins])
     members = np.stack([usual, year_ago, mu[:, origins], expected[:, origins], *learned])
-    return Fitted(fit, effect, portfolio, years, mu, expected, kinds, features, members)
+    return Fitted(fit, levels, mu, expected, kinds, features, members)
 
 
 def _boosted(

@@ -19,7 +19,7 @@ from plantation_rwa.forecast.agronomy import (
 )
 from plantation_rwa.forecast.cube import Cube, shift
 
-DEFICIT = "deficit_irho_mm"
+DEFICIT, OCEAN = "deficit_irho_mm", "oni_known"
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,34 @@ def observed_deficit(cube: Cube, water: Water, assumptions: Assumptions) -> Floa
     return np.asarray(12.0 * out / 100.0)
 
 
+def ocean_deficit(
+    cube: Cube, origins: NDArray[np.int64], horizons: NDArray[np.int64], assumptions: Assumptions
+) -> FloatArray:
+    """What the ocean says of W where no rain is known: hundreds of mm on top of normal, ``(P, origins, H)``.
+
+    ``sum_L v(L) (a max(ONI(t-L) - 0.5, 0) + b max(-1 - ONI(t-L), 0))``, v even over the lags of the assumptions;
+    seasons that are not known at the origin count as neutral. 0 for plantations with any deficit of their own, which carries
+    the ocean's effect already.
+    """
+    out = np.zeros((len(cube.ids), len(origins), len(horizons)))
+    known = cube.features.get(OCEAN)
+    dry = ~np.isfinite(cube.features.get(DEFICIT, np.full(cube.yields.shape, np.nan))).any(axis=1)
+    if known is None or not dry.any():
+        return out
+    index = np.nan_to_num(known[dry])
+    warm, cold = (assumptions.number(f"ocean.{n}_mm_per_degree") / 100.0 for n in ("warm", "cold"))
+    excess = warm * np.maximum(index - 0.5, 0.0) + cold * np.maximum(-1.0 - index, 0.0)
+    first, last = (int(v) for v in assumptions.table("ocean.lags"))
+    newest = origins - cube.delays.get(OCEAN, 0)
+    for k, h in enumerate(horizons.tolist()):
+        for lag in range(first, last + 1):
+            # a season is known two months later: the value known at a month is that of two months before
+            month = origins + h - lag + 2
+            use = (month >= 0) & (month <= newest)
+            out[dry, :, k] += np.where(use, excess[:, np.clip(month, 0, cube.months - 1)], 0.0) / (last - first + 1)
+    return out
+
+
 def fit_prior(cube: Cube, annual: FloatArray, cutoff: int, assumptions: Assumptions) -> PriorFit:
     """Estimate season and deficit response from harvests up to month index ``cutoff``, shrunk to the assumptions.
 
@@ -165,19 +193,31 @@ def base_yield(cube: Cube, fit: PriorFit, annual: FloatArray) -> FloatArray:
     return np.asarray(cube.potential[:, : cube.months] * season * np.exp(-fit.beta * annual))
 
 
-def plantation_effects(
-    cube: Cube, base: FloatArray, assumptions: Assumptions
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Log level of each plantation against the base, as known at each origin.
+@dataclass(frozen=True)
+class Levels:
+    """Log level of each plantation against the base, as known at each month.
+
+    Parameters
+    ----------
+    effect, years
+        ``(P, T)`` level, and years of harvest that it rests on.
+    portfolio, sd
+        ``(T,)`` the portfolio's level, and the spread of the plantations' levels around it.
+    """
+
+    effect: FloatArray
+    years: FloatArray
+    portfolio: FloatArray
+    sd: FloatArray
+
+
+def plantation_effects(cube: Cube, base: FloatArray, assumptions: Assumptions) -> Levels:
+    """Levels by empirical Bayes.
 
     The own level is the log of observed over expected tonnes per ha (a ratio of sums keeps the mean),
     shrunk to the portfolio's level by ``n tau^2 / (n tau^2 + sigma^2)``; the portfolio's level is shrunk to
-    zero.
-
-    Returns
-    -------
-    tuple
-        Effect ``(P, T)``, portfolio level ``(T,)``, years of harvest known ``(P, T)``.
+    zero. tau is the spread of the levels beyond their noise, itself shrunk to the assumed one by the number of
+    plantations.
     """
     delay = cube.delays["yield"]
     seen = np.isfinite(cube.yields) & (base > 0)
@@ -186,16 +226,24 @@ def plantation_effects(
     months = np.cumsum(seen, axis=1).astype(np.float64)
     observed, expected, months = (np.nan_to_num(shift(v, delay)) for v in (observed, expected, months))
     years = months / 12.0
-    sd = assumptions.number("plantation_effect.sd")
+    assumed = assumptions.number("plantation_effect.sd")
     noise = assumptions.number("plantation_effect.noise_month")
     floor = assumptions.number("data.log_floor")
+    shrink = 1.0 / assumptions.number("plantation_effect.sd_portfolio") ** 2
+    few = assumptions.number("plantation_effect.shrinkage_plantations")
     with np.errstate(invalid="ignore", divide="ignore"):
         level = np.where(months > 0, np.log(np.maximum(observed, floor * months) / expected), 0.0)
-        precision = np.where(months > 0, 1.0 / (sd**2 + noise**2 / 12.0 / years), 0.0)
-    shrink = 1.0 / assumptions.number("plantation_effect.sd_portfolio") ** 2
+        error = np.where(months > 0, noise**2 / 12.0 / years, np.inf)
+    counted = years >= assumptions.number("plantation_effect.min_years")
+    n = counted.sum(axis=0)
+    mean = np.where(counted, level, 0.0).sum(axis=0) / np.maximum(n, 1)
+    between = np.where(counted, (level - mean) ** 2 - np.where(counted, error, 0.0), 0.0).sum(axis=0)
+    between = np.maximum(between * n / np.maximum(n - 1, 1), 0.0)
+    sd = np.sqrt((few * assumed**2 + between) / (few + n))
+    precision = np.where(months > 0, 1.0 / (sd**2 + error), 0.0)
     portfolio = (precision * level).sum(axis=0) / (precision.sum(axis=0) + shrink)
     weight = effect_weight(years, sd, noise)
-    return np.asarray(portfolio + weight * (level - portfolio)), portfolio, years
+    return Levels(portfolio + weight * (level - portfolio), years, portfolio, sd)
 
 
 def prior_yield(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from plantation_rwa.assumptions import Assumptions
 from plantation_rwa.distributions import PROBABILITIES
 from plantation_rwa.forecast.agronomy import FloatArray
+from plantation_rwa.forecast.intervals import mean_zero
 
 #: What the spread may depend on: nothing that a fit changes, so that every fold and date sees the same.
 FEATURES = ("horizon", "age", "potential", "month_sin", "month_cos", "deficit_annual")
@@ -18,24 +19,29 @@ FEATURES = ("horizon", "age", "potential", "month_sin", "month_cos", "deficit_an
 
 @dataclass(frozen=True)
 class ErrorQuantiles:
-    """One booster per level, or the sample's own quantiles where there are too few rows for boosters.
+    """One booster per level beside the sample's own quantiles, which hold alone where there are few rows.
 
     Parameters
     ----------
     models
         Per level of :data:`plantation_rwa.distributions.PROBABILITIES`; empty without boosters.
     constant
-        ``(7,)`` quantiles that hold everywhere without boosters.
+        ``(7,)`` quantiles of all errors, mean 0.
+    weight
+        Of the boosters.
     """
 
-    models: tuple[Any, ...]
+    models: tuple[_Columns, ...]
     constant: FloatArray
+    weight: float
 
     def at(self, x: NDArray[np.float32]) -> FloatArray:
-        """Sorted quantiles ``(rows, 7)``."""
+        """Sorted quantiles ``(rows, 7)`` of mean 0: the forecast says where the errors lie, this how they spread."""
+        flat = np.broadcast_to(self.constant, (len(x), len(PROBABILITIES)))
         if not self.models or not len(x):
-            return np.broadcast_to(self.constant, (len(x), len(PROBABILITIES))).copy()
-        return np.sort(np.stack([m.predict(x) for m in self.models], axis=-1), axis=-1)
+            return flat.copy()
+        told = mean_zero(np.sort(np.stack([m.predict(x) for m in self.models], axis=-1), axis=-1))
+        return self.weight * told + (1.0 - self.weight) * flat
 
 
 def fit_error_quantiles(x: NDArray[np.float32], errors: FloatArray, assumptions: Assumptions) -> ErrorQuantiles:
@@ -50,11 +56,11 @@ def fit_error_quantiles(x: NDArray[np.float32], errors: FloatArray, assumptions:
     """
     from sklearn.ensemble import HistGradientBoostingRegressor
 
-    number = assumptions.number
-    if len(errors) < number("quantile_regression.min_rows"):
-        found = np.quantile(errors, PROBABILITIES) if len(errors) else np.zeros(len(PROBABILITIES))
-        return ErrorQuantiles((), np.asarray(found, dtype=np.float64))
-    live = [k for k in range(x.shape[1]) if np.nanmax(x[:, k]) > np.nanmin(x[:, k])]
+    number, count = assumptions.number, len(PROBABILITIES)
+    constant = mean_zero(np.quantile(errors, PROBABILITIES)) if len(errors) else np.zeros(count)
+    live = [k for k in range(x.shape[1]) if len(x) and np.nanmax(x[:, k]) > np.nanmin(x[:, k])]
+    if len(errors) < number("quantile_regression.min_rows") or not live:
+        return ErrorQuantiles((), constant, 0.0)
     models = []
     for level in PROBABILITIES.tolist():
         model = HistGradientBoostingRegressor(
@@ -68,7 +74,8 @@ def fit_error_quantiles(x: NDArray[np.float32], errors: FloatArray, assumptions:
             random_state=0,
         )
         models.append(_Columns(model.fit(x[:, live], errors), tuple(live)))
-    return ErrorQuantiles(tuple(models), np.zeros(len(PROBABILITIES)))
+    weight = len(errors) / (len(errors) + number("quantile_regression.shrinkage_rows"))
+    return ErrorQuantiles(tuple(models), constant, weight)
 
 
 @dataclass(frozen=True)

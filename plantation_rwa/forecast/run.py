@@ -92,9 +92,9 @@ def _quantiles(
 ) -> tuple[FloatArray, FloatArray]:
     """Quantiles ``(P, months, 7)`` and the log spread of a month within the first year ``(P,)``."""
     scale = past.scale
-    tau = assumptions.number("plantation_effect.sd")
+    tau = float(past.levels.sd[-1])
     noise = assumptions.number("plantation_effect.noise_month")
-    known = past.years[:, -1]
+    known = past.levels.years[:, -1]
     unknown_level = tau**2 * (noise**2 / 12.0) / (known * tau**2 + noise**2 / 12.0)
     extra = np.where(past.stacked, 0.0, unknown_level)
     for missing, name in (

@@ -50,7 +50,7 @@ def test_level_fades_and_years_differ_more_the_further_ahead() -> None:
     past = near_term(CUBE, 36, ASSUMPTIONS)
     ahead = look_ahead(CUBE, past, MONTHS, ASSUMPTIONS)
     assert (ahead.mean[:, :12] == past.mean).all()
-    departure = ahead.effect - past.portfolio[-1]
+    departure = ahead.effect - past.levels.portfolio[-1]
     assert departure[:, 23] == pytest.approx(0.8 * departure[:, 11])
     assert departure[:, 71] == pytest.approx(0.8**5 * departure[:, 11])
     assert (ahead.climate_variance[:, :12] == 0).all()

@@ -66,7 +66,7 @@ def test_too_little_history_for_a_fold_is_the_prior() -> None:
 
 
 def test_without_a_harvest_the_level_is_the_portfolios(past: Past) -> None:
-    assert past.effect[3, -1] == past.portfolio[-1] != 0.0
+    assert past.levels.effect[3, -1] == past.levels.portfolio[-1] != 0.0
     assert np.isnan(past.errors[3]).all()
 
 

@@ -15,6 +15,7 @@ from plantation_rwa.forecast.prior import (
     expected_deficit,
     fit_prior,
     observed_deficit,
+    ocean_deficit,
     plantation_effects,
     prior_yield,
     water_of,
@@ -101,18 +102,22 @@ def test_effects_are_causal_delayed_and_shrunk() -> None:
     fit = fit_prior(CUBE, ANNUAL, CUBE.months - 1, ASSUMPTIONS)
     base = base_yield(CUBE, fit, ANNUAL)
     doubled = dataclasses.replace(CUBE, yields=np.where(np.isfinite(CUBE.yields), 2 * base, np.nan))
-    effect, portfolio_level, years = plantation_effects(doubled, base, ASSUMPTIONS)
+    levels = plantation_effects(doubled, base, ASSUMPTIONS)
+    effect, portfolio_level, years = levels.effect, levels.portfolio, levels.years
     delay = CUBE.delays["yield"]
     assert (effect[:, :delay] == 0).all()
     n = years[0, -1]
     mature = np.isfinite(CUBE.yields).sum(axis=1) / 12
     assert years[:, -1] == pytest.approx(mature)
-    weight = n * 0.04 / (n * 0.04 + 0.16 / 12)
+    # eight plantations of the same level against an assumed spread of .20 that is worth five
+    assert levels.sd[-1] == pytest.approx(0.20 * np.sqrt(5 / 13))
+    tau2 = levels.sd[-1] ** 2
+    weight = n * tau2 / (n * tau2 + 0.16 / 12)
     assert effect[0, -1] == pytest.approx(portfolio_level[-1] + weight * (np.log(2) - portfolio_level[-1]))
     assert 0 < portfolio_level[-1] < np.log(2)
     cut = doubled.yields.copy()
     cut[:, 50:] = 0.01
-    again, _, _ = plantation_effects(dataclasses.replace(doubled, yields=cut), base, ASSUMPTIONS)
+    again = plantation_effects(dataclasses.replace(doubled, yields=cut), base, ASSUMPTIONS).effect
     assert (again[:, : 50 + delay] == effect[:, : 50 + delay]).all()
     assert (again[:, 51 + delay] < effect[:, 51 + delay]).all()
 
@@ -125,3 +130,56 @@ def test_prior_multiplies_its_parts() -> None:
     month = (CUBE.first + 102) % 12
     by_hand = CUBE.potential[:, 102] * fit.season[:, month] * np.exp(-0.15 + 0.2)
     assert mu[:, 0, 0] == pytest.approx(by_hand)
+
+
+@pytest.mark.parametrize("truth", [0.0, 0.4])
+def test_the_spread_of_levels_is_learned(truth: float) -> None:
+    rng = np.random.default_rng(5)
+    plantations, months = 200, 96
+    level = rng.normal(0, truth, plantations)[:, None]
+    yields = np.exp(level + rng.normal(0, 0.40, (plantations, months)) - 0.08)
+    cube = dataclasses.replace(
+        CUBE,
+        ids=tuple(f"{i:03d}" for i in range(plantations)),
+        yields=yields,
+        delays={"yield": 0},
+    )
+    levels = plantation_effects(cube, np.ones(yields.shape), ASSUMPTIONS)
+    assert levels.sd[0] == ASSUMPTIONS.number("plantation_effect.sd")
+    assert levels.sd[-1] == pytest.approx(truth, abs=0.05)
+    error = ((levels.effect[:, -1] - level[:, 0]) ** 2).mean()
+    assert error <= ((yields.mean(axis=1) - 1.0 - level[:, 0]) ** 2).mean()
+
+
+def _ocean(index: np.ndarray, rain: bool = False) -> np.ndarray:
+    shape = CUBE.yields.shape
+    features = {"oni_known": np.broadcast_to(index, shape)}
+    if rain:
+        features["deficit_irho_mm"] = np.zeros(shape)
+    cube = dataclasses.replace(CUBE, features=features, delays={**CUBE.delays, "oni_known": 0})
+    return ocean_deficit(cube, np.array([90]), np.arange(1, 13), ASSUMPTIONS)[0, 0]
+
+
+def test_the_ocean_stands_in_for_missing_rain() -> None:
+    index = np.zeros(CUBE.months)
+    index[70:79] = 2.0  # nine months, known two months after they were: seasons 68 to 76
+    told = _ocean(index)
+    assert told[0] == pytest.approx(_by_hand(index, 91))
+    assert _ocean(index, rain=True).tolist() == [0.0] * 12
+    assert _ocean(np.full(CUBE.months, -2.0))[0] == pytest.approx(0.20)
+    assert _ocean(np.zeros(CUBE.months)).tolist() == [0.0] * 12
+    # the newest season known is two months old: twelve months ahead only lag 14 is known, the rest is neutral
+    assert _ocean(np.full(CUBE.months, 2.5))[11] == pytest.approx(1.2 / 9)
+
+
+def _by_hand(index: np.ndarray, target: int) -> float:
+    return float(np.mean([0.6 * max(index[target - lag + 2] - 0.5, 0.0) for lag in range(6, 15)]))
+
+
+def test_two_degrees_held_for_nine_months_cost_nine_per_cent() -> None:
+    shape = CUBE.yields.shape
+    index = np.zeros(CUBE.months)
+    index[78:87] = 2.0
+    cube = dataclasses.replace(CUBE, features={"oni_known": np.broadcast_to(index, shape)}, delays=dict(CUBE.delays))
+    loss = ocean_deficit(cube, np.array([90]), np.zeros(1, dtype=np.int64), ASSUMPTIONS)[0, 0, 0]
+    assert np.exp(-ASSUMPTIONS.number("deficit.beta") * loss) == pytest.approx(np.exp(-0.09))
