@@ -113,7 +113,7 @@ class _Anomalies:
             for column in ("features_known_at", "harvest_known_at")
         )
         self.places = [("all plantations", np.ones(shape[0], dtype=bool), COPY_R)]
-        self.places += [(f"region {r}", regions == r, COPY_R) for r in sorted(set(regions)) if r]
+        self.places += [(f"region {r}", regions == r, COPY_R) for r in sorted(set(regions)) if (regions == r).sum() > 1]
         self.places += [(str(p), np.arange(shape[0]) == i, COPY_R_ALONE) for i, p in enumerate(self.ids)]
 
     def closest(self, name: str) -> _Closest | None:

@@ -31,6 +31,8 @@ BOOTSTRAPS = 400
 #: months of a bootstrap block: errors of one plantation within a year are one piece of evidence
 BLOCK_MONTHS = 12
 LEVEL = 0.90
+#: blocks that an interval needs
+MIN_BLOCKS = 5
 
 Sums = Mapping[str, FloatArray]
 
@@ -194,7 +196,8 @@ def score_table(predictions: pd.DataFrame, seed: int, metrics: Sequence[str] = M
     Returns
     -------
     pandas.DataFrame
-        ``protocol, horizon, region, metric, model, value, lo, hi, n``; metrics without a value are left out.
+        ``protocol, horizon, region, metric, model, value, lo, hi, n``; metrics without a value are left out, and
+        intervals of fewer than :data:`MIN_BLOCKS` blocks are NaN.
     """
     return _tabulated(_rivalled(predictions), seed, metrics)
 
@@ -251,11 +254,13 @@ def _tabulated(rows: pd.DataFrame, seed: int, metrics: Sequence[str]) -> pd.Data
 def _drawn(
     row: Mapping[str, object], values: FloatArray, block: NDArray[np.int64], seed: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Sums over all rows, and over each bootstrap sample of blocks, ``(BOOTSTRAPS, sums)``."""
+    """Sums over all rows, and over each bootstrap sample of blocks, ``(BOOTSTRAPS, sums)``; none of too few blocks."""
     _, place = np.unique(block, return_inverse=True)
     count = int(place.max()) + 1
     by_block = np.zeros((count, values.shape[1]))
     np.add.at(by_block, place, values)
+    if count < MIN_BLOCKS:
+        return by_block.sum(axis=0), np.full((1, values.shape[1]), np.nan)
     key = "|".join(str(row[k]) for k in ("protocol", "horizon", "region"))
     drawn = stream(seed, "backtest", key).integers(0, count, (BOOTSTRAPS, count))
     cells = (np.arange(BOOTSTRAPS)[:, None] * count + drawn).ravel()

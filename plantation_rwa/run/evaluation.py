@@ -61,7 +61,7 @@ def _card(config: Config, found: Evaluated, final: dict[str, pd.DataFrame], as_o
     chosen = [
         (a.key, a.value, a.unit, a.source)
         for a in assumptions.values()
-        if a.key.split(".")[0] in _SECTIONS and not isinstance(a.value, dict)
+        if a.key.split(".")[0] in _SECTIONS and not isinstance(a.value, dict | list)
     ]
     return CardData(
         config.portfolio.name,

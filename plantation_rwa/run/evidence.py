@@ -38,6 +38,9 @@ class _Until:
     def scenes(self, bbox: tuple[float, float, float, float], first: Month, last: Month) -> list[Scene]:
         """See :class:`plantation_rwa.sources.base.ImagerySource`."""
         found = self.source.scenes(bbox, first, last)
+        if last > Month.of(self.instant.date()):
+            # whether there are scenes at all, which tells a wrong configuration from an early date
+            return found
         kept = [s for s in found if s.acquired <= self.instant and s.known_at <= self.instant]
         self.later |= {s.id for s in found} - {s.id for s in kept}
         return kept

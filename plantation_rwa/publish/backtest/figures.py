@@ -46,17 +46,17 @@ def skill_figure(metrics: pd.DataFrame, title: str, note: str) -> str:
     parts = [frame.axes("skill = 1 - MSE / MSE of climatology", across=ticks), _level(frame, 0.0)]
     model = rows[rows["model"] == "model"]
     for row in model.itertuples(index=False):
-        ends = {"x1": frame.x(row.x), "x2": frame.x(row.x), "y1": frame.y(row.lo), "y2": frame.y(row.hi)}
-        parts.append(_line(ends, stroke=_TINT, stroke_width=9.0))
+        parts.append(_bar(frame, row.x, row.lo, row.hi, stroke=_TINT, stroke_width=9.0))
     names = [name for name in LINES if name != "climatology" and (rows["model"] == name).any()]
     for name in reversed(names):
         _, colour, dash = LINES[name]
         own = list(rows.loc[rows["model"] == name, ["x", "value"]].itertuples(index=False, name=None))
-        # a floor keeps a baseline that is far below from flattening the rest: its dots lie on the lower edge
         parts += [frame.line(own, colour, 1.8, dash), frame.dots(own, colour, 2.4)]
     parts.append(_legend([(LINES[n][0], LINES[n][1], LINES[n][2]) for n in names], frame))
     parts.append(text(frame.width / 2, frame.height + 14, "months ahead", anchor="middle", fill=MUTED))
-    return _file("".join(parts), title, f"Bars: 90 % block-bootstrap interval of the model. {note}")
+    # a floor keeps a baseline that is far below from flattening the rest
+    said = "Bars: 90 % block-bootstrap interval of the model; dots on the lower edge lie below it. "
+    return _file("".join(parts), title, said + note)
 
 
 def reliability_figure(pooled: pd.DataFrame, title: str, note: str) -> str:
@@ -81,13 +81,8 @@ def reliability_figure(pooled: pd.DataFrame, title: str, note: str) -> str:
         shown.append((name, colour, None))
         for p, row in rows.items():
             if row is not None and span in ("1-3", "annual"):
-                bar = {
-                    "x1": frame.x(p / 100),
-                    "x2": frame.x(p / 100),
-                    "y1": frame.y(row["lo"]),
-                    "y2": frame.y(row["hi"]),
-                }
-                parts.append(_line(bar, stroke=colour, stroke_width=1.0, opacity="0.45"))
+                style = {"stroke": colour, "stroke_width": 1.0, "opacity": "0.45"}
+                parts.append(_bar(frame, p / 100, row["lo"], row["hi"], **style))
         d = "M" + "L".join(f"{coordinate(frame.x(x))} {coordinate(frame.y(y))}" for x, y in points)
         parts.append(element("path", d=d, fill="none", stroke=colour, stroke_width=1.6))
         parts.append(frame.dots(points, colour, 2.4))
@@ -103,16 +98,15 @@ def pit_figure(pooled: pd.DataFrame, title: str, note: str) -> str:
     """
     rows = [(k, _one(pooled, f"pit_bin{k:02d}", "1-12")) for k in range(1, 11)]
     bins = [(k, row) for k, row in rows if row is not None]
-    top = max([0.2, *(float(row["hi"]) for _, row in bins)])
+    top = max([0.2, *(float(v) for _, row in bins for v in (row["value"], row["hi"]) if math.isfinite(v))])
     frame = _frame((0.0, 10.0), (0.0, math.ceil(top * 20) / 20))
     parts = [frame.axes("share of harvests", 2, across=[(float(k), f"{k / 10:.1f}") for k in range(0, 11, 2)])]
     base = frame.y(0.0)
     for k, row in bins:
-        left, right, middle = frame.x(k - 0.92), frame.x(k - 0.08), frame.x(k - 0.5)
+        left, right = frame.x(k - 0.92), frame.x(k - 0.08)
         y = frame.y(row["value"])
         parts.append(element("rect", x=left, y=y, width=right - left, height=base - y, fill="#94c9aa"))
-        ends = {"x1": middle, "x2": middle, "y1": frame.y(row["lo"]), "y2": frame.y(row["hi"])}
-        parts.append(_line(ends, stroke=INK, stroke_width=1.2))
+        parts.append(_bar(frame, k - 0.5, row["lo"], row["hi"], stroke=INK, stroke_width=1.2))
     parts.append(_level(frame, 0.1))
     where = "place of the harvest in its forecast distribution (PIT)"
     parts.append(text(frame.width / 2, frame.height + 14, where, anchor="middle", fill=MUTED))
@@ -137,6 +131,13 @@ def _frame(x_range: tuple[float, float], y_range: tuple[float, float]) -> Frame:
 
 def _line(ends: Mapping[str, float], **style: Any) -> str:
     return element("line", **{**ends, **style})
+
+
+def _bar(frame: Frame, x: float, low: float, high: float, **style: Any) -> str:
+    """An upright stroke; nothing where there is no interval."""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return ""
+    return _line({"x1": frame.x(x), "x2": frame.x(x), "y1": frame.y(low), "y2": frame.y(high)}, **style)
 
 
 def _level(frame: Frame, value: float) -> str:

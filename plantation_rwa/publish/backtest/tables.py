@@ -14,7 +14,7 @@ SCORE_COLUMNS: Columns = (
     *("horizon", "forecast by", "RMSE, t/ha", "wMAPE, %", "bias, t/ha", "skill (90 %)", "CRPS, t/ha", "n"),
 )
 GAIN_COLUMNS: Columns = (
-    *("horizon", "against", "MSE less by, (t/ha)^2", "that is", "CRPS less by, t/ha", "n", "reads as"),
+    *("horizon", "against", "MSE less by, (t/ha)^2", "of its MSE", "CRPS less by, t/ha", "n", "reads as"),
 )
 CALIBRATION_COLUMNS: Columns = (
     *("horizon", "inside 80 % (90 %)", "inside 90 % (90 %)", "interval score 80 %", "PIT mean", "PIT sd", "n"),
@@ -57,7 +57,9 @@ def gain_rows(pooled: pd.DataFrame, protocol: str, horizons: Sequence[str], *, i
 
 
 def reading(row: Mapping[str, float], *, inputs: bool) -> str:
-    """A gain in words: an interval that holds zero shows nothing."""
+    """A gain in words: an interval that holds zero shows nothing, and without an interval nothing is said."""
+    if not row["lo"] <= row["hi"]:
+        return "too few to say"
     if row["lo"] > 0:
         return "the input helps" if inputs else "model better"
     if row["hi"] < 0:
@@ -117,8 +119,9 @@ def _number(
 def _ranged(by: Mapping[str, Mapping[str, float]], metric: str, decimals: int, *, signed: bool = False) -> str:
     if metric not in by:
         return NOTHING
-    value, low, high = (f"{by[metric][k] + 0.0:{'+' if signed else ''}.{decimals}f}" for k in ("value", "lo", "hi"))
-    return f"{value} ({low} to {high})"
+    sign = "+" if signed else ""
+    value, low, high = (f"{by[metric][k] + 0.0:{sign}.{decimals}f}" for k in ("value", "lo", "hi"))
+    return f"{value} (too few)" if low.endswith("nan") else f"{value} ({low} to {high})"
 
 
 def _count(by: Mapping[str, Mapping[str, float]], metric: str) -> str:
