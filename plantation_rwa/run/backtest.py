@@ -17,6 +17,7 @@ from plantation_rwa.config import Config
 from plantation_rwa.errors import ConfigError, Problem
 from plantation_rwa.forecast import leaks
 from plantation_rwa.forecast.backtest import (
+    WALK,
     Backtest,
     Fit,
     Origin,
@@ -221,13 +222,17 @@ def _truncated(
     config: Config, inputs: Inputs, date: dt.date, parts: Sequence[pd.DataFrame], work: Work
 ) -> leaks.Verdict:
     """Forecasts at one origin from inputs that end there, all features computed anew, against those made above."""
+    month = str(Month.of(date))
+    wanted = (WALK, month, "model")
+    of_model = (p for p in parts if len(p) and tuple(p.iloc[0][["protocol", "origin", "model"]]) == wanted)
+    whole = next(of_model, None)
+    if whole is None:
+        return leaks.Verdict(leaks.TRUNCATED, leaks.UNTESTED, np.nan, 0.0, f"the model could not be fitted at {month}")
     cut, removed = cut_inputs(inputs, date)
     with tempfile.TemporaryDirectory() as folder:
         session = open_session(config, cut, date, root=Path(folder))
         session = dataclasses.replace(session, reuse=(Path(folder),))
         alone = predict(Fit(_origin(session, _Reader(), work)))
-    month = str(Month.of(date))
-    whole = next(p for p in parts if (p["origin"].iloc[0], p["model"].iloc[0]) == (month, "model"))
     return leaks.same_to_the_bit(whole, alone, month, removed())
 
 

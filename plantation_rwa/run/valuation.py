@@ -75,9 +75,7 @@ def valuation_tables(
     }
 
 
-def book_of(
-    session: Session, known: Inputs, as_of: dt.date, forecasts: pd.DataFrame, model: pd.DataFrame
-) -> Book:
+def book_of(session: Session, known: Inputs, as_of: dt.date, forecasts: pd.DataFrame, model: pd.DataFrame) -> Book:
     """Everything that values the rights at a date, without evidence."""
     config = session.config
     return Book(
@@ -115,9 +113,7 @@ def _with_bridge(session: Session, book: Book, valuations: pd.DataFrame) -> pd.D
         return valuations
     known = session.known_then(dt.date.fromisoformat(before.as_of))
     tables = {name: read_all(before.parts[name]) for name in ("valuations", "forecasts", "forecast_model")}
-    old = book_of(
-        session, known, dt.date.fromisoformat(before.as_of), tables["forecasts"], tables["forecast_model"]
-    )
+    old = book_of(session, known, dt.date.fromisoformat(before.as_of), tables["forecasts"], tables["forecast_model"])
     opening, closing = (_integers(t) for t in (tables["valuations"], valuations))
     places = zip(valuations["plantation_id"], valuations["right_id"], strict=True)
     currencies = dict(zip(places, valuations["currency"], strict=True))
@@ -128,7 +124,9 @@ def _with_bridge(session: Session, book: Book, valuations: pd.DataFrame) -> pd.D
     }  # fmt: skip
     steps = bridge(old, book, {k: v for k, v in opening.items() if k in same}, closing, currencies)
     keys = list(zip(valuations["plantation_id"], valuations["right_id"], strict=True))
-    columns = {f"bridge_{s}": pd.array([steps[k][s] if k in steps else None for k in keys], dtype="Int64") for s in STEPS}
+    columns = {
+        f"bridge_{s}": pd.array([steps[k][s] if k in steps else None for k in keys], dtype="Int64") for s in STEPS
+    }
     return valuations.assign(**columns)
 
 
