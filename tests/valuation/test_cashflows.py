@@ -15,6 +15,8 @@ from plantation_rwa.valuation.cashflows import BASE, Shock, payments
 from plantation_rwa.valuation.rights import Right
 
 AS_OF = dt.date(2026, 1, 31)
+
+
 def right_of(make: SimpleNamespace, **terms: Any) -> Right:
     return Right.of(make.rights(("P1",), **terms).to_dict("records")[0], AS_OF)
 

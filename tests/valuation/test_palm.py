@@ -61,7 +61,9 @@ def test_bases_floor_and_cap_path_by_path(make: SimpleNamespace, assumptions: As
     assert per_t(valuer, right_of(make, price_floor=800.0)) == pytest.approx(np.maximum(gross, 800))
     assert per_t(valuer, right_of(make, price_cap=800.0)) == pytest.approx(np.clip(gross, 0, 800))
     within = (0.20 * (np.clip(oil, 3500, 4500) - 56) + 0.05 * kernel - 90) * paid
-    assert per_t(valuer, right_of(make, price_floor=3500.0, price_cap=4500.0, price_basis="cpo")) == pytest.approx(within)
+    assert per_t(valuer, right_of(make, price_floor=3500.0, price_cap=4500.0, price_basis="cpo")) == pytest.approx(
+        within
+    )
     # the state takes its levy on the market's price, whatever floor or cap the right has
     capped = right_of(make, base="net_of_levies", price_cap=4000.0, price_basis="cpo")
     expected = (0.20 * (np.minimum(oil, 4000) - 56) + 0.05 * kernel - 90) * paid - levy
@@ -121,8 +123,6 @@ def test_monotone_in_price_rate_and_hazard(make: SimpleNamespace, assumptions: A
 def test_cheap_palm_oil_raises_the_sponsors_intensity(make: SimpleNamespace, assumptions: Assumptions) -> None:
     """Cover below 1: 0.6 price < levy + cost, about 500 MYR per t FFB."""
     valuer = book_of(make, assumptions, paths=400).valuer(36)
-    calm, cheap = (
-        valuer.model.hardship(Shock(f"{f}", times={"cpo": ((0, f),)}), "q").mean() for f in (1.2, 0.5)
-    )
+    calm, cheap = (valuer.model.hardship(Shock(f"{f}", times={"cpo": ((0, f),)}), "q").mean() for f in (1.2, 0.5))
     assert calm < 0.05
     assert cheap > 0.9

@@ -58,7 +58,9 @@ def test_tranches_of_a_pool_by_hand(assumptions: Assumptions) -> None:
 def test_contributions_add_up_to_the_pools_shortfall(assumptions: Assumptions) -> None:
     rng = np.random.default_rng(3)
     common = rng.normal(size=1000)
-    pool = pool_of(*(member(f"P{i}", (100 * i + 20 * common + 5 * i * rng.normal(size=1000)).tolist()) for i in (1, 2, 3)))
+    pool = pool_of(
+        *(member(f"P{i}", (100 * i + 20 * common + 5 * i * rng.normal(size=1000)).tolist()) for i in (1, 2, 3))
+    )
     parts = contributions(pool)
     (row, *_) = pool_rows(pool, assumptions)
     losses = sum(m.npv_fair - m.pv_p for m in pool.members)

@@ -53,7 +53,9 @@ def test_right_without_any_uncertainty_by_hand(portfolio: Portfolio, make: Simpl
     assert value["npv_q95"] == pytest.approx(expected, rel=1e-7)
     assert value["es975"] == pytest.approx(0.0, abs=0.01)
     # the worst stress is the sponsor's default at month 24, which only the last payment does not escape
-    assert value["advance_rate"] == pytest.approx(min(value[[c for c in value.index if c.startswith("stress_")]]) / expected)
+    assert value["advance_rate"] == pytest.approx(
+        min(value[[c for c in value.index if c.startswith("stress_")]]) / expected
+    )
     assert value["share_npv_extrapolated"] == pytest.approx(1.0)
     assert value["nav_total_int"] == math.floor(value["npv_fair"] * 100)
     assert int(value["unit_nav_int"]) == value["nav_total_int"] * 10**10
@@ -237,7 +239,9 @@ def test_what_fails_with_the_sponsor_and_what_with_the_mill(
     # cash under way for two months on average: a quarter's earnings, paid a month after its end
     assert direct / collects == pytest.approx(math.exp(0.10 * 2 / 12), rel=2e-3)
     assert (account - collects) / (direct - collects) == pytest.approx(0.75)
-    assert fair(payor_id="M1", collection_route="mill_direct") / direct == pytest.approx(math.exp(-0.05 * 2 / 12), rel=1e-3)
+    assert fair(payor_id="M1", collection_route="mill_direct") / direct == pytest.approx(
+        math.exp(-0.05 * 2 / 12), rel=1e-3
+    )
     assert fair(payor_id="M2", collection_route="mill_direct") < direct
     assert fair(payor_id="S1") == fair()
 
