@@ -58,7 +58,8 @@ def backtest(config_path: Path, out: Path | None, runner: str, *, value: bool, l
 def _print_scores(found: Evaluated) -> None:
     metrics, pooled = found.tables.metrics, found.tables.pooled
     count = found.tables.predictions["plantation_id"].nunique()
-    say(f"{count} plantations scored; {len(found.origins)} origins, {found.origins[0]} to {found.origins[-1]}")
+    scored = f"{count} plantation{'s' if count > 1 else ''} scored"
+    say(f"{scored}; {len(found.origins)} origins, {found.origins[0]} to {found.origins[-1]}")
     say("skill: 1 - MSE / MSE of climatology. Brackets: 90 % block bootstrap. annual: calendar year, t/ha and year")
     for protocol, title in (
         ("walk_forward", "walk forward: every plantation from its own past too"),

@@ -109,7 +109,7 @@ class _Anomalies:
         self.harvest = _departures(rows["yield_t_ha"].to_numpy(np.float64).reshape(shape), calendar)
         self.features = {n: _departures(rows[n].to_numpy(np.float64).reshape(shape), calendar) for n in names}
         self.known, self.told = (
-            pd.to_datetime(rows[column], utc=True).astype("int64").to_numpy().reshape(shape)
+            pd.to_datetime(rows[column], utc=True).dt.as_unit("us").astype("int64").to_numpy().reshape(shape)
             for column in ("features_known_at", "harvest_known_at")
         )
         self.places = [("all plantations", np.ones(shape[0], dtype=bool), COPY_R)]

@@ -213,7 +213,7 @@ def test_one_plantation_alone(world: Path, tmp_path: Path, capsys: pytest.Captur
     )
     assert backtest(edit_config(world, {"forecast.backtest_start": "2025-11"}), tmp_path / "o") == 0
     said = capsys.readouterr().out
-    assert "1 plantations scored" in said
+    assert "1 plantation scored" in said
     assert "note: unseen plantations and no_harvest: not evaluated, it needs more than 3 plantations" in said
     metrics = pd.read_parquet(tmp_path / "o/metrics.parquet")
     assert metrics.loc[metrics["horizon"] == "1", "lo"].isna().all()
