@@ -132,15 +132,22 @@ def backtest(
     *,
     out: Annotated[Path | None, Parameter(help="Folder for the tables; default: backtest under publish.out.")] = None,
     value: Annotated[bool, Parameter(negative=(), help="Score the valuation too.")] = False,
-    runner: Annotated[str, Parameter(help="threads, processes, dask or dask=ADDRESS; changes no result.")] = "threads",
+    leak_checks: Annotated[
+        bool, Parameter(negative=(), help="Also look for forecasts that know the future; exit 1 if one does.")
+    ] = False,
+    runner: Annotated[
+        str, Parameter(help="threads, processes, dask or dask=ADDRESS; changes no result.")
+    ] = "processes",
 ) -> int:
     """Evaluate the forecast on the past: at every month end, as known then, against what was harvested.
 
-    Example: plantation-rwa backtest configs/sample.yaml --out backtest
+    Writes scores and forecasts (Parquet), figures (SVG) and model_card.md.
+
+    Example: plantation-rwa backtest configs/sample.yaml --out backtest --leak-checks
     """
     from plantation_rwa.cli import backtesting as command
 
-    return command.backtest(config, out, runner, value=value)
+    return command.backtest(config, out, runner, value=value, leak_checks=leak_checks)
 
 
 @app.command

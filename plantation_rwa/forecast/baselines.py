@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,34 +62,62 @@ def last_year(yields: FloatArray, first: int, horizons: NDArray[np.int64]) -> Fl
     return out
 
 
-def sarima(yields: FloatArray, first: int, horizons: NDArray[np.int64]) -> FloatArray:
-    """Seasonal ARIMA (1,0,1)(0,1,1)12 of each plantation with at least :data:`SARIMA_MONTHS` harvests, ``(P, H)``.
+@dataclass(frozen=True)
+class SarimaTask:
+    """Records of one plantation that share the harvests their parameters are fitted on; travels to a worker.
 
-    Parameters are fitted on the harvests up to the last December and the filter run on to the origin: what a
-    yearly re-estimation would do, at a twelfth of its cost.
+    Parameters
+    ----------
+    training
+        ``(n,)`` t per mature ha and month from the first harvest to a December, NaN where not known.
+    records
+        The same series run on to each origin.
+    """
+
+    training: FloatArray
+    records: tuple[FloatArray, ...]
+
+
+def sarima_training(series: FloatArray, first: int) -> tuple[int, int] | None:
+    """Columns ``begin, end`` of the harvests that the parameters at the series' end are fitted on.
+
+    From the first harvest to the last December: re-estimated once a year, as a practitioner would, at a twelfth of
+    the cost. None with fewer than :data:`SARIMA_MONTHS` harvests, or if they never differ.
+    """
+    known = np.isfinite(series)
+    end = len(series) - (first + len(series)) % 12
+    if known[: max(end, 0)].sum() < SARIMA_MONTHS or np.ptp(series[:end][known[:end]]) <= 0:
+        return None
+    return int(np.argmax(known)), end
+
+
+def sarima(task: SarimaTask) -> FloatArray:
+    """Seasonal ARIMA (1,0,1)(0,1,1)12 fitted on the training months, twelve months ahead of each record.
+
+    Maximum likelihood by the Kalman filter, which steps over months without a harvest (Durbin and Koopman 2012).
+
+    Returns
+    -------
+    ndarray
+        ``(records, 12)`` t per mature ha and month, not below zero; NaN if no parameters can be found.
     """
     from statsmodels.tsa.statespace.sarimax import SARIMAX
 
-    out = np.full((yields.shape[0], len(horizons)), np.nan)
-    steps = int(horizons.max())
-    turn = yields.shape[1] - (first + yields.shape[1]) % 12
-    for p, series in enumerate(yields):
-        known = np.isfinite(series)
-        if known[:turn].sum() < SARIMA_MONTHS:
-            continue
-        begin = int(np.argmax(known))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            fitted = SARIMAX(series[begin:turn], order=_ORDER, seasonal_order=_SEASONAL, trend="n").fit(
-                disp=False, maxiter=50
-            )
-            ahead = fitted.apply(series[begin:]).forecast(steps)
-        out[p] = np.maximum(np.asarray(ahead)[horizons - 1], 0.0)
+    out = np.full((len(task.records), 12), np.nan)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            model = SARIMAX(task.training, order=_ORDER, seasonal_order=_SEASONAL, trend="n")
+            fitted = model.fit(disp=False, maxiter=50)
+        except (np.linalg.LinAlgError, ValueError):
+            return out
+        for row, record in enumerate(task.records):
+            out[row] = np.maximum(np.asarray(fitted.apply(record).forecast(12)), 0.0)
     return out
 
 
-#: model name -> forecast from own harvests alone
-BASELINES: Mapping[str, Baseline] = {"climatology": climatology, "last_year": last_year, "sarima": sarima}
+#: model name -> forecast from own harvests alone; ``sarima`` is fitted apart, once for all origins of a year
+BASELINES: Mapping[str, Baseline] = {"climatology": climatology, "last_year": last_year}
 
 
 def _mean(values: FloatArray) -> FloatArray:

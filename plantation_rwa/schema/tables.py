@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from plantation_rwa.schema.backtest_fields import METRIC_FIELDS, PREDICTION_FIELDS
+from plantation_rwa.schema.backtest_fields import LEAK_FIELDS, METRIC_FIELDS, PREDICTION_FIELDS
 from plantation_rwa.schema.disclosure_fields import DISCLOSURE_FIELDS
 from plantation_rwa.schema.fields import FIELDS, Field
 from plantation_rwa.schema.ghost_fields import GHOST_FIELDS, GHOST_LOSS_FIELDS, GHOST_SCORE_FIELDS
@@ -254,6 +254,24 @@ TABLES: dict[str, Table] = {
             (),
             tuple(f.name for f in GHOST_LOSS_FIELDS),
             GHOST_LOSS_FIELDS,
+        ),
+        Table(
+            "metrics_pooled",
+            "As metrics over horizons taken together, with the figures of calibration too.",
+            tuple(f.name for f in METRIC_FIELDS),
+            _words("protocol horizon region metric model"),
+            (),
+            _words("protocol horizon region metric model value n"),
+            METRIC_FIELDS,
+        ),
+        Table(
+            "leak_checks",
+            "Verdicts of a backtest's leak detectors.",
+            tuple(f.name for f in LEAK_FIELDS),
+            _words("check"),
+            (),
+            _words("check outcome detail"),
+            LEAK_FIELDS,
         ),
         Table(
             "quarantine",

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plantation_rwa.forecast.baselines import climatology, last_year, regional_climatology, sarima
+from plantation_rwa.forecast.baselines import (
+    SarimaTask,
+    climatology,
+    last_year,
+    regional_climatology,
+    sarima,
+    sarima_training,
+)
 
 FIRST = 2020 * 12  # January 2020
 HORIZONS = np.arange(1, 13)
@@ -38,14 +45,27 @@ def test_a_plantation_without_harvests_gets_the_mean_of_its_region() -> None:
     assert got[:, 0] == pytest.approx([2, 2, 8, 2, 4])
 
 
+def ahead(series: np.ndarray) -> np.ndarray:
+    ends = sarima_training(series, FIRST)
+    assert ends is not None
+    return sarima(SarimaTask(series[ends[0] : ends[1]], (series[ends[0] :],)))[0]
+
+
 def test_sarima_continues_a_season_and_needs_five_years() -> None:
     rng = np.random.default_rng(2)
     season = 2 + np.sin(2 * np.pi * np.arange(96) / 12)
-    long = season + rng.normal(0, 0.05, 96)
-    short = np.where(np.arange(96) < 60, np.nan, season)
-    got = sarima(np.stack([long, short]), FIRST, HORIZONS)
-    assert got[0] == pytest.approx(season[:12], abs=0.2)
-    assert np.isnan(got[1]).all()
+    assert ahead(season + rng.normal(0, 0.05, 96)) == pytest.approx(season[:12], abs=0.2)
+    assert sarima_training(np.where(np.arange(96) < 60, np.nan, season), FIRST) is None
+
+
+def test_sarima_steps_over_gaps_and_leaves_constant_records_alone() -> None:
+    rng = np.random.default_rng(4)
+    season = 2 + np.sin(2 * np.pi * np.arange(108) / 12) + rng.normal(0, 0.05, 108)
+    season[rng.choice(108, 20, replace=False)] = np.nan
+    assert ahead(season) == pytest.approx(2 + np.sin(2 * np.pi * np.arange(12) / 12), abs=0.25)
+    assert sarima_training(np.zeros(100), FIRST) is None
+    # 50 months of nothing before the first harvest are not part of the record
+    assert sarima_training(np.concatenate([np.full(50, np.nan), np.arange(70.0)]), FIRST) == (50, 120)
 
 
 def test_sarima_parameters_do_not_see_the_running_year() -> None:
@@ -54,8 +74,8 @@ def test_sarima_parameters_do_not_see_the_running_year() -> None:
     series = 2 + np.sin(2 * np.pi * np.arange(90) / 12) + rng.normal(0, 0.1, 90)
     wild = series.copy()
     wild[85] = 9.0
-    calm_ahead, wild_ahead = (sarima(s[None, :], FIRST, HORIZONS)[0] for s in (series, wild))
-    assert not np.allclose(calm_ahead, wild_ahead)
+    assert sarima_training(series, FIRST) == (0, 84)
+    assert not np.allclose(ahead(series), ahead(wild))
     # the same filter is linear in the data: an outlier of +d moves the forecast as much as one of -d
     other = 2 * series - wild
-    assert calm_ahead - sarima(other[None, :], FIRST, HORIZONS)[0] == pytest.approx(wild_ahead - calm_ahead, abs=1e-6)
+    assert ahead(series) - ahead(other) == pytest.approx(ahead(wild) - ahead(series), abs=1e-6)

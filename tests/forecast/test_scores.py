@@ -11,6 +11,7 @@ from scipy.stats import norm
 
 from plantation_rwa.distributions import PROBABILITIES
 from plantation_rwa.forecast.scores import (
+    CALIBRATION,
     QUANTILES,
     contributions,
     crps,
@@ -19,6 +20,7 @@ from plantation_rwa.forecast.scores import (
     metrics_of,
     pinball,
     pit,
+    pooled_table,
     score_table,
 )
 
@@ -140,5 +142,51 @@ def test_crps_is_never_negative_and_at_most_the_largest_distance(values: list[fl
 
 
 def test_metrics_of_nothing_are_no_numbers() -> None:
-    nothing = {name: np.array(0.0) for name in contributions(predictions("m", [1.0, 1.0]).assign(climatology=1.0))}
+    rows = predictions("m", [1.0, 1.0]).assign(climatology=1.0, rival_square=np.nan, rival_crps=np.nan)
+    nothing = {name: np.array(0.0) for name in contributions(rows)}
     assert all(np.isnan(v) for v in metrics_of(nothing).values())
+
+
+def test_gains_of_the_model_by_hand() -> None:
+    """Squares of model .25 .25 1 1, of the other 1 0 4 9: less by (14 - 2.5) / 4; one row it does not share."""
+    model = predictions("model", [1.5, 1.5, 3.0, 2.0], 0.0)
+    other = predictions("no_climate", [3.0, 1.0, 2.0, 4.0], 0.0)
+    alone = predictions("no_climate", [9.0, 9.0]).iloc[:1].assign(origin="2020-01")
+    table = score_table(pd.concat([model, other, alone], ignore_index=True), seed=1)
+    got = table.set_index(["model", "region", "metric"])
+    assert got.loc[("no_climate", "all", "mse_gain"), "value"] == pytest.approx(11.5 / 4)
+    # a point's CRPS is its absolute error: 1 0 2 3 against .5 .5 1 1
+    assert got.loc[("no_climate", "all", "crps_gain"), "value"] == pytest.approx(3 / 4)
+    assert got.loc[("no_climate", "all", "mse_gain"), "n"] == 4
+    assert got.loc[("no_climate", "all", "rmse"), "n"] == 5
+    assert ("model", "all", "mse_gain") not in got.index
+
+
+def test_few_blocks_give_no_interval() -> None:
+    rows = predictions("climatology", [3.0, 2.0, 2.0, 2.0])
+    assert score_table(rows, seed=1)[["lo", "hi"]].isna().all(axis=None)
+
+
+def test_a_record_of_zeros_has_no_relative_error() -> None:
+    table = score_table(predictions("climatology", [1.0, 2.0]).assign(observed=0.0), seed=1).set_index("metric")
+    assert "wmape" not in table.index
+    assert table.loc["mae", "value"].tolist() == pytest.approx([1.5, 1.5])  # all, and the one region
+
+
+def test_calibration_by_hand() -> None:
+    """Uniform forecasts on [0, 1]: harvests at .03, .2, .5 and .97 have just these PIT."""
+    rows = predictions("model", [0.5] * 4).assign(observed=[0.03, 0.2, 0.5, 0.97])
+    table = pooled_table(rows, seed=1).set_index(["horizon", "region", "metric"])["value"]
+    of = {metric: table["1-3", "all", metric] for metric in (*CALIBRATION, "pit_mean", "pit_sd")}
+    assert [of[f"below_{q}"] for q in QUANTILES] == pytest.approx([0.25, 0.25, 0.5, 0.75, 0.75, 0.75, 0.75])
+    bins = [of[f"pit_bin{k:02d}"] for k in range(1, 11)]
+    assert bins == pytest.approx([0.25, 0, 0.25, 0, 0, 0.25, 0, 0, 0, 0.25])
+    assert of["pit_mean"] == pytest.approx(0.425)
+    assert of["pit_sd"] == pytest.approx(np.std([0.03, 0.2, 0.5, 0.97]))
+
+
+def test_horizons_are_pooled_by_bucket() -> None:
+    frames = [predictions("model", [3.0, 2.0, 4.0, 1.0]).assign(horizon=h) for h in ("1", "3", "4", "12", "annual")]
+    table = pooled_table(pd.concat(frames, ignore_index=True), seed=1)
+    n = table[(table["metric"] == "rmse") & (table["region"] == "all")].set_index("horizon")["n"]
+    assert dict(n) == {"1-3": 8, "4-6": 4, "7-12": 4, "1-12": 16, "annual": 4}

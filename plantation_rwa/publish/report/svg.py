@@ -53,8 +53,8 @@ class Frame:
         share = min(max((value - low) / max(high - low, 1e-9), 0.0), 1.0)
         return self.height - self.bottom - share * (self.height - self.top - self.bottom)
 
-    def axes(self, unit: str, decimals: int | None = None) -> str:
-        """Horizontal grid lines with values, the unit above them, January ticks with years."""
+    def axes(self, unit: str, decimals: int | None = None, across: Sequence[tuple[float, str]] | None = None) -> str:
+        """Horizontal grid lines with values, the unit above them; ticks below, by default Januaries with years."""
         ticks = nice_ticks(*self.y_range)
         step = ticks[1] - ticks[0] if len(ticks) > 1 else 1.0
         places = max(0, -math.floor(math.log10(step) + 1e-9)) if decimals is None else decimals
@@ -72,7 +72,7 @@ class Frame:
                 )
             )
         base = self.height - self.bottom
-        for ordinal, label in month_ticks(*self.x_range):
+        for ordinal, label in month_ticks(*self.x_range) if across is None else across:
             x = self.x(ordinal)
             parts.append(element("line", x1=x, x2=x, y1=base, y2=base + 4, stroke=MUTED))
             parts.append(text(x, base + 15, label, anchor="middle", fill=MUTED))
