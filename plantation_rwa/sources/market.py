@@ -54,7 +54,7 @@ FISCAL_COLUMNS: Mapping[str, ColumnSpec] = {
     "effective_from": ColumnSpec("date", required=True),
     "effective_to": ColumnSpec("date"),
     "key": ColumnSpec("text"),
-    "value": ColumnSpec("float", required=True),
+    "value": ColumnSpec("float", required=True, lower=0.0),
     "unit": ColumnSpec("text", required=True),
     "source": ColumnSpec("text", required=True),
     "known_at": ColumnSpec("instant"),
@@ -156,8 +156,25 @@ def read_fiscal(paths: Sequence[str] | None, quarantine: Quarantine) -> pd.DataF
     frame["known_at"] = frame["known_at"].fillna(_utc(frame["effective_from"]))
     backwards = (frame["effective_to"] < frame["effective_from"]).to_numpy(bool)
     sheet.reject(backwards, "effective_to", "effective_to lies before effective_from")
+    _settle_fiscal(sheet)
     sheet.reject_duplicates(["schedule", "jurisdiction", "key", "effective_from", "known_at"], column="key")
     return sheet.result()[list(FISCAL_COLUMNS)]
+
+
+def _settle_fiscal(sheet: Sheet) -> None:
+    """Bring percentages to fractions, and reject shares above one and bands that cannot be read."""
+    frame = sheet.frame
+    schedule, key = frame["schedule"].str.strip().str.lower(), frame["key"].str.strip()
+    frame["schedule"], frame["key"] = schedule, key
+    percent = frame["unit"].str.strip().str.lower().isin(["%", "percent"])
+    frame["value"] = frame["value"].where(~percent, frame["value"] / 100.0)
+    duty = schedule == "export_duty"
+    share = (schedule == "sales_tax") | ((schedule == "windfall_levy") & (key == "rate")) | (key == "share_of_hr")
+    share |= duty & (frame["jurisdiction"].str.strip().str.upper() == "MY")
+    told = "a share lies between 0 and 1; write 0.075 for 7.5 %, or unit %"
+    sheet.reject((share & (frame["value"] > 1)).to_numpy(bool), "value", told)
+    unread = duty & ~key.str.fullmatch(r"(<=|>)\s*\d+(\.\d+)?")
+    sheet.reject(unread.to_numpy(bool), "key", "a band of export_duty is written <=680 or >1430")
 
 
 def _utc(days: pd.Series) -> pd.Series:

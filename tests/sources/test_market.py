@@ -227,6 +227,29 @@ def test_fiscal_file_of_the_user(tmp_path: Path) -> None:
     assert faults[5] == [("source", "source is missing; row rejected")]
 
 
+def test_shares_and_bands_of_a_fiscal_file(tmp_path: Path) -> None:
+    text = (
+        "schedule,jurisdiction,effective_from,key,value,unit,source\n"
+        "sales_tax,MY-SABAH,2020-01-01,cpo,7.5,fraction,ministry\n"
+        "Sales_Tax,MY-SABAH,2021-01-01,cpo,7.5,%,ministry\n"
+        "export_duty,MY,2020-01-01,<=2250,3,fraction,customs\n"
+        "export_duty,ID,2020-01-01,<= 680,3,USD/t,customs\n"
+        "export_duty,ID,2020-01-01,below 680,3,USD/t,customs\n"
+        "cess,MY,2020-01-01,cpo,-16,MYR/t,MPOB\n"
+        "windfall_levy,MY,2020-01-01,rate,3,fraction,MPOB\n"
+    )
+    table, faults = read(read_fiscal, tmp_path / "t.csv", text)
+    assert list(zip(table["schedule"], table["value"], strict=True)) == [("sales_tax", 0.075), ("export_duty", 3.0)]
+    share = ("value", "a share lies between 0 and 1; write 0.075 for 7.5 %, or unit %; row rejected")
+    assert faults == {
+        1: [share],
+        3: [share],
+        5: [("key", "a band of export_duty is written <=680 or >1430; row rejected")],
+        6: [("value", "value must be at least 0; row rejected")],
+        7: [share],
+    }
+
+
 def test_the_packaged_fiscal_file_has_no_bad_row() -> None:
     quarantine = Quarantine()
     table = read_fiscal(None, quarantine)

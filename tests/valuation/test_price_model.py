@@ -92,7 +92,8 @@ def test_premia_of_the_real_world_are_held_near_the_assumed_ones(
     free, held = fitted(enough, assumptions, **loose), fitted(enough, assumptions)
     rows = {row.parameter: row.value for row in free.rows}
     assert free.model.mu_xi == pytest.approx(rows["mu_xi"], abs=1e-3)
-    assert abs(held.model.mu_xi - held.model.mu_xi_star - 0.01125) < 0.03
+    shares = [m.model.mu_xi - m.model.mu_xi_star - 0.01125 for m in (held, free)]
+    assert abs(shares[0]) < 0.2 * abs(shares[1]), "a few months tell next to nothing of a yearly premium"
     assert held.model.sigma_xi == free.model.sigma_xi
     assert held.growth == free.growth, "fair value does not know the premia"
 
