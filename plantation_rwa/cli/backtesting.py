@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from plantation_rwa.cli.console import error, say, table
+from plantation_rwa.cli.ghosts import ghosts
 from plantation_rwa.config import load_config
 from plantation_rwa.errors import ConfigError, Problem
 from plantation_rwa.executor import Runner
@@ -20,9 +21,6 @@ _SHOWN = ("1", "3", "6", "12", "annual")
 
 def backtest(config_path: Path, out: Path | None, runner: str, *, value: bool) -> int:
     """Evaluate the forecast on the past and print its scores; see ``plantation-rwa backtest --help``."""
-    if value:
-        remedy = "Leave it out: this version scores the forecast."
-        raise ConfigError([Problem("--value", "the backtest of values is not available in this version", "", remedy)])
     config = load_config(config_path)
     chosen = Runner.parse(runner, config.compute.workers, config.compute.memory_limit)
     folder = out.resolve() if out is not None else output_folder(config) / "backtest"
@@ -30,7 +28,8 @@ def backtest(config_path: Path, out: Path | None, runner: str, *, value: bool) -
         raise ConfigError([Problem("--out", "is a file", folder.name, "Give a folder; it may not exist yet.")])
     as_of = resolve_as_of(config, None, dt.datetime.now(dt.UTC).date())
     say(f"{config.portfolio.name}, backtest to {as_of}" + (", SIMULATED DATA" if config.simulated else ""), "bold")
-    found = run_backtest(config, load_inputs(config), as_of, folder, work=chosen.map, told=say)
+    inputs = load_inputs(config)
+    found = run_backtest(config, inputs, as_of, folder, work=chosen.map, told=say)
     for protocol in ("walk_forward", "unseen"):
         rows = summary_rows(found.tables.metrics, protocol)
         if rows:
@@ -51,6 +50,8 @@ def backtest(config_path: Path, out: Path | None, runner: str, *, value: bool) -
         error(failure)
     say(f"origins: {found.origins[0]} to {found.origins[-1]}; all horizons, regions and metrics in the tables below")
     say(f"results: {folder / 'metrics.parquet'}, {folder / 'predictions.parquet'}")
+    if value:
+        ghosts(config, inputs, as_of, folder, chosen.map)
     return 0
 
 
