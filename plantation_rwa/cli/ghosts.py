@@ -36,7 +36,9 @@ def ghosts(config: Config, inputs: Inputs, as_of: dt.date, folder: Path, work: W
         f"{first['n']} ghost rights of {first['vintages']} vintages; terms overlap, so that they are worth "
         f"{first['blocks']:.1f} independent ones"
     )
-    table("value of the right, 90 % interval", ["score", "value", "interval"], score_rows(found.metrics), right=["value"])
+    table(
+        "value of the right, 90 % interval", ["score", "value", "interval"], score_rows(found.metrics), right=["value"]
+    )
     columns = ["advance", "service missed at some date", "share missed", "owed at the end", "loss", "n"]
     table("advances on ghost rights, all vintages", columns, loss_rows(found.losses), right=columns)
     for failure in found.failures:
