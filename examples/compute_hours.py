@@ -1,7 +1,7 @@
-"""A second asset class in one cash-flow model: a share of what rented computers earn. Run: python examples/compute_hours.py
+"""A second asset class in one cash-flow model: a share of what rented computers earn.
 
 Revenue = units x hours x (utilisation x rental price - kW x PUE x tariff), units dying as hardware ages. Rental price:
-log-OU about a decaying trend; utilisation: logit-OU. All numbers are invented. Rights, measures and stresses are the product's.
+log-OU about a decaying trend; utilisation: logit-OU. All numbers are invented; the rest is the product's.
 """
 
 import datetime as dt
@@ -68,12 +68,12 @@ def main(paths: int = 2000) -> pd.DataFrame:
     rates = pd.DataFrame({"date": [pd.Timestamp(AS_OF)], "currency": "USD", "tenor_years": 2.0, "zero_rate": 0.038})
     valuer = Valuer(ComputeHours(grid), grid, numbers, "USD", {}, {}, {}, rates)
     right = Right(
-        "RACK-1", "R1", 0.30, "gross_mill_gate", 24, Month(2026, 2), 1.0, None, None, "ffb", None, None, 1, 1, None, 0.0,
-        1_500_000.0, 1000, None, None, "controlled_account",
+        "RACK-1", "R1", 0.30, "gross_mill_gate", 24, Month(2026, 2), 1.0, None, None, "ffb", None, None, 1, 1, None,
+        0.0, 1_500_000.0, 1000, None, None, "controlled_account",
     )  # fmt: skip
     part = value_rights(valuer, [right], {}, {})
     return finalise(pd.DataFrame(part.rows), "valuations")
 
 
 if __name__ == "__main__":
-    print(main().T.dropna().to_string())  # noqa: T201
+    print(main().T.dropna().to_string())

@@ -1,4 +1,4 @@
-"""A third asset class: shares of short dramas' income, most of which never recoup. Run: python examples/content_rights.py
+"""A third asset class: shares of short dramas' income, most of which never recoup.
 
 Income of a title in month t = hit size x decay (1 + t / tau)^-a x (1 - platform fee), less what recoups the traffic
 spend first; hit size lognormal with a Pareto tail. The median title loses money, so quantiles and the pool decide, not
@@ -50,8 +50,8 @@ class ContentRights:
     def facts(self, right: Right) -> Facts:
         n = self.grid.months
         return Facts(
-            "USD", "USD", frozenset(), False, ("extrapolated",) * n, (3,) * n, np.zeros(n), np.ones(n, dtype=bool), None,
-            None, np.ones(n), "ad_yield", "ad_yield",
+            "USD", "USD", frozenset(), False, ("extrapolated",) * n, (3,) * n, np.zeros(n), np.ones(n, dtype=bool),
+            None, None, np.ones(n), "ad_yield", "ad_yield",
         )  # fmt: skip
 
     def hardship(self, shock, measure: str):
@@ -65,8 +65,8 @@ def main(paths: int = 4000) -> tuple[pd.DataFrame, pd.DataFrame]:
     rates = pd.DataFrame({"date": [pd.Timestamp(AS_OF)], "currency": "USD", "tenor_years": 2.0, "zero_rate": 0.038})
     valuer = Valuer(ContentRights(grid), grid, numbers, "USD", {}, {}, {}, rates)
     rights = [
-        Right(title, "R1", 0.50, "gross_mill_gate", 24, Month(2026, 2), 1.0, None, None, "ffb", None, None, 1, 1, 0.4, 0.0,
-              8_000.0, 1000, "CATALOGUE", None, "controlled_account") for title in TITLES
+        Right(title, "R1", 0.50, "gross_mill_gate", 24, Month(2026, 2), 1.0, None, None, "ffb", None, None, 1, 1, 0.4,
+              0.0, 8_000.0, 1000, "CATALOGUE", None, "controlled_account") for title in TITLES
     ]  # fmt: skip
     part = value_rights(valuer, rights, {}, {}, tranched=frozenset((t, "R1") for t in TITLES))
     tables = pd.DataFrame(part.rows), pools_table(part.pools, numbers)
@@ -76,4 +76,4 @@ def main(paths: int = 4000) -> tuple[pd.DataFrame, pd.DataFrame]:
 if __name__ == "__main__":
     titles, pool = main()
     shown = ["plantation_id", "npv_fair", "npv_q50", "npv_q95", "prob_loss", "stress_gfc2008", "stress_combo"]
-    print(titles[shown].to_string(), pool.T.to_string(), sep="\n\n")  # noqa: T201
+    print(titles[shown].to_string(), pool.T.to_string(), sep="\n\n")

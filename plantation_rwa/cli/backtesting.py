@@ -6,6 +6,7 @@ import datetime as dt
 from pathlib import Path
 
 from plantation_rwa.cli.console import StageProgress, error, say, table
+from plantation_rwa.cli.ghosts import ghosts
 from plantation_rwa.config import load_config
 from plantation_rwa.errors import ConfigError, Problem
 from plantation_rwa.executor import Runner
@@ -22,9 +23,6 @@ _POOLS = ("1-3", "4-6", "7-12", "annual")
 
 def backtest(config_path: Path, out: Path | None, runner: str, *, value: bool, leak_checks: bool) -> int:
     """Evaluate the forecast on the past and print its scores; see ``plantation-rwa backtest --help``."""
-    if value:
-        remedy = "Leave it out: this version scores the forecast."
-        raise ConfigError([Problem("--value", "the backtest of values is not available in this version", "", remedy)])
     config = load_config(config_path)
     workers, limit = config.compute.workers, config.compute.memory_limit
     chosen = Runner.parse(runner, workers, limit)
@@ -33,10 +31,11 @@ def backtest(config_path: Path, out: Path | None, runner: str, *, value: bool, l
         raise ConfigError([Problem("--out", "is a file", folder.name, "Give a folder; it may not exist yet.")])
     as_of = resolve_as_of(config, None, dt.datetime.now(dt.UTC).date())
     say(f"{config.portfolio.name}, backtest to {as_of}" + (", SIMULATED DATA" if config.simulated else ""), "bold")
+    inputs = load_inputs(config)
     near = Runner("threads", workers, limit).map
     found = run_backtest(
         config,
-        load_inputs(config),
+        inputs,
         as_of,
         folder,
         work=chosen.map,
@@ -49,6 +48,8 @@ def backtest(config_path: Path, out: Path | None, runner: str, *, value: bool, l
     for failure in found.failures:
         error(f"left out of the scores: {failure}")
     say(f"results in {folder}: {', '.join(p.name for p in written)}")
+    if value:
+        ghosts(config, inputs, as_of, folder, chosen.map)
     fired = [v for v in found.verdicts if v.outcome == FIRED]
     for verdict in fired:
         error(f"leak: {verdict.check}: {verdict.detail}. The scores above are not to be trusted.")

@@ -87,7 +87,7 @@ def run_ghosts(
     now = open_session(config, inputs, as_of, root=out)
     panel = _panel(now, work)
     harvested = panel[panel["month"] <= str(Month.of(as_of))]
-    later = Later(tonnes_of(harvested), book_of(now, now.known, as_of, _EMPTY, _EMPTY).market, as_of)
+    later = Later.of(tonnes_of(harvested), book_of(now, now.known, as_of, _EMPTY, _EMPTY).market, as_of)
     values, losses, failures = [], [], list[str]()
     for start in range(0, len(dates), _BATCH):
         batch = [

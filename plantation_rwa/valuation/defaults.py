@@ -145,7 +145,8 @@ class Defaults:
             Added to both intensities, per year.
         """
         s = max(terms.sponsor.hazard + extra_hazard, 0.0)
-        earned, there = np.exp(-s * self.time[terms.accrual]), np.exp(-s * self.time[terms.cash])
+        alive = np.exp(-s * self.time[: terms.cash.max(initial=0) + 1])
+        earned, there = alive[terms.accrual], alive[terms.cash]
         on_time = there + (1 - terms.in_transit) * (earned - there)
         missed = (1 - terms.sponsor.lgd) * (1 - earned + terms.in_transit * (earned - there))
         if terms.mill is None:

@@ -8,6 +8,7 @@ one vintage; scores of many are in :mod:`plantation_rwa.valuation.ghost_scores`.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,17 +27,24 @@ from plantation_rwa.valuation.valuer import Valued, Valuer
 from plantation_rwa.valuation.waterfall import distribute, service_like
 
 FloatArray = NDArray[np.float64]
+#: (series, month) -> region -> mean price
+Means = dict[tuple[str, str], dict[str, float]]
 #: published quantiles of the value
 LEVELS = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
 
 
 @dataclass(frozen=True)
 class Later:
-    """What came: monthly harvests in t of each plantation, and the market tables as known today."""
+    """What came, as known today: monthly harvests in t of each plantation, mean prices by month, exchange rates."""
 
     tonnes: dict[str, dict[str, float]]
-    market: MarketTables
-    as_of: dt.date
+    prices: Means
+    fx: FxRates
+
+    @classmethod
+    def of(cls, tonnes: dict[str, dict[str, float]], market: MarketTables, as_of: dt.date) -> Later:
+        """From the market tables known at a date."""
+        return cls(tonnes, monthly_means(market.prices), FxRates(market.fx, market.rates, as_of))
 
 
 def ghost_book(book: Book, share: float, assumptions: Assumptions) -> Book:
@@ -152,14 +160,13 @@ def _paid_prices(book: Book, valuer: Valuer, right: Right, months: list[Month], 
     prices = model.prices(right.plantation_id)
     row = by_key(book.register, "plantation_id")[right.plantation_id]
     series = "id" if prices.k_mean else "my"
-    regions = {str(r).casefold() for r in (row.get("region"), row.get("state")) if not missing(r)}
-    fx = FxRates(later.market.fx, later.market.rates, later.as_of)
+    regions = [str(r).casefold() for r in (row.get("region"), row.get("state")) if not missing(r)]
     first = Month.of(book.as_of) + 1
     out = []
     for month in months:
-        oil, kernel = (_month_mean(later.market, f"{name}_{series}", month, regions) for name in ("cpo", "pk"))
-        k = _month_mean(later.market, "k_id", month, regions) if prices.k_mean else 1.0
-        rate = fx.spot(prices.currency, prices.reporting, month.last)
+        oil, kernel = (_month_mean(later.prices, f"{name}_{series}", month, regions) for name in ("cpo", "pk"))
+        k = _month_mean(later.prices, "k_id", month, regions) if prices.k_mean else 1.0
+        rate = later.fx.spot(prices.currency, prices.reporting, month.last)
         if oil is None or kernel is None or k is None or rate is None:
             return None
         out.append(_formula(prices, month - first, oil, kernel, k) * rate)
@@ -171,19 +178,26 @@ def _formula(prices: PlantationPrices, at: int, oil: float, kernel: float, k: fl
     return float(max(a * k * oil + b * k * kernel + c, 0.0))
 
 
-def _month_mean(market: MarketTables, series: str, month: Month, regions: set[str]) -> float | None:
+def monthly_means(prices: pd.DataFrame) -> Means:
+    """Mean of every price series by month and region (compared without case, empty where none is named)."""
+    region = prices["region"].astype("object").where(prices["region"].notna(), "").astype("str").str.casefold()
+    month = prices["date"].dt.strftime("%Y-%m")
+    means = prices["value"].groupby([prices["series"].astype("str"), month, region]).mean()
+    out: Means = {}
+    for (series, when, where), value in means.items():
+        out.setdefault((str(series), str(when)), {})[str(where)] = float(value)
+    return out
+
+
+def _month_mean(means: Means, series: str, month: Month, regions: Sequence[str]) -> float | None:
     """Mean of a series over a month, the plantation's own region before region-free before any other."""
-    rows = market.prices
-    rows = rows[(rows["series"] == series) & (rows["date"] >= pd.Timestamp(month.first))]
-    rows = rows[rows["date"] <= pd.Timestamp(month.last)]
-    if rows.empty:
+    found = means.get((series, str(month)))
+    if not found:
         return None
-    region = rows["region"].astype("object").where(rows["region"].notna(), "").astype("str").str.casefold()
-    for match in (region.isin(regions), region == ""):
-        if bool(match.any()):
-            rows = rows[match]
-            break
-    return float(rows["value"].mean())
+    for region in (*regions, ""):
+        if region in found:
+            return found[region]
+    return float(np.mean(list(found.values())))
 
 
 def _losses(valuer: Valuer, valued: Valued, cash: FloatArray, origin: str) -> list[dict[str, object]]:

@@ -60,6 +60,7 @@ class Pricer:
         self._reference: dict[dt.date, float] = {}
         self._bases: dict[tuple[object, ...], FloatArray] = {}
         self._found: dict[tuple[str, tuple[str, ...]], Price | None] = {}
+        self._schedules: dict[tuple[str, str, tuple[str, ...]], tuple[FloatArray, set[str]]] = {}
         self.curve = self._run_curve()
 
     def _latest(self, series: str, regions: Sequence[str] = ()) -> Price | None:
@@ -114,11 +115,8 @@ class Pricer:
         forward = self._forward_id(local, spot_cpo, regions, flags) if indonesian else self._forward_my(local, flags)
         if spot_cpo is None and forward is not None:
             spot_cpo = float(forward[0])
-        cpo = self._usd_paths(local, regions) if indonesian else None
-        by_dollar = cpo is not None
-        if cpo is None and forward is not None:
-            cpo = self._cpo_paths(forward, local)
-        if cpo is None:
+        by_dollar = self._usd_paths(local, regions) if indonesian else None
+        if by_dollar is None and forward is None:
             flags.add("no_price")
         ratio = self._kernel_ratio(series, local, spot_cpo, regions, flags)
         if indonesian:
@@ -130,18 +128,18 @@ class Pricer:
         spot = None
         if spot_cpo is not None:
             spot = level * formula.spot(spot_cpo, ratio * spot_cpo) * (self._fx.spot(local, reporting) or 1.0)
-        sources = tuple(self.curve.source(m) if self.curve is not None else "extrapolated" for m in self._months)
+        sources = self._sources
         derived = indonesian or local != (self.curve.currency if self.curve is not None else local)
         levels = tuple(max(FV_LEVEL[s], 2 if derived else 1) for s in sources)
         forwards = () if forward is None else tuple(forward.tolist())
-        key = (local, reporting, by_dollar, forwards, ratio, k)
+        key = (local, reporting, by_dollar is None, forwards, ratio, k)
         mixer: FloatArray | float = self._drivers.k_index(k) if indonesian else 1.0
         rate: FloatArray | float = 1.0 if local == reporting else self._to(local, reporting)
         return PlantationPrices(
             currency=local,
             reporting=reporting,
             key=key,
-            basis=self._basis(key, cpo, ratio, mixer, rate),
+            basis=self._basis(key, (by_dollar, forward), local, ratio, mixer, rate),
             terms=level * formula.terms,
             oer_terms=level * formula.oer_terms,
             paid=self._drivers.realised(str(row.get("plantation_id", ""))),
@@ -157,6 +155,11 @@ class Pricer:
         )
 
     @cached_property
+    def _sources(self) -> tuple[str, ...]:
+        curve = self.curve
+        return tuple("extrapolated" if curve is None else curve.source(m) for m in self._months)
+
+    @cached_property
     def reference(self) -> PlantationPrices | None:
         """Prices of a Malaysian estate of average extraction, for the sponsors' hardship; None without a price."""
         prices = self.plantation({"country": "MY", "scheme": "my_netback"}, None)
@@ -165,12 +168,16 @@ class Pricer:
     def _basis(
         self,
         key: tuple[object, ...],
-        cpo: FloatArray | None,
+        oil: tuple[FloatArray | None, FloatArray | None],
+        local: str,
         ratio: float,
         mixer: FloatArray | float,
         rate: FloatArray | float,
     ) -> FloatArray:
+        """Basis of the key's market: palm oil by paths of the dollar price, or about the forward, or none."""
         if key not in self._bases:
+            paths, forward = oil
+            cpo = self._cpo_paths(forward, local) if paths is None and forward is not None else paths
             shape = (self._drivers.months, 3, self._drivers.paths)
             basis = np.zeros(shape) if cpo is None else np.empty(shape)
             if cpo is not None:
@@ -351,13 +358,17 @@ class Pricer:
         return Formula(linear, per_oer, spot)
 
     def _monthly(self, schedule: str, key: str, places: tuple[str, ...], flags: set[str]) -> FloatArray:
-        days = [dt.date(m.year, m.number, 15) for m in self._months]
-        values = self._fiscal.series(schedule, key, places, tuple(days))
-        if any(v is None for v in values):
-            flags.add("fiscal_missing")
-        if any(self._fiscal.held_over(schedule, places, day) for day in days):
-            flags.add("fiscal_ended")
-        return np.array([v or 0.0 for v in values], dtype=np.float64)
+        asked = (schedule, key, places)
+        if asked not in self._schedules:
+            days = [dt.date(m.year, m.number, 15) for m in self._months]
+            values = self._fiscal.series(schedule, key, places, tuple(days))
+            told = {"fiscal_missing"} if any(v is None for v in values) else set[str]()
+            if any(self._fiscal.held_over(schedule, places, day) for day in days):
+                told.add("fiscal_ended")
+            self._schedules[asked] = np.array([v or 0.0 for v in values], dtype=np.float64), told
+        series, told = self._schedules[asked]
+        flags |= told
+        return series
 
     def _windfall_levy(
         self, row: Mapping[str, Any], country: str, flags: set[str]
