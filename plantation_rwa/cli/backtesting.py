@@ -49,7 +49,7 @@ def backtest(config_path: Path, out: Path | None, runner: str, *, value: bool, l
         error(f"left out of the scores: {failure}")
     say(f"results in {folder}: {', '.join(p.name for p in written)}")
     if value:
-        ghosts(config, inputs, as_of, folder, chosen.map)
+        ghosts(config, inputs, as_of, folder, chosen.map, near)
     fired = [v for v in found.verdicts if v.outcome == FIRED]
     for verdict in fired:
         error(f"leak: {verdict.check}: {verdict.detail}. The scores above are not to be trusted.")

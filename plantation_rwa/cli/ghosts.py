@@ -27,10 +27,10 @@ _LABELS = {
 }
 
 
-def ghosts(config: Config, inputs: Inputs, as_of: dt.date, folder: Path, work: Work) -> None:
+def ghosts(config: Config, inputs: Inputs, as_of: dt.date, folder: Path, work: Work, near: Work) -> None:
     """Issue rights on all past month ends, print their scores and losses, and where the tables are."""
     say("rights issued at past month ends, as known then")
-    found = run_ghosts(config, inputs, as_of, folder, work=work, told=say)
+    found = run_ghosts(config, inputs, as_of, folder, work=work, near=near, told=say)
     first = found.metrics.iloc[0]
     say(
         f"{first['n']} ghost rights of {first['vintages']} vintages; terms overlap, so that they are worth "

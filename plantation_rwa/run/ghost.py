@@ -64,6 +64,7 @@ def run_ghosts(
     out: Path,
     *,
     work: Work,
+    near: Work,
     told: Callable[[str], None] = lambda text: None,
 ) -> Ghosts:
     """Issue a right on every plantation at every past month end whose term is over, and write three tables.
@@ -72,6 +73,8 @@ def run_ghosts(
     ----------
     work
         Runs vintages in parallel; see :class:`plantation_rwa.executor.Runner`.
+    near
+        Runs the features' units, which share this process's inputs.
     told
         Takes lines of progress.
 
@@ -85,13 +88,13 @@ def run_ghosts(
     last = Month.of(as_of) + -(tenor + 1)
     dates = [d for d in origins_of(config, inputs, as_of) if Month.of(d) <= last]
     now = open_session(config, inputs, as_of, root=out)
-    panel = _panel(now, work)
+    panel = _panel(now, near)
     harvested = panel[panel["month"] <= str(Month.of(as_of))]
     later = Later.of(tonnes_of(harvested), book_of(now, now.known, as_of, _EMPTY, _EMPTY).market, as_of)
     values, losses, failures = [], [], list[str]()
     for start in range(0, len(dates), _BATCH):
         batch = [
-            _vintage(open_session(config, inputs, d, root=out), work, later) for d in dates[start : start + _BATCH]
+            _vintage(open_session(config, inputs, d, root=out), near, later) for d in dates[start : start + _BATCH]
         ]
         for vintage, outcome in zip(batch, work(value_vintage, batch), strict=True):
             if outcome.value is None:

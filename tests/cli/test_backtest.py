@@ -225,6 +225,23 @@ def test_a_folder_that_is_a_file_is_refused(world: Path, tmp_path: Path, capsys:
     assert "--out: is a file" in capsys.readouterr().err
 
 
-def test_values_are_not_scored_yet(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_command(["backtest", str(world), "--value"]) == 2
-    assert "not available in this version" in capsys.readouterr().err
+@pytest.mark.slow
+def test_values_are_scored_against_what_came(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = edit_config(world, {"forecast.backtest_start": "2025-02", "valuation.paths": 200})
+    out = tmp_path / "scores"
+    assert backtest(config, out, "--value") == 0
+    said = capsys.readouterr().out
+    assert "vintages; terms overlap, so that they are worth" in said
+    assert "better than the banker's sheet by" in said
+    assert "60%" in said
+    ghosts, losses = (pd.read_parquet(out / f"{name}.parquet") for name in ("ghosts", "ghost_losses"))
+    assert set(ghosts["origin"]) == {"2025-02", "2025-03", "2025-04"}
+    assert set(losses["advance_rate"]) == {0.4, 0.5, 0.6, 0.7, 0.8}
+
+
+@pytest.mark.slow
+def test_values_without_a_finished_term_are_refused(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert backtest(world, tmp_path / "o", "--value") == 2
+    assert "forecast.backtest_start: leaves no ghost right to score" in capsys.readouterr().err
