@@ -13,6 +13,9 @@ import yaml
 
 from plantation_rwa.errors import ConfigError, Problem
 
+#: the safe loader in C where there is one: every command reads these tables
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 
 @dataclass(frozen=True)
 class Assumption:
@@ -100,7 +103,7 @@ def packaged() -> Assumptions:
     entries: dict[str, Assumption] = {}
     folder = resources.files("plantation_rwa").joinpath("data/assumptions")
     for file in sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name):
-        for section, items in yaml.safe_load(file.read_text("utf-8")).items():
+        for section, items in yaml.load(file.read_text("utf-8"), _LOADER).items():
             for name, item in items.items():
                 key = f"{section}.{name}"
                 entries[key] = Assumption(key, item["value"], item["unit"], item["source"])

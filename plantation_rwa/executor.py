@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures as cf
 import functools
 import multiprocessing
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -119,6 +120,12 @@ def lanes() -> cf.ThreadPoolExecutor:
     More than cores: most of the time a remote read waits.
     """
     return cf.ThreadPoolExecutor(LANES, "lane")
+
+
+@functools.cache
+def cores() -> cf.ThreadPoolExecutor:
+    """Threads of this process that compute side by side, shared by all its tasks."""
+    return cf.ThreadPoolExecutor(min(os.cpu_count() or 1, LANES), "core")
 
 
 def attempt(function: Callable[[T], R], item: T) -> Outcome[R]:

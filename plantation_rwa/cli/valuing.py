@@ -12,7 +12,6 @@ from plantation_rwa.cli.console import StageProgress, error, say, table
 from plantation_rwa.config import Config, load_config
 from plantation_rwa.errors import ConfigError, Problem
 from plantation_rwa.executor import Runner
-from plantation_rwa.forecast.outlook import outlook
 from plantation_rwa.run import RunReport, load_inputs, open_session, resolve_as_of, run_date
 from plantation_rwa.run.outcome import SHOWN
 from plantation_rwa.run.partial import run_only, working_folder
@@ -92,6 +91,8 @@ def summary_rows(
     config: Config, forecasts: pd.DataFrame, model: pd.DataFrame, valuations: pd.DataFrame
 ) -> list[list[str]]:
     """One line per right for people: yield and value, each with its interval and unit."""
+    from plantation_rwa.forecast.outlook import outlook
+
     ahead = outlook(config.seed, forecasts, model).set_index("plantation_id")
     rows = []
     for right in valuations.sort_values(["plantation_id", "right_id"]).itertuples(index=False):

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammainc, ndtri
 
 Floats = NDArray[np.float64]
 
@@ -79,6 +78,8 @@ def standardised(values: Floats, fit: GammaFit) -> Floats:
 
     A zero gets the probability of zero itself (upper end of its interval), as xclim's default.
     """
+    from scipy.special import gammainc, ndtri
+
     probability = fit.p_zero + (1.0 - fit.p_zero) * gammainc(fit.shape, np.maximum(values, 0.0) / fit.scale)
     return np.asarray(ndtri(np.where(values > 0.0, probability, np.where(np.isnan(fit.shape), np.nan, fit.p_zero))))
 
@@ -162,6 +163,8 @@ def logistic_quantile(values: Floats, location: Floats, scale: Floats, k: Floats
         y = np.where(np.abs(k) < 1e-6, z, -np.log(np.where(inner > 0.0, inner, np.nan)) / k)
         # beyond the bound that the distribution has on one side
         y = np.where((inner <= 0.0) & (np.abs(k) >= 1e-6), np.where(k < 0.0, -np.inf, np.inf), y)
+        from scipy.special import ndtri
+
         return np.asarray(ndtri(1.0 / (1.0 + np.exp(-y))))
 
 

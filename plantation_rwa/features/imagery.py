@@ -89,7 +89,7 @@ class MonthOfOutlines:
     shares
         Keeps covered pixels from month to month.
     lanes
-        Runs reads and kernels side by side.
+        Runs the reads side by side.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class MonthOfOutlines:
     ) -> None:
         if profile not in {"strict", "lenient"}:
             raise ValueError(f"{month}: no SCL profile '{profile}'; known: strict, lenient")
-        self._lenient, self._lanes = profile == "lenient", lanes or OneLane()
+        self._lenient = profile == "lenient"
         self._near = [_near(o) for o in outlines]
         # a plot given as a point has no pixels
         self._sized = [n for n, o in enumerate(outlines) if o.shape.area > 0]
@@ -117,11 +117,11 @@ class MonthOfOutlines:
             bands=_BANDS,
             lenient=self._lenient,
             shares=shares or Shares(),
-            lanes=self._lanes,
+            lanes=lanes or OneLane(),
         )
         self._looks = dict(zip(self._sized, looks, strict=True))
 
-    def rows(self, checks: Mapping[int, Checks]) -> dict[int, dict[str, Any]]:
+    def rows(self, checks: Mapping[int, Checks], cores: Lanes | None = None) -> dict[int, dict[str, Any]]:
         """Imagery columns of the ``features`` table by number of the outline.
 
         First every scene's claimed offset and air are checked, see :mod:`~plantation_rwa.features.scene_checks`: the
@@ -135,6 +135,8 @@ class MonthOfOutlines:
         ----------
         checks
             Rules and history of the checks, or verdicts formed elsewhere, by number of the outline.
+        cores
+            Runs the kernels side by side.
 
         Returns
         -------
@@ -147,7 +149,7 @@ class MonthOfOutlines:
         found = {n: _row(None, [], None, {"point"}, []) for n in checks if n not in self._looks}
         wanted = [n for n in checks if n in self._looks]
         chunks = [[wanted[k] for k in chunk] for chunk in chunks_of([self._looks[n] for n in wanted])]
-        for made in self._lanes.map(lambda chunk: self._chunk(chunk, checks), chunks):
+        for made in (cores or OneLane()).map(lambda chunk: self._chunk(chunk, checks), chunks):
             found |= made
         return found
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pandas as pd
 import shapely
 
-from plantation_rwa.executor import Outcome, attempt, lanes
+from plantation_rwa.executor import Outcome, attempt, cores, lanes
 from plantation_rwa.features.engine.shares import Shares
 from plantation_rwa.features.imagery import Checks, MonthOfOutlines, Outline
 from plantation_rwa.features.scene_checks import Rules, SceneRecord, Verdict
@@ -197,9 +198,10 @@ class _Walk:
             if outlines is None:
                 found |= {n: Outcome(None, part.outlines.error) for n in wanted.values()}
                 continue
-            made = attempt(outlines.rows, {k: checks[n] for k, n in wanted.items()})
+            rows = partial(outlines.rows, cores=cores())
+            made = attempt(rows, {k: checks[n] for k, n in wanted.items()})
             for k, n in wanted.items():
-                one = made if made.value is not None else attempt(outlines.rows, {k: checks[n]})
+                one = made if made.value is not None else attempt(rows, {k: checks[n]})
                 found[n] = Outcome(None, one.error) if one.value is None else Outcome(self._dated(n, one.value[k]))
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -48,8 +49,12 @@ class Unit:
 
 def window_months(month: str, rules: Rules) -> list[str]:
     """Months before ``month`` whose scenes its checks look at, oldest first."""
-    longest = int(max(rules.haze_history_months, rules.missing_history_months))
-    return [str(Month.parse(month) + -back) for back in range(longest, 0, -1)]
+    return list(_months_before(month, int(max(rules.haze_history_months, rules.missing_history_months))))
+
+
+@functools.cache
+def _months_before(month: str, count: int) -> tuple[str, ...]:
+    return tuple(str(Month.parse(month) + -back) for back in range(count, 0, -1))
 
 
 class SceneWindows:
@@ -93,12 +98,12 @@ def scenes_by_month(session: Session, outlines: pd.DataFrame) -> dict[tuple[tupl
         return {}
     first = Month.parse(config.start) if config.start else FIRST_SCENES
     found: dict[tuple[tuple[str, ...], str], tuple[Scene, ...]] = {}
-    nothing = True
+    nothing, instant = True, session.instant
     for group in _neighbours(outlines):
         candidates = source.scenes(_box(group), first, session.month)
         nothing = nothing and not candidates
         for row in group.itertuples(index=False):
-            touching = [s for c in candidates if (s := _seen(c, row.geometry, session.instant)) is not None]
+            touching = [s for c in candidates if (s := _seen(c, row.geometry, instant)) is not None]
             for month, scenes in _local_months(touching, row.timezone).items():
                 if str(first) <= month <= str(session.month):
                     found[(row.key, month)] = scenes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import importlib
 import os
 from collections.abc import Sequence
 from functools import partial
@@ -20,9 +21,6 @@ from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.publish.latest import write_latest
 from plantation_rwa.publish.manifest import Manifest, Output, code_version, damaged, load_all, save, sha256_of
 from plantation_rwa.run import features as features_stage
-from plantation_rwa.run import forecast as forecast_stage
-from plantation_rwa.run import report as report_stage
-from plantation_rwa.run import valuation as valuation_stage
 from plantation_rwa.run.batches import Machine
 from plantation_rwa.run.climate import with_climate_per_plantation
 from plantation_rwa.run.imagery import Work, compute_imagery
@@ -176,7 +174,7 @@ class _Walk:
                 self.lost.add((unit.month, *unit.key))
                 continue
             table = "features" if len(unit.key) == 1 else "features_blocks"
-            files = {s.id: s.file for s in unit.scenes}
+            files = {v.id: v.file for s in unit.scenes for v in s.versions}
             problems.setdefault((table, unit.month), set()).update(
                 (files.get(scene, ""), scene, band, message, unit.key[0])
                 for scene, band, message in found.rows[(unit.key, unit.month)]["problems"]
@@ -186,12 +184,12 @@ class _Walk:
     def _needed(self, stage: str) -> dict[str, str]:
         lost = self.lost if "features" in self.stages else None
         plans = features_stage.plans_as_read(self.feature_work.plans, lost, self._parts("features"))
-        needed = forecast_stage.components(self.session, plans)
-        return needed if stage == "forecast" else valuation_stage.components(self.session, identity(needed))
+        needed: dict[str, str] = _stage("forecast").components(self.session, plans)
+        return needed if stage == "forecast" else _stage("valuation").components(self.session, identity(needed))
 
     def _whole(self, stage: str) -> None:
         session, needed = self.session, self._needed(stage)
-        module: Any = forecast_stage if stage == "forecast" else valuation_stage
+        module = _stage(stage)
         plan = plan_whole(
             self.history,
             stage=stage,
@@ -224,10 +222,10 @@ class _Walk:
     def _compute(self, stage: str) -> dict[str, Any]:
         features = self._read("features", "features", stage, partition_key="month")
         if stage == "forecast":
-            return forecast_stage.forecast_tables(self.session, features)
+            return _stage(stage).forecast_tables(self.session, features)
         forecasts = self._read("forecast", "forecasts", stage)
         model = self._read("forecast", "forecast_model", stage)
-        return valuation_stage.valuation_tables(self.session, features, forecasts, model, self.work)
+        return _stage(stage).valuation_tables(self.session, features, forecasts, model, self.work)
 
     def _read(self, stage: str, table: str, reader: str, *, partition_key: str = "") -> pd.DataFrame:
         parts = [p for p in self._parts(stage) if p.output.table == table]
@@ -317,7 +315,7 @@ class _Walk:
 
         session, stage = self.session, "report"
         upstream = [o.fingerprint for o in manifest.outputs if o.stage != stage]
-        needed = report_stage.components(session, *upstream)
+        needed = _stage(stage).components(session, *upstream)
         plan = plan_whole(
             self.history,
             stage=stage,
@@ -340,7 +338,7 @@ class _Walk:
             quarantine = read_part(self.published["quarantine"][0].path)
             relative = f"reports/{session.tag}/index.html"
             path = session.root / relative
-            write_summary(path, report_stage.summary_data(session, manifest, tables, quarantine))
+            write_summary(path, _stage(stage).summary_data(session, manifest, tables, quarantine))
             output = Output(
                 stage,
                 "report",
@@ -378,6 +376,11 @@ class _Walk:
         self.report.computed[stage], self.report.skipped[stage] = computed, skipped
         text = f"{computed} computed, {skipped} unchanged" + (f" ({detail})" if computed and detail else "")
         self.clock.end(stage, text)
+
+
+def _stage(name: str) -> Any:
+    """Module of a stage, imported when the stage is run: what it needs takes longer to load than a small portfolio."""
+    return importlib.import_module(f"plantation_rwa.run.{name}")
 
 
 def require_stages(stages: Sequence[str]) -> tuple[str, ...]:

@@ -41,10 +41,16 @@ def gather(runs: NDArray[np.int64], pixels: NDArray[Any], row: int, col: int, sh
             line = pixels[y, x - col : x - col + n]
             for i in range(n):
                 to[i] = line[i]
-        else:
-            line, odd = pixels[y, (x >> shift) - col :], x & ((1 << shift) - 1)
-            for i in range(n):
-                to[i] = line[(i + odd) >> shift]
+        else:  # double pixels: the first may be half of one
+            line, odd = pixels[y, (x >> 1) - col :], x & 1
+            if odd:
+                to[0], line, to = line[0], line[1:], to[1:]
+            pairs = to.shape[0] >> 1
+            for i in range(pairs):
+                to[2 * i] = line[i]
+                to[2 * i + 1] = line[i]
+            if to.shape[0] & 1:
+                to[2 * pairs] = line[pairs]
 
 
 @compiled
@@ -239,7 +245,7 @@ def composite(
     pairs, sizes
         Comparators by number of observations, see :func:`networks`.
     out
-        Medians, shape (indices, places), written.
+        Medians, shape (indices, places), written but for those of an index whose bands no observation has.
     seen
         Clear observations, shape (places,), written.
     """
@@ -249,17 +255,22 @@ def composite(
     live = np.empty(observations, np.int64)
     count, median = np.empty(STRIP, np.int64), np.empty(STRIP, np.float32)
     none = np.float32(np.nan)
+    there = np.zeros(bands, np.bool_)
+    for o in range(observations):
+        for k in range(depth):
+            for b in range(bands):
+                there[b] |= slot[o, k, b] != NOWHERE
     for r in range(ranges.shape[0]):
         for start in range(0, ranges[r, 2], STRIP):
             size = min(STRIP, ranges[r, 2] - start)
             source, target = ranges[r, 0] + start, ranges[r, 1] + start
             n = 0
             for o in range(observations):
-                there = 0
+                some = 0
                 row = marks[mark[o], source : source + size]
                 for s in range(size):
-                    there |= row[s]
-                if there & bit:
+                    some |= row[s]
+                if some & bit:
                     live[n] = o
                     n += 1
             for j in range(n):
@@ -288,6 +299,8 @@ def composite(
                 seen[target + s] = count[s]
             for k in range(kinds.shape[0]):
                 a, b, c = places[k, 0], places[k, 1], places[k, 2]
+                if not (there[a] and there[b] and there[c]):
+                    continue
                 for j in range(n):
                     _formula(
                         kinds[k], numbers[a, j, :size], numbers[b, j, :size], numbers[c, j, :size], scale[live[j]],

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 #: interpreter, imported libraries, the raster library's own cache, and what the lanes hold, bytes; measured, see
 #: docs/decisions/0006-imagery-engine.md
 RESIDENT = 700_000_000
-#: months read at the same time at most: enough for eight requests in flight where a month has three scenes
+#: months read ahead at most: enough for eight requests in flight where a month has three scenes
 AHEAD = 3
+#: bytes above which one month ahead must do: so much keeps all cores decoding
+LARGE = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -67,4 +69,6 @@ def fits(sizes: Sequence[Size], limit: int, parts: int = 1) -> list[tuple[slice,
 
 
 def _ahead(pixels: int, layers: int, room: int) -> int:
-    return max((a for a in range(1, AHEAD + 1) if unit_bytes(pixels, layers, a) <= room), default=0)
+    if unit_bytes(pixels, layers, 1) > room:
+        return 0
+    return max((a for a in range(1, AHEAD + 1) if unit_bytes(pixels, layers, a) <= LARGE), default=1)

@@ -13,7 +13,7 @@ from shapely.geometry.base import BaseGeometry
 from plantation_rwa.features.engine.bits import NOWHERE
 from plantation_rwa.features.engine.gathered import Gathered, SceneKey, key_of
 from plantation_rwa.features.engine.lanes import Lanes
-from plantation_rwa.features.engine.samples import Figures, Piece, figures_of
+from plantation_rwa.features.engine.samples import Figures, Pixels, figures_of
 from plantation_rwa.features.engine.shares import KnownGrids, Share, Shares
 from plantation_rwa.features.indices import needed_bands
 from plantation_rwa.features.observations import Reader, SceneLike, UnreadableSceneError, readable, with_offset
@@ -30,7 +30,7 @@ FORMULAS: Mapping[str, tuple[int, tuple[str, ...]]] = {
     "nbr": (0, ("B8A", "B12")),
 }
 #: pixels whose medians and statistics are computed together: what one lane holds besides the gathered numbers
-CHUNK = 400_000
+CHUNK = 150_000
 #: offset by scene of those that are used
 Choice = Mapping[SceneKey, float]
 
@@ -205,15 +205,11 @@ def statistics(looks: Sequence[Look], choices: Sequence[Choice], names: Sequence
         for (group, choice), members in groups.items():
             ranges = np.array([[starts[m], places[(n, k)], starts[m + 1] - starts[m]] for n, k, m in members])
             medians(gathered, group, dict(choice), names, ranges, bit, values, seen)
-    pieces = []
-    for n, look in enumerate(looks):
-        group_pieces = []
-        for k, cover in enumerate(look.share.coverages):
-            chosen = slice(places[(n, k)], places[(n, k)] + cover.pixels)
-            area = look.share.tiles[k].grid.pixel_size ** 2
-            group_pieces.append(Piece(values[:, chosen], seen[chosen], cover.weights, area))
-        pieces.append(group_pieces)
-    return figures_of(pieces, [look.share.unseen for look in looks], names)
+    pieces = [
+        [(c.weights, t.grid.pixel_size**2) for c, t in zip(look.share.coverages, look.share.tiles, strict=True)]
+        for look in looks
+    ]
+    return figures_of(Pixels(values, seen, pieces, [look.share.unseen for look in looks]), names)
 
 
 def by_gathered(looks: Sequence[Look]) -> dict[Gathered, list[tuple[int, int, int]]]:

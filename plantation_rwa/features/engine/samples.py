@@ -13,8 +13,8 @@ LEVELS = (0.5, 0.1, 0.9)
 
 
 @dataclass(frozen=True)
-class Piece:
-    """Pixels that one tile supplies to a polygon.
+class Pixels:
+    """Pixels of some polygons, one polygon after the other, of a polygon tile by tile.
 
     Parameters
     ----------
@@ -22,16 +22,16 @@ class Piece:
         Medians, float32, shape (indices, pixels).
     seen
         Clear observations of each pixel.
-    weights
-        Covered fractions.
-    pixel_m2
-        Area of a pixel.
+    pieces
+        Of each polygon, tile by tile, covered fractions and the area of a pixel in m2.
+    unseen_m2
+        Ground of each polygon that no tile reaches: it counts as not seen.
     """
 
     values: NDArray[np.float32]
     seen: NDArray[np.uint16]
-    weights: NDArray[np.float32]
-    pixel_m2: float
+    pieces: Sequence[Sequence[tuple[NDArray[np.float32], float]]]
+    unseen_m2: Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -63,43 +63,39 @@ class Figures:
     p90: float
 
 
-def figures_of(groups: Sequence[Sequence[Piece]], unseen_m2: Sequence[float], names: Sequence[str]) -> list[Figures]:
+def figures_of(pixels: Pixels, names: Sequence[str]) -> list[Figures]:
     """Figures of polygons from the pixels of all their tiles.
 
     Parameters
     ----------
-    groups
-        Pieces of each polygon, one per tile, each piece of ground once.
-    unseen_m2
-        Ground of each polygon that no tile reaches: it counts as not seen.
+    pixels
+        Each piece of ground once.
     names
         Index of each row of the values.
     """
     from plantation_rwa.features.engine import selection
 
-    units = [min((p.pixel_m2 for p in pieces), default=1.0) for pieces in groups]
-    # covered area in the finest pixel of each polygon's tiles, and the plain fractions where they differ
+    groups = pixels.pieces
+    units = [min((area for _, area in pieces), default=1.0) for pieces in groups]
+    # covered area in the finest pixel of each polygon's tiles
     areas = [
-        p.weights if p.pixel_m2 == unit else p.weights * np.float32(p.pixel_m2 / unit)
+        weights if area == unit else weights * np.float32(area / unit)
         for pieces, unit in zip(groups, units, strict=True)
-        for p in pieces
+        for weights, area in pieces
     ]
-    pieces = [p for group in groups for p in group]
-    values = np.concatenate([np.empty((len(names), 0), np.float32), *(p.values for p in pieces)], axis=1)
-    seen = np.concatenate([np.empty(0, np.uint16), *(p.seen for p in pieces)])
     weights = np.concatenate([np.empty(0, np.float32), *areas])
-    starts = np.cumsum([0, *(sum(p.weights.size for p in group) for group in groups)]).astype(np.int64)
+    starts = np.cumsum([0, *(sum(w.size for w, _ in pieces) for pieces in groups)]).astype(np.int64)
     levels = np.full((len(names), len(LEVELS)), np.nan)
     levels[:, 0] = LEVELS[0]
     levels[[n == "ndvi" for n in names]] = LEVELS
     out, sums = np.empty((len(groups), len(names), 2 + len(LEVELS))), np.empty((len(groups), 3))
-    selection.summarise_all(values, seen, weights, starts, levels, out, sums)
+    selection.summarise_all(pixels.values, pixels.seen, weights, starts, levels, out, sums)
     found = []
-    for n, (group, unit) in enumerate(zip(groups, units, strict=True)):
+    for n, (pieces, unit) in enumerate(zip(groups, units, strict=True)):
         plain, effective = sums[n], out[n, :, 0]
-        if any(p.pixel_m2 != unit for p in group):
-            plain, effective = _plain(group)
-        total = float(sums[n, 0]) + unseen_m2[n] / unit
+        if any(area != unit for _, area in pieces):
+            plain, effective = _plain(pixels, n, int(starts[n]))
+        total = float(sums[n, 0]) + pixels.unseen_m2[n] / unit
         ndvi = out[n, names.index("ndvi")] if "ndvi" in names else np.full(5, np.nan)
         found.append(
             Figures(
@@ -117,11 +113,10 @@ def figures_of(groups: Sequence[Sequence[Piece]], unseen_m2: Sequence[float], na
     return found
 
 
-def _plain(pieces: Sequence[Piece]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _plain(pixels: Pixels, n: int, start: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Covered fractions in all, seen clearly, and with a value of each index, whatever the size of the pixels."""
-    sums, effective = np.zeros(2), np.zeros(len(pieces[0].values))
-    for piece in pieces:
-        wide = piece.weights.astype(np.float64)
-        sums += wide.sum(), wide[piece.seen > 0].sum()
-        effective += np.where(np.isfinite(piece.values), wide, 0.0).sum(axis=1)
-    return sums, effective
+    wide = np.concatenate([w for w, _ in pixels.pieces[n]]).astype(np.float64)
+    chosen = slice(start, start + wide.size)
+    values, seen = pixels.values[:, chosen], pixels.seen[chosen]
+    effective = np.where(np.isfinite(values), wide, 0.0).sum(axis=1)
+    return np.array([wide.sum(), wide[seen > 0].sum()]), effective

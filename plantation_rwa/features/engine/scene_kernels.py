@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from plantation_rwa.compiled import compiled
 from plantation_rwa.features.engine.bits import CLASSIFIED, FIGURES, NOWHERE, STRICT, SUPPLIER, VEGETATION
 from plantation_rwa.features.engine.kernels import fill
-from plantation_rwa.features.engine.selection import median
+from plantation_rwa.features.engine.selection import median, median_number
 
 #: columns of what :func:`scene_figures` writes: covered, clear and vegetation pixels, then the figures under the
 #: claimed offset and those under the other
@@ -89,7 +89,8 @@ def vegetation(
     out[2] = 0.0
     for i in range(weights.shape[0]):
         out[2] += weights[i]
-    red, blue, swir = median(numbers[0], weights), median(numbers[2], weights), median(numbers[3], weights)
+    red, blue = median_number(numbers[0], weights), median_number(numbers[2], weights)
+    swir = median_number(numbers[3], weights)
     for c in range(2):
         figures = out[3 + FIGURES * c : 3 + FIGURES * (c + 1)]
         figures[1], figures[2], figures[4] = red, blue, swir

@@ -132,6 +132,37 @@ def median(values: NDArray[Any], weights: NDArray[np.float32]) -> float:
 
 
 @compiled
+def median_number(values: NDArray[np.float32], weights: NDArray[np.float32]) -> float:
+    """:func:`median` of digital numbers: whole ones of 16 bits are counted instead of selected."""
+    low, high, whole = np.float32(np.inf), np.float32(-np.inf), True
+    total = 0.0
+    for i in range(values.shape[0]):
+        v = values[i]
+        if v == v:
+            low, high = min(low, v), max(high, v)
+            whole &= v == np.floor(v)
+            total += np.float64(weights[i])
+    if high < low:
+        return np.nan
+    if not whole or high - low > 65535 or values.shape[0] < FEW:
+        return median(values, weights)
+    first, sums = np.int64(low), np.zeros(np.int64(high - low) + 1, np.float64)
+    for i in range(values.shape[0]):
+        if values[i] == values[i]:
+            sums[np.int64(values[i]) - first] += np.float64(weights[i])
+    target, slack, reached = 0.5 * total, 1e-9 * total, 0.0
+    for b in range(sums.shape[0]):
+        reached += sums[b]
+        if sums[b] > 0.0 and reached >= target - slack:
+            if abs(reached - target) <= slack:
+                for after in range(b + 1, sums.shape[0]):
+                    if sums[after] > 0.0:
+                        return np.float64(first) + (b + after) / 2.0
+            return np.float64(first + b)
+    return np.float64(high)
+
+
+@compiled
 def totals(seen: NDArray[np.uint16], weights: NDArray[np.float32], out: NDArray[np.float64]) -> None:
     """Sum of the weights, of those seen at least once, and of weight times observations, in the order of the pixels."""
     whole = clear = counted = 0.0

@@ -116,6 +116,17 @@ def test_summary_is_the_tie_stable_definition(size: int, decimals: int, seed: in
     np.testing.assert_array_equal(out[2:], [weighted_quantile(wide, held, level) for level in (q, 0.5)])
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 3000), st.integers(1, 5000), st.booleans(), st.integers(0, 2**32 - 1))
+def test_median_of_numbers_is_the_median(size: int, wide: int, whole: bool, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = (rng.integers(1000, 1000 + wide, size) if whole else rng.normal(1300, wide, size)).astype(np.float32)
+    values[rng.random(size) < 0.2] = np.nan
+    weights = rng.choice(np.array([0.25, 1], np.float32), size)
+    wanted = weighted_quantile(values.astype(np.float64), weights.astype(np.float64), 0.5)
+    np.testing.assert_array_equal(selection.median_number(values, weights), wanted)
+
+
 def test_totals_weigh_what_was_seen() -> None:
     out = np.empty(3)
     selection.totals(np.array([0, 2, 1], np.uint16), np.array([0.5, 0.25, 1], np.float32), out)

@@ -20,7 +20,7 @@ from tests.features.scene_factory import RULES, MemoryReader, grid, outline, pal
 
 def rows(outlines: list[Outline], reader: MemoryReader, lanes: Lanes | None = None, **options: Any) -> list[Any]:
     found = MonthOfOutlines(outlines, "2024-03", reader, lanes=lanes or OneLane(), **options)
-    made = found.rows(dict.fromkeys(range(len(outlines)), Checks(RULES)))
+    made = found.rows(dict.fromkeys(range(len(outlines)), Checks(RULES)), lanes)
     return [made[n] for n in range(len(outlines))]
 
 

@@ -1,0 +1,133 @@
+"""A real scheduler and two worker processes: the bytes of threads, also when a worker is killed in mid-run."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from plantation_rwa.testing import edit_config
+from tests.conftest import run_world, tree
+
+pytestmark = [pytest.mark.server, pytest.mark.slow]
+_PATIENCE_S = 90.0
+
+
+class Cluster:
+    """``dask scheduler`` and its workers as processes of their own, without a nanny that would bring back the dead."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.processes: list[subprocess.Popen[bytes]] = []
+        note = folder / "scheduler.json"
+        self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(note))
+        wait_for(note.exists)
+        self.address = str(json.loads(note.read_text("utf-8"))["address"])
+        self.workers = [
+            self._start(
+                "worker", self.address, "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--no-dashboard",
+                "--name", f"w{n}", "--local-directory", str(folder),
+            )
+            for n in range(2)
+        ]  # fmt: skip
+
+    def _start(self, *words: str) -> subprocess.Popen[bytes]:
+        log = (self._folder / f"{words[0]}-{time.monotonic_ns()}.log").open("wb")
+        command = [sys.executable, "-m", "distributed.cli.dask_" + words[0], *words[1:]]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        self.processes.append(subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment))
+        return self.processes[-1]
+
+    def busy(self) -> list[int]:
+        """Numbers of the workers that hold a task now."""
+        from dask.distributed import Client
+
+        with Client(self.address, set_as_default=False, timeout=_PATIENCE_S) as client:
+            names = {w["name"]: address for address, w in client.scheduler_info(n_workers=-1)["workers"].items()}
+            running = client.processing()
+        return [n for n in range(2) if running.get(names.get(f"w{n}"))]
+
+
+def wait_for(ready: object, seconds: float = _PATIENCE_S) -> None:
+    """Wait until a callable is true."""
+    until = time.monotonic() + seconds
+    while not ready():  # type: ignore[operator]
+        assert time.monotonic() < until, "nothing happened"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    folder = tmp_path / "cluster"
+    folder.mkdir()
+    found = Cluster(folder)
+    yield found
+    for process in found.processes:
+        process.kill()
+        process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three plantations far from one another, so that there are three tasks, with scenes and nothing else."""
+    from plantation_rwa.simulate.portfolio import simulate
+
+    made = simulate(
+        tmp_path_factory.mktemp("dask") / "world",
+        seed=87,
+        plantations=3,
+        imagery_plantations=3,
+        months=3,
+        passes_per_month=2,
+        climate_years=1,
+        settlement_days=5,
+        sensor_months=1,
+        hectares=(60.0, 150.0),
+        faults=False,
+    )
+    return edit_config(made.config, {"climate": None, "sensors": None, "harvest": None})
+
+
+@pytest.fixture(scope="module")
+def expected(world: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    out = tmp_path_factory.mktemp("threads") / "out"
+    assert run_world(world, out, stages=("features",)).failures == []
+    return tree(out)
+
+
+def test_two_worker_processes_give_the_bytes_of_threads(
+    cluster: Cluster, world: Path, expected: dict[str, str], tmp_path: Path
+) -> None:
+    assert run_world(world, tmp_path / "out", runner=f"dask={cluster.address}", stages=("features",)).failures == []
+    assert tree(tmp_path / "out") == expected
+
+
+def test_a_worker_killed_in_mid_run_changes_no_byte(
+    cluster: Cluster, world: Path, expected: dict[str, str], tmp_path: Path
+) -> None:
+    failures: list[object] = []
+
+    def run() -> None:
+        report = run_world(world, tmp_path / "out", runner=f"dask={cluster.address}", stages=("features",))
+        failures.extend(report.failures)
+
+    running = threading.Thread(target=run)
+    running.start()
+    wait_for(lambda: cluster.busy() or not running.is_alive())
+    victims = cluster.busy()
+    assert victims, "the run ended before a worker could be killed"
+    victim = cluster.workers[victims[0]]
+    victim.send_signal(signal.SIGKILL)
+    assert victim.wait(30) == -signal.SIGKILL
+    running.join(_PATIENCE_S * 2)
+    assert not running.is_alive()
+    assert failures == []
+    assert tree(tmp_path / "out") == expected
