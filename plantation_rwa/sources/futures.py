@@ -37,9 +37,9 @@ def read_futures(
     """Daily settlements.
 
     A row is rejected where it cannot be a settlement: on a closing day, of a contract that has stopped trading or
-    is not listed yet, of a size no price has had, far from the day's others, or further from the contract's
-    settlement before than the exchange lets a price move. Each row is held against its own day and earlier ones,
-    so that later rows change nothing of what was accepted before.
+    is not listed yet (of two such contracts the whole day), of a size no price has had, far from the day's others,
+    or further from the contract's settlement before than the exchange lets a price move. Each row is held against
+    its own day and earlier ones, so that later rows change nothing of what was accepted before.
 
     Parameters
     ----------
@@ -99,6 +99,10 @@ def _reject_dates(sheet: Sheet) -> None:
             told[stamp, name] = f"no contract beyond {last} was listed on that day"
     found = [told.get(key, "") for key in zip(frame["settle_date"], frame["contract"], strict=True)]
     sheet.reject([bool(t) for t in found], "contract", [t for t in found if t])
+    # one such contract is a slip of its row; with two it is the date that is wrong, and with it the whole day
+    doubts = pd.Series([stamp for stamp, _ in told]).value_counts()
+    crossed = frame["settle_date"].isin(doubts.index[doubts >= 2]) & ~np.array([bool(t) for t in found], dtype=bool)
+    sheet.reject(crossed, "settle_date", "contracts of the day could not trade then; are day and month crossed?")
 
 
 def _reject_sizes(sheet: Sheet, limits: Assumptions) -> None:

@@ -196,12 +196,10 @@ def _calibrated(
     a: Assumptions,
 ) -> PriceModel:
     """Round as published, then shrink what the panel hardly tells: the premium between the two measures."""
-    rows = [
-        Row(n, _settled(getattr(estimate.model, n), estimate.std_error(n)), estimate.std_error(n), LIKELIHOOD, UNITS[n])
-        for n in PARAMETERS
-    ]
-    model = SchwartzSmith(**{row.parameter: row.value for row in rows})
     told = f"{panel.observations} settlements of {panel.days} days, {days[0].isoformat()} to {days[-1].isoformat()}"
+    found = [(n, getattr(estimate.model, n), estimate.std_error(n)) for n in PARAMETERS]
+    rows = [Row(n, _settled(value, se), se, LIKELIHOOD, UNITS[n], told) for n, value, se in found]
+    model = SchwartzSmith(**{row.parameter: row.value for row in rows})
     chi = _shrunk(model.lambda_chi, prior.lambda_chi, estimate.std_error("lambda_chi"), a, "lambda_chi")
     premium_se = math.hypot(estimate.std_error("mu_xi"), estimate.std_error("mu_xi_star"))
     xi = _shrunk(model.mu_xi - model.mu_xi_star, prior.mu_xi - prior.mu_xi_star, premium_se, a, "premium_xi")
@@ -227,7 +225,7 @@ def _calibrated(
     errors = zip(names, estimate.errors, estimate.std_errors[len(PARAMETERS) :], strict=True)
     floor = a.number("price_model.error_floor")
     rows += [
-        Row(n, float(v), _known(se), LIKELIHOOD, "1", "" if _known(se) else f"at its least value, {floor:g}")
+        Row(n, float(v), _known(se), LIKELIHOOD, "1", told if _known(se) else f"at its least value, {floor:g}")
         for n, v, se in errors
     ]
     rows += [
@@ -266,6 +264,13 @@ def price_model_table(rows: Sequence[Row]) -> pd.DataFrame:
     return frame.astype({"value": "float64", "std_error": "float64"})
 
 
+_SAME = "of the same month's shocks; no standard error: assumed"
+_PAIR_NOTES = {
+    "cpo_yield": "of the part of the common yield shock that ENSO does not explain; no standard error: assumed",
+    "enso_yield": "of the same month; enso_link holds after enso_lag_months",
+}
+
+
 def driver_rows(drivers: Drivers) -> list[Row]:
     """Lines on the other shared drivers: kernel ratio, exchange rates, ENSO, and their correlation."""
     a = drivers.assumptions
@@ -284,8 +289,10 @@ def driver_rows(drivers: Drivers) -> list[Row]:
     matrix = drivers.correlation.matrix
     for i, first in enumerate(NAMES):
         for j in range(i):
-            note = "of the part ENSO does not explain" if (first, NAMES[j]) == ("yield", "cpo") else ""
-            rows.append(Row(f"correlation_{NAMES[j]}_{first}", float(matrix[i, j]), None, ASSUMED, "1", note))
+            pair = f"{NAMES[j]}_{first}"
+            rows.append(
+                Row(f"correlation_{pair}", float(matrix[i, j]), None, ASSUMED, "1", _PAIR_NOTES.get(pair, _SAME))
+            )
     repaired = drivers.correlation.repaired
     note = "largest change of a correlation that makes them possible together" if repaired else "none was needed"
     return [*rows, Row("correlation_repair", repaired, None, DERIVED, "1", note)]

@@ -121,6 +121,8 @@ class Pricer:
         ratio = self._kernel_ratio(series, local, spot_cpo, regions, flags)
         if indonesian:
             formula, k = self._indeks_k(str(scheme), regions, age_years)
+            if self._prices.latest("k_id", regions) is None:
+                flags.add("price_default")
         else:
             formula, k = self._netback(row, country or "MY", flags), 0.0
         level = row.get("realised_price_factor")

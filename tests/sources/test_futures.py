@@ -90,6 +90,15 @@ def test_later_rows_change_nothing_of_what_was_accepted_before(tmp_path: Path) -
     pd.testing.assert_frame_equal(known, before)
 
 
+def test_two_contracts_that_could_not_trade_put_the_date_in_doubt(tmp_path: Path) -> None:
+    """10 February written as 2 October: seven contracts have expired by then."""
+    crossed = [row("2026-10-02", f"2026-{m:02d}", 4100) for m in range(3, 13)]
+    table, bad = read(tmp_path, [*crossed, row("2026-02-11", "2026-03", 4100)])
+    assert list(table["settle_date"]) == [pd.Timestamp("2026-02-11")]
+    assert bad[1] == "contract month lies before the settlement day; row rejected"
+    assert bad[10] == "contracts of the day could not trade then; are day and month crossed?; row rejected"
+
+
 def test_a_missing_far_tenor_stays_missing(tmp_path: Path) -> None:
     full = [row(DAYS[0], f"2026-{m:02d}", 4100) for m in range(2, 12)]
     short = [row(DAYS[1], f"2026-{m:02d}", 4100) for m in range(2, 6)]
