@@ -37,6 +37,7 @@ FLAGS: dict[str, str] = {
     "tenure_end": "land tenure ends within the tenor: no revenue after it",
     "curve_missing": "no futures curve: flat at the latest price",
     "curve_stale": "the newest futures settlements are old: the curve is of their day",
+    "curve_off_price": "futures and physical palm oil price contradict each other: check currency and unit of both",
     "price_prior": "too few futures settlements to calibrate the price model: its assumed parameters were used",
     "fiscal_ended": "a tax or levy schedule ends within the tenor without a successor: it was kept in force",
     "fx_missing": "no exchange rate: value stays in local currency",

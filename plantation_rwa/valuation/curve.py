@@ -132,3 +132,32 @@ def build_curve(
                 growth=min(max(growth, -cap), cap),
             )
     return None
+
+
+def curve_flags(
+    curve: ForwardCurve | None,
+    as_of: dt.date,
+    price: tuple[float, str] | None,
+    assumptions: Assumptions,
+    *,
+    calibrated: bool,
+) -> set[str]:
+    """What there is to say about a curve: none, old, at odds with the price, its price model not calibrated.
+
+    Parameters
+    ----------
+    price
+        Last physical price per t and its currency ('' for the curve's), None if unknown.
+    calibrated
+        Whether the price model is.
+    """
+    if curve is None or not curve.quoted:
+        return {"curve_missing"}
+    flags = set[str]() if calibrated else {"price_prior"}
+    if (as_of - curve.settled).days > assumptions.number("curve.stale_days"):
+        flags.add("curve_stale")
+    if price is not None and price[1] in ("", curve.currency):
+        off = abs(math.log(curve.prices[0] / price[0]))
+        if off > math.log(assumptions.number("curve.spot_factor_max")):
+            flags.add("curve_off_price")
+    return flags

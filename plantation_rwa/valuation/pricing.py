@@ -15,7 +15,7 @@ from plantation_rwa.assumptions import Assumptions
 from plantation_rwa.periods import Month, year_fraction
 from plantation_rwa.valuation import ffb_price, fiscal, usd_netback
 from plantation_rwa.valuation.cashflows import Shock
-from plantation_rwa.valuation.curve import FV_LEVEL, ForwardCurve, build_curve, flat_curve
+from plantation_rwa.valuation.curve import FV_LEVEL, ForwardCurve, build_curve, curve_flags, flat_curve
 from plantation_rwa.valuation.drivers import Drivers
 from plantation_rwa.valuation.fiscal import FiscalTable
 from plantation_rwa.valuation.market import FxRates, MarketTables, Price, Prices
@@ -77,15 +77,6 @@ class Pricer:
             return curve
         return flat_curve("cpo_my", spot.currency or "MYR", spot.value, self._as_of, spot.day)
 
-    def _curve_flags(self) -> set[str]:
-        """What there is to say about the curve: none, of an old day, or its price model not calibrated."""
-        if self.curve is None or not self.curve.quoted:
-            return {"curve_missing"}
-        flags = {"price_prior"} if self._growth is None else set[str]()
-        if (self._as_of - self.curve.settled).days > self._assumptions.number("curve.stale_days"):
-            flags.add("curve_stale")
-        return flags
-
     def plantation(self, row: Mapping[str, Any], age_years: float | None) -> PlantationPrices:
         """Prices of one plantation.
 
@@ -109,7 +100,9 @@ class Pricer:
             flags.add("fx_missing")
         regions = [str(r) for r in (row.get("region"), row.get("state")) if not missing(r)]
         indonesian = str(scheme).startswith("id_")
-        flags |= self._curve_flags()
+        price = self._prices.latest("cpo_my")
+        near = None if price is None else (price.value, price.currency)
+        flags |= curve_flags(self.curve, self._as_of, near, a, calibrated=self._growth is not None)
         series = "id" if indonesian else "my"
         spot_cpo = self._spot_cpo(series, local, regions)
         forward = self._forward_id(local, spot_cpo, regions, flags) if indonesian else self._forward_my(local, flags)
