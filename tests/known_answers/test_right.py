@@ -159,9 +159,9 @@ def test_expected_weights_are_the_mean_of_what_happens(transit: float, mill: Par
 
 
 def test_all_rights_of_one_sponsor_fail_in_the_same_month() -> None:
-    defaults = Defaults(3, np.arange(0, 61)[:, None] / 12.0 * np.ones(1000))
-    mine, same = (defaults.month(Party("S", 0.05, lgd), sponsor=True) for lgd in (0.6, 0.2))
-    other = defaults.month(Party("T", 0.05, 0.6), sponsor=True)
+    time = np.arange(0, 61)[:, None] / 12.0 * np.ones(1000)
+    mine, same = (Defaults(3, time).month(Party("S", 0.05, lgd), sponsor=True) for lgd in (0.6, 0.2))
+    other = Defaults(3, time).month(Party("T", 0.05, 0.6), sponsor=True)
     assert (mine == same).all()
     assert (mine != other).any()
     assert 0.15 < (mine < NEVER).mean() < 0.30

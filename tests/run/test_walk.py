@@ -109,3 +109,48 @@ def test_no_absolute_path_and_no_run_time_in_what_is_published(small_world: Path
     run_world(copied / "config.yaml", small_run.parent / "again")
     assert tree(small_run.parent / "again") == tree(small_run)
     assert [m.as_of for m in load_all(small_run)] == ["2026-05-31"]
+
+
+def test_a_new_settlement_is_a_new_mark_without_features_or_forecasts(world_copy: Path, run_copy: Path) -> None:
+    """``run --stage valuation`` on a new settlement day: the curve moves, nothing else is read anew or written."""
+    path = next(world_copy.glob("market/futures*"))
+    table = pd.read_csv(path)
+    newest = table[table["settle_date"] == table["settle_date"].max()]
+    moved = newest.assign(settle_date="2026-05-31", settle=(newest["settle"] * 1.02).round())
+    pd.concat([table, moved], ignore_index=True).to_csv(path, index=False)
+    before = tree(run_copy)
+    old = load(run_copy, AS_OF.isoformat())
+    report = run_world(world_copy / "config.yaml", run_copy, stages=("valuation",))
+    assert set(report.computed) == {"valuation"}
+    after = tree(run_copy)
+    untouched = [p for p in before if p.startswith(("features", "forecast"))]
+    assert untouched
+    assert all(after[p] == before[p] for p in untouched)
+    new = load(run_copy, AS_OF.isoformat())
+    assert old is not None
+    assert new is not None
+    assert {o.path for o in old.outputs if o.table == "curves"} != {o.path for o in new.outputs if o.table == "curves"}
+
+
+def test_the_second_date_explains_its_values_from_the_first(small_world: Path, tmp_path: Path) -> None:
+    """Two month ends: bridges and roll-forward without remainder; the first date has none."""
+    out = tmp_path / "out"
+    first = run_world(small_world / "config.yaml", out, as_of=dt.date(2026, 4, 30))
+    second = run_world(small_world / "config.yaml", out)
+    began, now = (r.tables["valuations"] for r in (first, second))
+    assert now["bridge_opening"].notna().all()
+    assert began["bridge_opening"].isna().all()
+    steps = [c for c in now if c.startswith("bridge_") and c not in ("bridge_closing", "bridge_opening")]
+    assert (now["bridge_opening"] + now[steps].sum(axis=1) == now["bridge_closing"]).all()
+    assert (now["bridge_closing"] == now["nav_total_int"]).all()
+    opening = began.set_index(["plantation_id", "right_id"])["nav_total_int"]
+    assert (now.set_index(["plantation_id", "right_id"])["bridge_opening"] == opening).all()
+    assert (now["bridge_model"] == 0).all()
+    assert (now["bridge_curve"] != 0).all()
+    path = next(p.path for p in second.parts if p.output.table == "disclosure")
+    rows = pd.read_parquet(path)
+    assert set(rows["section"]) == {"technique", "input", "assumption", "sensitivity", "roll_forward"}
+    rolled = rows[rows["section"] == "roll_forward"].set_index("item")["weighted_mean"]
+    total = rolled.drop(["00 opening", "11 closing"]).groupby(level=0).sum().sum()
+    assert rolled["00 opening"].sum() + total == pytest.approx(rolled["11 closing"].sum(), abs=0.01)
+    assert (rows.loc[rows["section"] == "assumption", "source"] != "").all()

@@ -136,6 +136,17 @@ def test_net_bases_are_worth_less(portfolio: Portfolio, make: SimpleNamespace) -
     assert levied / gross == pytest.approx(1 - 27 / 860, abs=0.02)
 
 
+def test_costs_above_the_price_pay_nothing_and_owe_nothing(portfolio: Portfolio, make: SimpleNamespace) -> None:
+    """A share of a loss is no debt: net bases pay the months and paths with a margin, and are worth zero without."""
+    costly = {"costs.field_cost_per_t": {"MYR": 5000, "IDR": 1e8}}
+    row = row_of(portfolio(("P1",), rights=make.rights(("P1",), base="net_operating"), override=costly), "P1")
+    assert (row["npv_fair"], row["npv_q05"], row["nav_total_int"], row["es95"]) == (0.0, 0.0, 0, 0.0)
+    assert math.isnan(row["advance_rate"] if row["advance_rate"] is not None else math.nan)
+    thin = {"costs.field_cost_per_t": {"MYR": 800, "IDR": 1e8}}
+    row = row_of(portfolio(("P1",), rights=make.rights(("P1",), base="net_operating"), override=thin), "P1")
+    assert row["npv_q05"] < row["npv_q50"] < row["npv_fair"], "a margin near zero is an option: its mean lies high"
+
+
 def test_tenure_end_inside_the_term(portfolio: Portfolio, make: SimpleNamespace) -> None:
     register = make.register(tenure_end=pd.Timestamp("2026-08-15"))
     right = make.rights(("P1",), min_payment=1.0)
