@@ -222,10 +222,12 @@ class _Walk:
     def _compute(self, stage: str) -> dict[str, Any]:
         features = self._read("features", "features", stage, partition_key="month")
         if stage == "forecast":
-            return _stage(stage).forecast_tables(self.session, features)
+            made: dict[str, Any] = _stage(stage).forecast_tables(self.session, features)
+            return made
         forecasts = self._read("forecast", "forecasts", stage)
         model = self._read("forecast", "forecast_model", stage)
-        return _stage(stage).valuation_tables(self.session, features, forecasts, model, self.work)
+        made = _stage(stage).valuation_tables(self.session, features, forecasts, model, self.work)
+        return made
 
     def _read(self, stage: str, table: str, reader: str, *, partition_key: str = "") -> pd.DataFrame:
         parts = [p for p in self._parts(stage) if p.output.table == table]

@@ -6,7 +6,6 @@ import logging
 import os
 import re
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -22,8 +21,8 @@ from plantation_rwa.sources.items import file_name, is_url
 from plantation_rwa.sources.network import Patience, RemoteError, persist, sas_api, status_of, tokens_of
 
 T = TypeVar("T")
-#: open files kept per thread; each costs a header and GDAL's block cache is shared and capped below
-_HANDLES = 32
+#: open files kept; each costs a header and GDAL's block cache is shared and capped below
+_HANDLES = 128
 _GDAL = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_CACHEMAX": 64,
@@ -73,6 +72,16 @@ class RasterHeader:
     block: tuple[int, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class _Open:
+    """An open file: what GDAL opened (an access token may be in it), the file and its grid."""
+
+    href: str
+    path: str
+    source: Any
+    grid: GridSpec
+
+
 class _Overheard(logging.Filter):
     """Listens to what rasterio logs of GDAL's errors.
 
@@ -120,7 +129,7 @@ _OVERHEARD = _Overheard()
 class RasterReader:
     """Block reader over rasterio: local paths, ``http(s)://`` and ``s3://``.
 
-    Safe to share between threads (each keeps its own handles) and to pickle (handles stay behind). Public
+    Safe to share between threads (an open file is lent to one at a time) and to pickle (files stay behind). Public
     buckets are read unsigned unless AWS credentials are in the environment; Planetary Computer blobs get a
     short-lived token just before each read. A remote read that fails is tried again from the opening of the file on.
 
@@ -135,7 +144,8 @@ class RasterReader:
 
     def __init__(self, token_api: str = "", patience: Patience | None = None) -> None:
         self._token_api, self._patience = token_api or sas_api(), patience or Patience()
-        self._local = threading.local()
+        self._local, self._lock = threading.local(), threading.Lock()
+        self._idle: list[_Open] = []
 
     def __getstate__(self) -> dict[str, Any]:
         return {"token_api": self._token_api, "patience": self._patience}
@@ -151,15 +161,18 @@ class RasterReader:
         ReadError
             If the file cannot be opened, has no CRS, or is not north-up with square pixels.
         """
-        source, grid = self._insist(asset, lambda: self._open(asset))
-        if not 1 <= asset.band <= source.count:
-            raise ReadError(f"{file_name(asset.href)}: has {source.count} bands, band {asset.band} was asked for")
-        return grid
+        held = self._insist(asset, lambda: self._borrow(asset))
+        self._give(held)
+        if not 1 <= asset.band <= held.source.count:
+            raise ReadError(f"{file_name(asset.href)}: has {held.source.count} bands, band {asset.band} was asked for")
+        return held.grid
 
     def header(self, asset: Asset) -> RasterHeader:
         """What the asset's file says of itself; no pixel is read. Raises as :meth:`grid`."""
         grid = self.grid(asset)
-        source, _ = self._insist(asset, lambda: self._open(asset))
+        held = self._insist(asset, lambda: self._borrow(asset))
+        source = held.source
+        self._give(held)
         return RasterHeader(
             driver=source.driver,
             grid=grid,
@@ -202,15 +215,18 @@ class RasterReader:
         from rasterio.errors import RasterioError
         from rasterio.windows import Window as RasterWindow
 
+        held = self._borrow(asset)
         try:
-            source, _ = self._open(asset)
             with self._env():
-                pixels: NDArray[np.generic] = source.read(
+                pixels: NDArray[np.generic] = held.source.read(
                     asset.band, window=RasterWindow(window.col, window.row, window.width, window.height)
                 )
+            nodata = held.source.nodatavals[asset.band - 1]
         except (RasterioError, OSError, IndexError) as error:
+            held.source.close()
             raise _unreadable(asset, error) from None
-        return pixels, source.nodatavals[asset.band - 1]
+        self._give(held)
+        return pixels, nodata
 
     def _insist(self, asset: Asset, action: Callable[[], T]) -> T:
         """Read a local file, or a remote one with patience: each try opens the file anew."""
@@ -231,12 +247,6 @@ class RasterReader:
         return found
 
     @property
-    def _handles(self) -> OrderedDict[str, tuple[str, Any, GridSpec]]:
-        """This thread's open files by href: what GDAL opened, the file and its grid."""
-        found: OrderedDict[str, tuple[str, Any, GridSpec]] = self._local.__dict__.setdefault("handles", OrderedDict())
-        return found
-
-    @property
     def _suspects(self) -> set[str]:
         """This thread's hrefs whose last try failed: what GDAL remembers of them must not outlive the next."""
         found: set[str] = self._local.__dict__.setdefault("suspects", set())
@@ -248,37 +258,51 @@ class RasterReader:
         signed = any(os.environ.get(key) for key in _CREDENTIALS)
         return rasterio.Env(**_GDAL, **({} if signed else {"AWS_NO_SIGN_REQUEST": "YES"}), **options)
 
-    def _open(self, asset: Asset) -> tuple[Any, GridSpec]:
-        """Open file and its grid, the least recently used file beyond the limit closed."""
+    def _borrow(self, asset: Asset) -> _Open:
+        """An open file that nobody else uses; give it back, or close it if reading it failed."""
         import rasterio
         from rasterio.errors import RasterioError
 
         _OVERHEARD.forget()
         path = self._local.asked = self._path(asset.href)
-        if asset.href in self._handles and self._handles[asset.href][0] != path:
-            self._close(asset.href)  # its token is about to expire
-        if asset.href not in self._handles:
-            held = path if path.startswith("/vsi") else f"/vsicurl/{path}"
-            options = {"CPL_VSIL_CURL_NON_CACHED": held} if asset.href in self._suspects else {}
-            try:
-                with self._env(**options):
-                    source = rasterio.open(path)
-            except (RasterioError, OSError) as error:
-                raise _unreadable(asset, error) from None
-            if _OVERHEARD.lost:
-                source.close()
-                raise _unreadable(asset, OSError("a part of its header is missing"))
-            self._handles[asset.href] = (path, source, _grid(source, file_name(asset.href)))
-        self._handles.move_to_end(asset.href)
-        while len(self._handles) > _HANDLES:
-            self._close(next(iter(self._handles)))
-        return self._handles[asset.href][1:]
-
-    def _close(self, href: str) -> None:
-        """Close a file if it is open."""
-        _, source, _ = self._handles.pop(href, ("", None, None))
-        if source is not None:
+        with self._lock:
+            found = next((h for h in reversed(self._idle) if h.href == asset.href and h.path == path), None)
+            if found is not None:
+                self._idle.remove(found)
+                return found
+        self._close(asset.href, but=path)  # tokens that are about to expire
+        held = path if path.startswith("/vsi") else f"/vsicurl/{path}"
+        options = {"CPL_VSIL_CURL_NON_CACHED": held} if asset.href in self._suspects else {}
+        try:
+            with self._env(**options):
+                source = rasterio.open(path)
+        except (RasterioError, OSError) as error:
+            raise _unreadable(asset, error) from None
+        if _OVERHEARD.lost:
             source.close()
+            raise _unreadable(asset, OSError("a part of its header is missing"))
+        try:
+            return _Open(asset.href, path, source, _grid(source, file_name(asset.href)))
+        except ReadError:
+            source.close()
+            raise
+
+    def _give(self, held: _Open) -> None:
+        """Take an open file back, the ones given back longest ago closed beyond the limit."""
+        with self._lock:
+            self._idle.append(held)
+            surplus = self._idle[:-_HANDLES]
+            del self._idle[:-_HANDLES]
+        for old in surplus:
+            old.source.close()
+
+    def _close(self, href: str, but: str = "") -> None:
+        """Close what nobody uses of a file, unless it was opened under the path ``but``."""
+        with self._lock:
+            gone = [h for h in self._idle if h.href == href and h.path != but]
+            self._idle = [h for h in self._idle if h not in gone]
+        for held in gone:
+            held.source.close()
 
     def _path(self, href: str) -> str:
         """What GDAL opens: an object store's path, an access token where the Planetary Computer asks for one."""

@@ -145,7 +145,7 @@ def median_number(values: NDArray[np.float32], weights: NDArray[np.float32]) -> 
     if high < low:
         return np.nan
     if not whole or high - low > 65535 or values.shape[0] < FEW:
-        return median(values, weights)
+        return np.float64(median(values, weights))
     first, sums = np.int64(low), np.zeros(np.int64(high - low) + 1, np.float64)
     for i in range(values.shape[0]):
         if values[i] == values[i]:
