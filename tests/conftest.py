@@ -19,6 +19,8 @@ from plantation_rwa.run import STAGES, RunReport, load_inputs, open_session, run
 # as the command line does for itself: one level of parallelism, work units outside
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
+# nothing of a test is kept in the cache folder of who runs it
+os.environ.setdefault("PLANTATION_RWA_CACHE", "")
 
 # how long an example takes says something about the machine, not about the code
 settings.register_profile("house", deadline=None)

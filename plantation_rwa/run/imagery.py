@@ -24,6 +24,7 @@ from plantation_rwa.features.scene_checks import Rules, SceneRecord, Verdict
 from plantation_rwa.features.scene_trail import UNSEEN, record_of, verdict_of
 from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.run.batches import Batch, Machine, groups_of
+from plantation_rwa.run.kept_coverage import CoverageFolder
 from plantation_rwa.run.partitions import Key, Published
 from plantation_rwa.run.scenes import Unit, window_months
 from plantation_rwa.sources.scenes import RasterReader
@@ -93,7 +94,7 @@ def compute_imagery(
 
 def imagery_batch(batch: Batch) -> list[Outcome[Row]]:
     """Vegetation columns of some units; runs on any worker."""
-    reader, shares = RasterReader(), Shares()
+    reader, shares = RasterReader(), Shares(store=CoverageFolder.of_user())
     months: dict[str, list[int]] = {}
     for n, unit in enumerate(batch.units):
         months.setdefault(unit.month, []).append(n)

@@ -15,7 +15,7 @@ from shapely.geometry.base import BaseGeometry
 from plantation_rwa.errors import ReadError
 from plantation_rwa.features.engine.lanes import Lanes
 from plantation_rwa.features.engine.segments import Segments, segments_of
-from plantation_rwa.features.engine.weights import Coverage, coverages
+from plantation_rwa.features.engine.weights import Coverage, coverage_key, coverages
 from plantation_rwa.features.observations import Reader, SceneLike, UnreadableSceneError
 from plantation_rwa.features.tiles import Tile, tiles_of
 from plantation_rwa.grid import GridSpec, Window, reproject, split_at
@@ -86,6 +86,13 @@ class Outlined(Protocol):
     def edge_m(self) -> float: ...
 
 
+class Store(Protocol):
+    """Bytes by name; may forget."""
+
+    def get(self, name: str) -> bytes | None: ...
+    def put(self, name: str, data: bytes) -> None: ...
+
+
 Key = tuple[bytes, float, tuple[GridSpec, ...]]
 
 
@@ -97,9 +104,12 @@ class Shares:
     ----------
     kept
         Where computed ones are kept: covered pixels of each tile, and the ground unseen.
+    store
+        Keeps covered pixels longer than this object lives; what is damaged there is computed anew.
     """
 
     kept: MutableMapping[Key, tuple[tuple[Coverage, ...], float]] = field(default_factory=dict)
+    store: Store | None = None
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _sorted: dict[GridSpec, tuple[list[Coverage], Segments]] = field(default_factory=dict)
 
@@ -136,6 +146,24 @@ class Shares:
             found[n] = Share(tuple(t for t, _ in pairs), tuple(c for _, c in pairs), unseen, of_one)
         return [share for share in found if share is not None]
 
+    def _covers(self, geometries: Sequence[BaseGeometry], grid: GridSpec) -> list[Coverage]:
+        """Covered pixels, those of the store where it has them whole."""
+        names = [coverage_key(g, grid) for g in geometries]
+        found = [self._kept_cover(name) for name in names]
+        missing = [n for n, cover in enumerate(found) if cover is None]
+        for n, cover in zip(missing, coverages([geometries[n] for n in missing], grid), strict=True):
+            found[n] = cover
+            if self.store is not None:
+                self.store.put(names[n], cover.to_bytes())
+        return [cover for cover in found if cover is not None]
+
+    def _kept_cover(self, name: str) -> Coverage | None:
+        data = None if self.store is None else self.store.get(name)
+        try:
+            return None if data is None else Coverage.from_bytes(data)
+        except ValueError:
+            return None
+
     def _fill(self, targets: Sequence[Outlined], wanted: dict[int, tuple[tuple[Tile, ...], Key]]) -> None:
         """Compute what is not kept yet, all polygons of one grid together."""
         missing: dict[Key, tuple[int, tuple[Tile, ...]]] = {}
@@ -163,7 +191,7 @@ class Shares:
                     unseen[key] = _cut(geometry, missing[key][1], key, pieces)
         parts: dict[Key, dict[int, Coverage]] = {key: {} for key in unseen}
         for grid, listed in pieces.items():
-            for (key, n, _), cover in zip(listed, coverages([g for *_, g in listed], grid), strict=True):
+            for (key, n, _), cover in zip(listed, self._covers([g for *_, g in listed], grid), strict=True):
                 parts[key][n] = cover
         empty = Coverage(np.empty((0, 3), np.int64), np.empty(0, np.float32))
         for key, found in parts.items():
