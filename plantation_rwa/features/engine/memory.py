@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 #: interpreter, imported libraries, the raster library's own cache, and what the lanes hold, bytes; measured, see
-#: docs/decisions/0006-imagery-engine.md
+#: docs/decisions/0008-imagery-engine.md
 RESIDENT = 700_000_000
 #: months read ahead at most: enough for eight requests in flight where a month has three scenes
 AHEAD = 3
