@@ -139,8 +139,8 @@ def ocean_deficit(
     """What the ocean says of W where no rain is known: hundreds of mm on top of normal, ``(P, origins, H)``.
 
     ``sum_L v(L) (a max(ONI(t-L) - 0.5, 0) + b max(-1 - ONI(t-L), 0))``, v even over the lags of the assumptions;
-    seasons that are not known at the origin count as neutral. 0 for plantations with any deficit of their own, which carries
-    the ocean's effect already.
+    seasons that are not known at the origin count as neutral. 0 for plantations with any deficit of their own, which
+    carries the ocean's effect already.
     """
     out = np.zeros((len(cube.ids), len(origins), len(horizons)))
     known = cube.features.get(OCEAN)

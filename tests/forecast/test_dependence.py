@@ -96,6 +96,12 @@ def test_slow_share_of_the_own_shock_is_recovered(share: float) -> None:
     assert estimate_levels(errors, free).share == pytest.approx(share, abs=0.06)
 
 
+def test_a_common_level_is_no_slow_share_of_the_own_shock() -> None:
+    free = ASSUMPTIONS.override({"dependence.shrinkage_years": 0.0}, where="tests")
+    errors = _own_errors(1, 0.0) + np.random.default_rng(2).normal(0, 0.3, (1, 30, 1))
+    assert estimate_levels(errors, free).share < 0.05
+
+
 def test_little_record_leaves_the_assumed_slow_share() -> None:
     assert estimate_levels(np.full((5, 3, 12), np.nan), ASSUMPTIONS).share == ASSUMPTIONS.number(
         "dependence.level_share"

@@ -43,8 +43,9 @@ def test_conformity_and_margin_on_a_toy() -> None:
     errors = np.array([0.0, 0.5, -0.5, 0.9, -0.9, 0.2, 1.5, -2.0, 3.0])
     scores = conformity(np.full(9, -1.0), np.full(9, 1.0), errors)
     assert scores == pytest.approx([-1.0, -0.5, -0.5, -0.1, -0.1, -0.8, 0.5, 1.0, 2.0])
-    # ceil(10 x .8) = 8th smallest, ceil(10 x .5) = 5th, ceil(10 x .95) = 10th: the largest of nine
-    assert [conformal_margin(scores, a) for a in (0.2, 0.5, 0.05)] == pytest.approx([1.0, -0.1, 2.0])
+    # ceil(10 x .8) = 8th smallest, ceil(10 x .5) = 5th, ceil(10 x .95) = 10th: the largest of nine;
+    # ceil(10 x .65) = 7th, where nine times .65 would give the 6th
+    assert [conformal_margin(scores, a) for a in (0.2, 0.5, 0.05, 0.35)] == pytest.approx([1.0, -0.1, 2.0, 0.5])
 
 
 def test_adaptation_by_hand() -> None:
@@ -159,3 +160,12 @@ def test_few_errors_have_their_own_quantiles_everywhere() -> None:
     assert np.diff(told) == pytest.approx(np.diff(np.quantile(np.arange(100.0), PROBABILITIES)))
     assert mean_from_quantiles(1 + told) == pytest.approx(1.0, abs=1e-6)
     assert fit_error_quantiles(x[:0], np.empty(0), ASSUMPTIONS).at(x[:2]).tolist() == [[0.0] * 7] * 2
+
+
+def test_a_bias_of_some_rows_is_no_spread() -> None:
+    rng = np.random.default_rng(6)
+    x = np.zeros((20_000, 6), dtype=np.float32)
+    x[:, 1] = rng.uniform(0, 20, 20_000)
+    fitted = fit_error_quantiles(x, rng.normal(0, 0.1, 20_000) + np.where(x[:, 1] < 10, 0.3, -0.3), ASSUMPTIONS)
+    told = fitted.at(x[:200])
+    assert mean_from_quantiles(1 + told) == pytest.approx(1.0, abs=1e-6)

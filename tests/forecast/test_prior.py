@@ -162,9 +162,10 @@ def _ocean(index: np.ndarray, rain: bool = False) -> np.ndarray:
 
 def test_the_ocean_stands_in_for_missing_rain() -> None:
     index = np.zeros(CUBE.months)
-    index[70:79] = 2.0  # nine months, known two months after they were: seasons 68 to 76
+    index[78:87] = 2.0  # nine months, known two months after they were: seasons 76 to 84
     told = _ocean(index)
     assert told[0] == pytest.approx(_by_hand(index, 91))
+    assert told[0] == pytest.approx(0.6 * 1.5 * 8 / 9)
     assert _ocean(index, rain=True).tolist() == [0.0] * 12
     assert _ocean(np.full(CUBE.months, -2.0))[0] == pytest.approx(0.20)
     assert _ocean(np.zeros(CUBE.months)).tolist() == [0.0] * 12
