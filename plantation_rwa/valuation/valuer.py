@@ -24,6 +24,8 @@ from plantation_rwa.valuation.rights import Right, missing, tenure_fraction
 
 FloatArray = NDArray[np.float64]
 Row = dict[str, Any]
+#: shocks whose default times are kept: all bumps and stresses of a run
+_SHOCKS = 48
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,9 @@ class Valuer:
         """Default months under a shock and measure; market paths decide in which years intensity is raised."""
         key = (measure, shock.name)
         if key not in self._defaults:
+            while len(self._defaults) > _SHOCKS:
+                # breakevens ask for many shocks once each; the first two are those of no shock
+                del self._defaults[list(self._defaults)[2]]
             stressed = self.model.hardship(shock, measure)
             times = operational_time(stressed, self.assumptions.number("credit.stress_multiplier"))
             self._defaults[key] = Defaults(self.drivers.seed, times)

@@ -13,7 +13,9 @@ import pytest
 
 from plantation_rwa.assumptions import Assumptions
 from plantation_rwa.executor import Runner
+from plantation_rwa.valuation.cashflows import Shock
 from plantation_rwa.valuation.linear import month_sums, path_sums
+from plantation_rwa.valuation.rights import Right
 from plantation_rwa.valuation.run import Book, Part, Unit, value
 from tests.valuation.conftest import AS_OF
 
@@ -119,3 +121,14 @@ def test_sums_by_month_on_some_paths_are_those_on_all() -> None:
     whole = month_sums(features, coefficients, np.arange(300))
     assert (month_sums(features, coefficients, some) == whole[:, some]).all()
     assert whole == pytest.approx(np.einsum("tf,tfn->tn", coefficients, features))
+
+
+def test_shocks_asked_once_are_forgotten(make: SimpleNamespace, assumptions: Assumptions) -> None:
+    """Breakevens try hundreds of prices on large portfolios: what is kept of them is bounded, the values the same."""
+    valuer = portfolio_of(make, assumptions, 10).valuer(36)
+    right = Right.of(make.rights(("P00003",)).to_dict("records")[0], AS_OF)
+    before = valuer.fair(right)
+    for i in range(80):
+        valuer.fair(right, Shock(f"once {i}", times={"cpo": ((0, 1 + i / 100),)}))
+    assert valuer.fair(right) == before
+    assert len(valuer._defaults) <= 50
