@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -35,6 +37,7 @@ def breaks(series: Series, limits: Limits) -> tuple[Bools, Bools]:
     it, spread over ``break_layer_m`` of soil: clocks and labels of gauges are hours off, and the grid knows days. No
     more is a change of which the station's other probes show ``break_shared``. A rise that rain excused is judged anew
     after ``break_settle_h``: if the difference to the other probes has shifted by as much and stays so, it was a break.
+    Rain comes from above: that the probes above have not moved is known after ``break_settle_below_h``.
     """
     n = len(series.value)
     at, after = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
@@ -48,7 +51,7 @@ def breaks(series: Series, limits: Limits) -> tuple[Bools, Bools]:
     shared = _shared(series, change, limits)
     level, start, excused, last = 0.0, -1, list[int](), -1
     peaks = _peaks(likely & ~shared, np.nan_to_num(change), np.abs(np.diff(x, prepend=x[0])), known)
-    shifted = {i: _settled_shift(series, i, float(change[i]), limits) for i in peaks if rained[i]}
+    level_free = x.copy()  # without the breaks so far: what they did says nothing of what the soil usually does
     for i in peaks:
         # a month says nothing that its own readings do not show: from where the break counts
         since_i = max(i, int(np.searchsorted(series.month, known[i])))
@@ -56,12 +59,14 @@ def breaks(series: Series, limits: Limits) -> tuple[Bools, Bools]:
         if again and start >= 0:
             continue  # the same break, seen from the month before
         back = start >= 0 and abs(level + change[i]) <= 0.5 * abs(level)
-        if rained[i] and not back and shifted[i] < 0:
-            excused.append(i)
-            continue
         if rained[i] and not back:
-            since_i = max(i, int(np.searchsorted(series.month, series.month[shifted[i]])))
+            shifted = _settled(replace(series, value=level_free), i, float(change[i]), limits)
+            if shifted < 0:
+                excused.append(i)
+                continue
+            since_i = max(i, int(np.searchsorted(series.month, series.month[shifted])))
         at[since_i], last = True, i
+        level_free[i:] -= change[i]
         risen = [j for j in excused if abs(change[j] + change[i]) <= 0.5 * abs(change[i])]
         if start < 0 and risen:
             # soil does not fall like that: the rise that rain seemed to explain was the break; the month is judged anew
@@ -102,29 +107,43 @@ def _rain_near(series: Series, known: Ints, hours: float) -> Floats:
 
 def _shared(series: Series, change: Floats, limits: Limits) -> Bools:
     """Changes that the station's other probes show too."""
-    beside = _step(Series("", series.hours, series.beside, series.month, np.nan, series.rain, series.beside), 6)
+    beside = _step(replace(series, value=series.beside), 6)
     with np.errstate(invalid="ignore"):
         return np.asarray(beside * np.sign(change) >= limits.break_shared * np.abs(change), dtype=bool)
 
 
-def _settled_shift(series: Series, i: int, change: float, limits: Limits) -> int:
+def _settled(series: Series, i: int, change: float, limits: Limits) -> int:
     """Reading at which a lasting shift against the other probes is certain; -1 if there is none."""
-    gap, hours, week = series.value - series.beside, series.hours, limits.break_settle_h
-    day = np.floor(hours / 24.0)
-    daily = pd.Series(gap).groupby(day).median().dropna()
+    for beside, hours in ((series.above, limits.break_settle_below_h), (series.beside, limits.break_settle_h)):
+        end = _shift(series, beside, hours, i, change, limits)
+        if end >= 0:
+            return end
+    return -1
+
+
+def _shift(series: Series, beside: Floats, settle_h: float, i: int, change: float, limits: Limits) -> int:
+    """Reading at which a shift of the difference to ``beside`` with a change is certain, -1 if never.
+
+    That is ``settle_h`` after the change, or where the other probe was silent, once it has spoken for three days.
+    """
+    hours, days, known = series.hours, int(settle_h // 24), int(limits.break_silent_d)
+    width = min(5, days)
+    day = np.floor(series.hours / 24.0)
+    daily = pd.Series(series.value - beside).groupby(day).median().dropna()
     then = day[i]
-    past, later = daily[(daily.index < then) & (daily.index >= then - 5)], daily[daily.index >= then + week / 24.0 - 5]
-    later = later[later.index < then + week / 24.0]
-    end = int(np.searchsorted(hours, hours[i] + week))
-    if len(past) < 3 or len(later) < 3 or end >= len(hours):
+    past = daily[(daily.index < then) & (daily.index >= then - known)].tail(5)
+    after = daily[(daily.index > then) & (daily.index >= then + days - width) & (daily.index < then + known)]
+    later = after[after.index < then + days]
+    later = later if len(later) >= 3 else after.head(3)
+    if len(past) < 3 or len(later) < 3:
         return -1
+    end = int(np.searchsorted(hours, max(hours[i] + settle_h, 24.0 * (later.index[-1] + 1.0))))
+    span = max(days, int(later.index[-1] - past.index[-1]))
+    # what the difference has done in so many days so far; of less than a month nothing is known
+    moved = daily[daily.index < then].rolling(width, min_periods=3).median().diff(span).abs().dropna()
     shift = float(later.median() - past.median())
-    before = daily[daily.index < then]
-    # what the difference has done within a week so far; of less than a month nothing is known
-    moved = (before.rolling(5, min_periods=3).median().diff(int(week // 24))).abs().dropna()
-    if len(moved) < 30 or shift * np.sign(change) < max(0.7 * abs(change), limits.break_usual * float(moved.max())):
-        return -1
-    return end
+    least = max(0.7 * abs(change), limits.break_usual * float(moved.max())) if len(moved) >= 30 else np.inf
+    return end if end < len(hours) and shift * np.sign(change) >= least else -1
 
 
 def _step(series: Series, width: int) -> Floats:

@@ -12,31 +12,37 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 
-def readings_beside(frame: pd.DataFrame, usable: Bools) -> Floats:
-    """Mean of the station's other soil probes in the hour of each of its soil moisture readings.
+def readings_beside(frame: pd.DataFrame, usable: Bools) -> tuple[Floats, Floats]:
+    """Means of the station's other soil probes in the hour of each of its soil moisture readings.
 
     Parameters
     ----------
     frame
-        Readings with ``sensor``, ``hour``, ``checked`` and the ids.
+        Readings with ``sensor``, ``hour``, ``depth_m``, ``checked`` and the ids.
     usable
         Readings that may speak for the others, shape ``(n,)``.
 
     Returns
     -------
-    numpy.ndarray
-        m3 m-3, shape ``(n,)``; NaN for other variables and without another probe.
+    tuple of numpy.ndarray
+        m3 m-3, each of shape ``(n,)``: of all others, and of those that lie less deep; NaN for other variables and
+        without such a probe.
     """
-    out = np.full(len(frame), np.nan)
-    soil = (frame["variable"] == "soil_moisture").to_numpy()
-    rows = np.flatnonzero(soil & usable)
-    own = frame.iloc[rows].groupby(["plantation_id", "station_id", "hour"], sort=False)["checked"]
-    total, count = own.transform("sum").to_numpy("float64"), own.transform("count").to_numpy("float64")
-    value = frame["checked"].to_numpy("float64")[rows]
+    beside, above = np.full(len(frame), np.nan), np.full(len(frame), np.nan)
+    rows = np.flatnonzero((frame["variable"] == "soil_moisture").to_numpy() & usable)
+    own = frame.iloc[rows]
+    own = own[own["checked"].notna()].assign(n=1.0).rename(columns={"checked": "sum"})
+    hour, depth = ["plantation_id", "station_id", "hour"], ["plantation_id", "station_id", "hour", "depth_m"]
+    whole = own.groupby(hour, sort=False, dropna=False)[["sum", "n"]].transform("sum")
+    layers = own.groupby(depth, sort=True, dropna=False)[["sum", "n"]].sum()
+    over = layers.groupby(level=hour, sort=False, dropna=False).cumsum() - layers
+    over = over.reindex(pd.MultiIndex.from_frame(own[depth]))
+    at = own.index.to_numpy()
     with np.errstate(invalid="ignore", divide="ignore"):
-        out[rows] = (total - value) / (count - 1.0)
-    out[~np.isfinite(out)] = np.nan
-    return out
+        beside[at] = ((whole["sum"] - own["sum"]) / (whole["n"] - 1.0)).to_numpy()
+        above[at] = np.where(own["depth_m"].notna(), over["sum"].to_numpy() / over["n"].to_numpy(), np.nan)
+    beside[~np.isfinite(beside)] = np.nan
+    return beside, above
 
 
 def drifted(frame: pd.DataFrame, daily: pd.DataFrame | None, assumptions: Assumptions) -> Bools:

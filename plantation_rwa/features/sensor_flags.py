@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -313,44 +313,45 @@ _TESTS: dict[str, Callable[[test.Series, test.Limits], Bools]] = {
 def _sensor_tests(frame: pd.DataFrame, rain: dict[str, Floats], assumptions: Assumptions) -> None:
     limits = test.Limits.of(assumptions)
     bits = frame["bits"].to_numpy().copy()
-    hours = frame["time"].to_numpy("datetime64[us]").astype(np.int64) / 3.6e9
-    local = frame["local"].to_numpy("datetime64[us]").astype(np.int64) / 3.6e9
-    values, month = frame["checked"].to_numpy(), frame["month"].to_numpy()
-    usable = ((bits & BAD) == 0) & ~np.isnan(values)
-    starts = np.flatnonzero(np.r_[True, np.diff(frame["sensor"].to_numpy()) != 0])
-    variables, depths = frame["variable"].to_numpy(object), frame["depth_m"].to_numpy("float64")
-    plantations = frame["plantation_id"].to_numpy(object)
-    around = readings_beside(frame, usable)
-    for begin, end in zip(starts, [*starts[1:], len(frame)], strict=True):
-        rows = np.arange(begin, end)[usable[begin:end]]
-        axis = rain.get(str(plantations[begin]))
-        fallen = np.full(len(rows), np.nan) if axis is None else np.interp(local[rows], axis[0], axis[1])
-
-        def series(kept: NDArray[np.int64], fallen: Floats = fallen, rows: NDArray[np.int64] = rows) -> test.Series:
-            at = rows[kept]
-            name, depth = str(variables[rows[0]]), float(depths[rows[0]])
-            return test.Series(name, hours[at], values[at], month[at], depth, fallen[kept], around[at])
-
-        if len(rows) == 0:
-            continue
-        everything = np.arange(len(rows))
-        whole = series(everything)
-        spike = test.spikes(whole, limits)
+    usable = (bits & BAD) == 0
+    alone = np.full(len(frame), np.nan)
+    for rows, series in _each_sensor(frame, rain, usable, alone, alone):
+        spike = test.spikes(series, limits)
         for name, judge in _TESTS.items():
-            bits[rows[judge(whole, limits)]] |= _BIT[name]
+            bits[rows[judge(series, limits)]] |= _BIT[name]
         # from a spike and back is fast, but nothing new
         beside = spike | np.r_[False, spike[:-1]]
         bits[rows[beside]] &= ~_BIT["fast_change"]
         bits[rows[spike]] |= _BIT["spike"]
-        zero = test.dead(whole)
-        bits[rows[zero]] |= _BIT["dead"]
-        calm = everything[~spike & ~zero & ((bits[rows] & _BIT["stuck"]) == 0)]
-        quiet = series(calm)
-        at, after = breaks(quiet, limits)
-        bits[rows[calm[at]]] |= _BIT["break"]
-        bits[rows[_reaching(after, calm, len(rows))]] |= _BIT["after_break"]
-        bits[rows[calm[after & test.still(quiet)]]] |= _BIT["low_plateau"]
+        bits[rows[test.dead(series)]] |= _BIT["dead"]
+    calm = (bits & BAD) == 0  # a probe beside that stands still or is dead says nothing of the soil
+    sensor = frame["sensor"].to_numpy()
+    for rows, series in _each_sensor(frame, rain, calm, *readings_beside(frame, calm)):
+        at, after = breaks(series, limits)
+        bits[rows[at]] |= _BIT["break"]
+        bits[rows[after & test.still(series)]] |= _BIT["low_plateau"]
+        own = np.arange(rows[0], np.searchsorted(sensor, sensor[rows[0]], side="right"))
+        own = own[usable[own]]
+        bits[own[_reaching(after, np.searchsorted(own, rows), len(own))]] |= _BIT["after_break"]
     frame["bits"] = bits
+
+
+def _each_sensor(
+    frame: pd.DataFrame, rain: dict[str, Floats], usable: Bools, beside: Floats, above: Floats
+) -> Iterator[tuple[NDArray[np.int64], test.Series]]:
+    """Positions and series of the usable readings of every sensor that has any."""
+    hours = frame["time"].to_numpy("datetime64[us]").astype(np.int64) / 3.6e9
+    local = frame["local"].to_numpy("datetime64[us]").astype(np.int64) / 3.6e9
+    values, month = frame["checked"].to_numpy(), frame["month"].to_numpy()
+    kept = np.flatnonzero(usable & ~np.isnan(values))
+    variables, depths = frame["variable"].to_numpy(object), frame["depth_m"].to_numpy("float64")
+    plantations, sensor = frame["plantation_id"].to_numpy(object), frame["sensor"].to_numpy()[kept]
+    for rows in np.split(kept, np.flatnonzero(np.diff(sensor)) + 1) if len(kept) else ():
+        axis = rain.get(str(plantations[rows[0]]))
+        fallen = np.full(len(rows), np.nan) if axis is None else np.interp(local[rows], axis[0], axis[1])
+        name, depth = str(variables[rows[0]]), float(depths[rows[0]])
+        own = (hours[rows], values[rows], month[rows], depth, fallen, beside[rows], above[rows])
+        yield rows, test.Series(name, *own)
 
 
 def _reaching(mask: Bools, at: NDArray[np.int64], n: int) -> Bools:

@@ -38,6 +38,8 @@ class Series:
         Cumulated rain in mm up to each reading at the place, NaN where nothing is known of it.
     beside
         Mean of the same variable of the station's other sensors at the time of each reading, NaN without any.
+    above
+        The same of those that lie less deep.
     """
 
     variable: str
@@ -47,6 +49,7 @@ class Series:
     depth: float
     rain: Floats
     beside: Floats
+    above: Floats
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,8 @@ class Limits:
     break_ramp: float
     break_shared: float
     break_settle_h: float
+    break_settle_below_h: float
+    break_silent_d: float
     break_usual: float
     saturated_h: float
     drip_h: float

@@ -75,3 +75,55 @@ def test_the_week_after_belongs_to_its_month() -> None:
     cut = pd.Timestamp("2024-08-01", tz="UTC")
     early = flagged(*(p[p["time"] < cut] for p in parts))
     assert hours(early, "after_break") == []
+
+
+def test_of_a_probe_below_another_three_days_say_enough() -> None:
+    """Rain comes from above: a deep probe's rise of 26 July is told in July, a shallow one's takes the week."""
+    deep = noisy(0.25, 2200)
+    deep[1340:] += RISE
+    rain = gauge(1338, n=2200)
+    found = flagged(soil(noisy(0.30, 2200), "s1", 0.1), soil(deep, "s2", 0.3), rain)
+    assert hours(found, "after_break", "s2") == list(range(1340, 2200))
+    assert hours(found, "after_break", "s1") == []
+    # the same depth is not above
+    level = flagged(soil(noisy(0.30, 2200), "s1", 0.3), soil(deep, "s2", 0.3), rain)
+    assert hours(level, "after_break", "s2") == list(range(61 * 24, 2200))
+    # the front passed above a day before
+    first = noisy(0.30, 2200)
+    first[1310:] += RISE
+    wet = flagged(soil(first, "s1", 0.1), soil(deep, "s2", 0.3), gauge(1308, 1338, n=2200))
+    assert hours(wet, "after_break", "s2") == []
+
+
+def test_a_fault_of_the_probe_beside_says_nothing_of_how_the_soil_shifts() -> None:
+    deep, shallow = stepped(), noisy(0.30, 1800)
+    shallow[500:620] = 0.0
+    found = flagged(soil(shallow, "s1", 0.1), soil(deep, "s2", 0.3), gauge(AT - 2))
+    assert hours(found, "dead", "s1") == list(range(500, 620))
+    assert hours(found, "after_break", "s2") == list(range(AT, 1800))
+
+
+def test_an_earlier_break_says_nothing_of_how_the_soil_shifts() -> None:
+    deep = stepped()
+    deep[800:900] += 0.12
+    found = flagged(soil(noisy(0.30, 1800), "s1", 0.1), soil(deep, "s2", 0.3), gauge(AT - 2))
+    assert hours(found, "after_break", "s2") == [*range(800, 900), *range(AT, 1800)]
+
+
+def test_a_probe_beside_that_was_out_tells_of_the_shift_when_it_is_back() -> None:
+    deep, at = noisy(0.25, 2200), 1300
+    deep[at:] += RISE
+
+    def found(back: int, until: int = 2200) -> list[int]:
+        shallow = noisy(0.30, 2200)
+        shallow[1140:back] = 0.0
+        parts = [soil(shallow, "s1", 0.1), soil(deep, "s2", 0.3), gauge(at - 2, n=2200)]
+        return hours(flagged(*(p[:until] for p in parts)), "after_break", "s2")
+
+    august = 61 * 24
+    assert found(1360) == list(range(at, 2200))
+    # dead for longer than four weeks: nobody knows
+    assert found(at + 29 * 24) == []
+    # the third day is in August and says nothing of July
+    assert found(1440) == list(range(august, 2200))
+    assert found(1440, august) == found(1440, august + 24) == []

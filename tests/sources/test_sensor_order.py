@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from plantation_rwa.sources.base import Quarantine
@@ -94,7 +94,12 @@ def test_dates_that_one_order_would_take_out_of_their_place_are_refused(tmp_path
     assert (len(again), wrong(again)) == (19 * 4, 0)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),  # one seed of a shuffle is no simpler than another
+)
 @given(seed=st.integers(0, 2**32 - 1), share=st.sampled_from([0.002, 0.02, 0.2, 1.0]))
 def test_shuffled_rows_lose_readings_and_never_move_one(tmp_path: Path, seed: int, share: float) -> None:
     """A part of the rows, or all of them, stand anywhere in the file."""
