@@ -112,6 +112,7 @@ def imagery_batch(batch: Batch) -> list[Outcome[Row]]:
             if batch.ahead and n + 1 + len(reading) < len(order):
                 reading.append(pool.submit(gather, order[n + 1 + len(reading)]))
             walk.month(month, months[month], gathered)
+            del gathered  # its numbers go before the next month is waited for
     return [walk.outcomes[n] for n in range(len(batch.units))]
 
 
