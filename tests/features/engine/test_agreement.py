@@ -171,6 +171,16 @@ def test_files_of_other_extent_lattice_and_resolution() -> None:
     agree(shapes, scenes, reader)
 
 
+def test_clouds_grow_across_cells_on_another_lattice() -> None:
+    """The classification lies 3 m off; a cloud ends 20 m before the edge of a cell that an outline crosses."""
+    rng, reader, spec = np.random.default_rng(6), MemoryReader(), grid(600, 600)
+    scene = noisy(rng, reader, "a", spec)
+    classes = np.full((300, 300), 4, np.uint8)
+    classes[:, :255] = 9
+    reader.files["a/SCL"] = (grid(300, 300, 20.0, origin=(ORIGIN[0] + 3, ORIGIN[1] - 3)), classes)
+    agree([outline(4900, 300, 5400, 900)], [scene], reader)
+
+
 def test_a_classification_that_reaches_beyond_the_bands() -> None:
     """Clouds beyond the bands' edge grow into them."""
     rng, reader, spec = np.random.default_rng(5), MemoryReader(), grid(400, 400)
