@@ -28,6 +28,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from plantation_rwa.assumptions import Assumptions, packaged
 from plantation_rwa.distributions import PROBABILITIES
 from plantation_rwa.forecast import baselines
+from plantation_rwa.forecast.backtest import ANNUAL, Origin, SarimaRecord, sarima_records, sarima_rows, sarima_tasks
 from plantation_rwa.forecast.cube import Cube, build_cube
 from plantation_rwa.forecast.intervals import conformal_margin, conformal_quantiles, conformity
 from plantation_rwa.forecast.learners import design, training_rows
@@ -102,6 +103,7 @@ def one_seed(seed: int, setting: Setting) -> tuple[int, pd.DataFrame, dict[str, 
     truth = world.truth.set_index(["plantation_id", "month"])[["mu_t_ha", "yield_t_ha"]]
     parts = []
     beta = []
+    records: list[SarimaRecord] = []
     for date in origins(setting, Month.parse(world.truth["month"].max())):
         panel = world.panel(date)
         full = build_cube(panel, stand, date, 12, assumptions)
@@ -118,16 +120,28 @@ def one_seed(seed: int, setting: Setting) -> tuple[int, pd.DataFrame, dict[str, 
         position = np.searchsorted(np.asarray(cube.ids), rows["plantation_id"].to_numpy(dtype=str))
         at = (position, rows["horizon_months"].to_numpy(np.int64) - 1)
         rows["region"] = np.asarray(cube.region, dtype=object)[position]
-        names = ["climatology", "last_year"] + (["sarima"] if setting.sarima else [])
-        for name in names:
-            rows[name] = baselines.BASELINES[name](full.yields, full.first, HORIZONS)[at]
+        for name, baseline in baselines.BASELINES.items():
+            rows[name] = baseline(full.yields, full.first, HORIZONS)[at]
+        if setting.sarima:
+            records += sarima_records(Origin(date, world.panel(date), stand, seed, 36, assumptions, False))
         if setting.plain:
             plain = plain_boosting(cube, assumptions)[at]
             rows = rows.assign(**{f"plain_q{k}": plain[:, k] for k in (0, 1, 5, 6)})
         parts.append(rows)
     table = pd.concat(parts, ignore_index=True)
+    if setting.sarima:
+        table = table.merge(sarima_table(records), on=["plantation_id", "target_month", "origin"], how="left")
     table = table[table["yield_t_ha"].notna() & (table["yield_mean_t_ha"] > 0)].reset_index(drop=True)
     return seed, table, {"beta": beta[-1], "cpu_s": time.process_time() - started}
+
+
+def sarima_table(records: Sequence[SarimaRecord]) -> pd.DataFrame:
+    """Forecasts of the seasonal ARIMA, as the backtest makes them: parameters fitted once a year."""
+    told = [sarima_rows(group, baselines.sarima(task)) for task, group in sarima_tasks(records)]
+    rows = pd.concat(told, ignore_index=True)
+    rows = rows[rows["horizon"] != ANNUAL]
+    ends = [str(Month.parse(month).last) for month in rows["origin"]]
+    return rows[["plantation_id", "target_month"]].assign(origin=ends, sarima=rows["mean"])
 
 
 def plain_boosting(cube: Cube, assumptions: Assumptions) -> np.ndarray:
@@ -203,7 +217,8 @@ def skill(table: pd.DataFrame) -> dict[str, float]:
         out[f"skill {label}"] = 1 - mse["yield_mean_t_ha"] / mse["climatology"]
         out[f"oracle {label}"] = 1 - mse["mu_t_ha"] / mse["climatology"]
         for n in names:
-            out[f"over_{n} {label}"] = 1 - mse["yield_mean_t_ha"] / mse[n]
+            both = use & np.isfinite(square[n])
+            out[f"over_{n} {label}"] = 1 - float(square["yield_mean_t_ha"][both].mean() / square[n][both].mean())
     regions = table["region"].to_numpy(dtype=str)
     gains = [
         1

@@ -157,8 +157,9 @@ def test_a_harvest_revised_later_is_no_leak(world: Path, tmp_path: Path, capsys:
         return pd.concat([table, later.assign(known_at="2026-05-20T00:00:00Z")])
 
     edit_csv(world.parent / "harvest/harvest.csv", revise)
-    assert backtest(world, tmp_path / "o", "--leak-checks") == 0
+    ended = backtest(world, tmp_path / "o", "--leak-checks")
     assert "leak check truncated_future: passed: " in capsys.readouterr().out
+    assert ended == 0
 
 
 def test_without_harvest_there_is_nothing_to_compare_with(
