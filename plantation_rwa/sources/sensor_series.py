@@ -19,9 +19,12 @@ RAIN_MM_H = 150.0
 RESET_SHARE = 0.5
 #: a fall within this many mm is rounding, as when a logger goes from millimetres to inches
 ROUNDING_MM = 0.1
+#: most that may fall between two readings of which the later one is beyond a counter's capacity, mm
+FULL_MM = 75.0
 _TOTALS = {
     "first": "first reading of a counter: the rain since the one before is not known",
     "reset": "the counter was set back; counted from zero",
+    "full": "the counter ran over its capacity; counted on from there",
     "negative": "a running total cannot be negative; reading left out",
     "fall": "the running total falls a little: it was not set back; left out, the next counts from the one before",
     "leap": "the running total rises by more than can fall in the time; reading left out",
@@ -82,7 +85,9 @@ def settle_repeats(sheet: Sheet) -> Bools:
     return disputed
 
 
-def difference_totals(sheet: Sheet, totals: Bools) -> None:
+def difference_totals(
+    sheet: Sheet, totals: Bools, reset_min: NDArray[np.int64], capacity_mm: NDArray[np.float64]
+) -> None:
     """Running totals of gauges to the rain since the reading before.
 
     Parameters
@@ -91,53 +96,72 @@ def difference_totals(sheet: Sheet, totals: Bools) -> None:
         ``value`` in mm, each time of a series once.
     totals
         Rows whose value is a running total.
+    reset_min
+        Minute of the UTC day at which it is set back every day, -1 where it is not, shape ``(n,)``.
+    capacity_mm
+        Total at which it starts again, 0 where none is known, shape ``(n,)``.
 
     Notes
     -----
     Each reading is held against the last one believed. A total that falls below half of it was reset: what it shows has
-    fallen since. One that falls by less, is negative, or rises faster than :data:`RAIN_MM_H` is no total and rejected;
-    the next is then counted from the last one believed. The first reading of a series has nothing before it and is
+    fallen since; so has what it shows after the time of a daily reset. One that runs over its capacity counts on from
+    there. One that falls by less, is negative, or rises faster than :data:`RAIN_MM_H` is no total and rejected; the
+    next is then counted from the last one believed. The first reading of a series has nothing before it and is
     rejected.
     """
     frame = sheet.frame
     rows = frame[totals & sheet.accepted].sort_values([*KEYS, "time"], kind="stable")
     found: dict[str, list[int]] = {name: [] for name in _TOTALS}
     for _, series in rows.groupby(list(KEYS), dropna=False, sort=False):
-        rain, kinds = _rain_of(series["value"].to_numpy("float64"), series["time"].to_numpy("datetime64[s]"))
+        times = series["time"].to_numpy("datetime64[s]")
+        rain, kinds = _rain_of(
+            series["value"].to_numpy("float64"), times, reset_min[series.index], capacity_mm[series.index]
+        )
         for name in _TOTALS:
             found[name] += series.index[kinds == name].tolist()
         frame.loc[series.index, "value"] = rain
     for name, told in _TOTALS.items():
         mask = np.zeros(len(frame), dtype=bool)
         mask[found[name]] = True
-        if name == "reset":
+        if name in {"reset", "full"}:
             sheet.fault(mask, "value", told, "repaired")
         else:
             sheet.reject(mask, "value", told)
 
 
 def _rain_of(
-    totals: NDArray[np.float64], times: NDArray[np.datetime64]
+    totals: NDArray[np.float64],
+    times: NDArray[np.datetime64],
+    reset_min: NDArray[np.int64],
+    capacity_mm: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
     """Rain since the last total believed, and what is to be said of each reading (keys of ``_TOTALS``, or nothing)."""
     rain, kinds = totals.copy(), np.full(len(totals), "", dtype="<U8")
-    believed, since = np.nan, times[0]
+    minute = times.astype("datetime64[m]").astype(np.int64)
+    believed, since = np.nan, 0
     for n, total in enumerate(totals.tolist()):
-        most = RAIN_MM_H * max(float((times[n] - since) / np.timedelta64(1, "h")), 1.0)
+        most = RAIN_MM_H * max(float((times[n] - times[since]) / np.timedelta64(1, "h")), 1.0)
+        daily = reset_min[n] >= 0 and (minute[n] - reset_min[n]) // 1440 > (minute[since] - reset_min[n]) // 1440
+        onward = total + capacity_mm[n] - believed
+        fell = max(total - believed, 0.0)
         if total < 0:
             kinds[n] = "negative"
         elif np.isnan(believed):
             kinds[n] = "first"
+        elif daily:
+            fell, kinds[n] = total, "leap" if total > most else ""
+        elif capacity_mm[n] > 0 and total < believed - ROUNDING_MM and onward <= FULL_MM:
+            fell, kinds[n] = onward, "full"
         elif total < believed * RESET_SHARE and total <= most:
-            kinds[n] = "reset"
+            fell, kinds[n] = total, "reset"
         elif total < believed - ROUNDING_MM:
             kinds[n] = "fall"
         elif total - believed > most:
             kinds[n] = "leap"
-        if kinds[n] in {"", "reset"}:
-            rain[n] = total if kinds[n] else max(total - believed, 0.0)
-        if kinds[n] in {"reset", "first"} or (total >= believed and not kinds[n]):
-            believed, since = total, times[n]
+        if kinds[n] in {"", "reset", "full"}:
+            rain[n] = fell
+        if kinds[n] in {"reset", "full", "first"} or ((daily or total >= believed) and not kinds[n]):
+            believed, since = total, n
     return rain, kinds
 
 

@@ -17,6 +17,7 @@ from plantation_rwa.sources.sensor_series import (
     settle_repeats,
 )
 from plantation_rwa.sources.sensor_times import to_utc
+from plantation_rwa.sources.sensor_totals import find_totals
 from plantation_rwa.sources.tables import ColumnSpec, Sheet, read_sheet
 from plantation_rwa.units import CONVERSIONS, conversion
 
@@ -72,9 +73,9 @@ def read_sensors(paths: Sequence[str] | None, timezones: Mapping[str, str], quar
     Rejected: unknown plantation, variable or unit; a time that cannot be read, has no zone, or falls into a clock
     change (:mod:`sensor_times`); a series that mixes two units (:func:`sensor_scales.correct_scales`); an id damaged
     on the way that nothing puts right (:mod:`sensor_ids`); repeated and conflicting readings, the first reading of a
-    counter (:mod:`sensor_series`). What a row becomes does not depend on the order of rows or on the file it stands in,
-    but for one thing: where a station writes dates day first and month first, those that nothing else tells apart are
-    read by their place in the file, or refused.
+    counter (:mod:`sensor_series`), a month in which a gauge may or may not be one (:mod:`sensor_totals`). What a row
+    becomes does not depend on the order of rows or on the file it stands in, but for one thing: where a station writes
+    dates day first and month first, those nothing else tells apart are read by their place in the file, or refused.
     """
     sheet = read_sheet(paths, input="sensors", columns=_SPECS, quarantine=quarantine)
     written = refuse_unknown(sheet, list(timezones))
@@ -88,7 +89,9 @@ def read_sensors(paths: Sequence[str] | None, timezones: Mapping[str, str], quar
     sheet.frame["value"] = sheet.frame["value"] * factor + offset
     settle_strays(sheet)
     disputed = settle_repeats(sheet)
-    difference_totals(sheet, totals)
+    running = find_totals(sheet, totals, timezones)
+    inferred |= running.inferred
+    difference_totals(sheet, running.rows, running.reset_min, running.capacity_mm)
     texts = np.array(["", "dup_conflict", "unit_inferred", "dup_conflict;unit_inferred"], dtype=object)
     sheet.frame["qc_flag"] = pd.Series(texts[disputed + 2 * inferred], dtype="str")
     out = sheet.result()

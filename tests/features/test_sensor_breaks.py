@@ -125,3 +125,19 @@ def test_a_probe_beside_that_was_out_tells_of_the_shift_when_it_is_back() -> Non
     # the third day is in August and says nothing of July
     assert found(1440) == list(range(august, 2200))
     assert found(1440, august) == found(1440, august + 24) == []
+
+
+def test_a_probe_beside_that_was_out_for_four_weeks_tells_nothing() -> None:
+    """The change is on day 100; days 72 to 99 and up to 127 may speak of it, three of them must."""
+    n, day = 3500, 100
+    deep = noisy(0.25, n)
+    deep[24 * day :] += RISE
+
+    def found(out: int, back: int) -> list[int]:
+        shallow = noisy(0.30, n)
+        shallow[24 * out : 24 * back] = 0.0
+        parts = [soil(shallow, "s1", 0.1), soil(deep, "s2", 0.3), gauge(24 * day - 2, n=n)]
+        return hours(flagged(*parts), "after_break", "s2")
+
+    assert found(98, 124)[-1] == found(77, 102)[-1] == n - 1
+    assert found(98, 130) == found(70, 102) == []
