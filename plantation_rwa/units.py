@@ -47,6 +47,9 @@ CONVERSIONS: Mapping[str, Mapping[str, tuple[float, float]]] = {
     "t": {"t": (1, 0), "kg": (0.001, 0)},
 }
 
+#: temperature unit -> its name in messages
+TEMPERATURE_UNITS: Mapping[str, str] = {"degc": "degC", "k": "Kelvin", "degf": "Fahrenheit"}
+
 #: minor-unit decimals of the currencies the product meets (ISO 4217)
 CURRENCY_DECIMALS: Mapping[str, int] = {
     "MYR": 2,
@@ -96,3 +99,39 @@ def unit_value(total_minor: int, units: int, decimals: int, unit_decimals: int =
     Source: Centrifuge D18 price convention; known answer 1000/3 -> 333333333333333333333.
     """
     return int(total_minor * 10**unit_decimals // (units * 10**decimals))
+
+
+def temperature_units(middle: NDArray[np.float64], stated: str, limits: tuple[float, float]) -> NDArray[np.str_]:
+    """Unit of months of temperatures: the stated one, unless it makes no climate of their median and another does.
+
+    Parameters
+    ----------
+    middle
+        Medians of months in the numbers of the file, NaN where there is none; any shape.
+    stated
+        One of :data:`TEMPERATURE_UNITS`.
+    limits
+        Lowest and highest median of a month where palms grow, degC. As long as they lie between 7.3 and 45.5, no
+        number is within them in two units.
+    """
+    out = np.full(np.shape(middle), stated, dtype="<U4")
+    odd = ~_within(middle, stated, limits)
+    for unit in TEMPERATURE_UNITS:
+        out[odd & _within(middle, unit, limits)] = unit
+    return out
+
+
+def to_celsius(values: NDArray[np.float64], unit: str, stated: str, limits: tuple[float, float]) -> NDArray[np.float64]:
+    """Temperatures of a month in degC; a value that only the stated unit explains is read in that one."""
+    own = _within(values, stated, limits) & ~_within(values, unit, limits)
+    return np.where(own, _celsius(values, stated), _celsius(values, unit))
+
+
+def _celsius(values: NDArray[np.float64], unit: str) -> NDArray[np.float64]:
+    factor, offset = CONVERSIONS["degC"][unit]
+    return np.asarray(values * factor + offset, dtype=np.float64)
+
+
+def _within(values: NDArray[np.float64], unit: str, limits: tuple[float, float]) -> NDArray[np.bool_]:
+    celsius = _celsius(np.asarray(values, dtype=np.float64), unit)
+    return np.asarray((celsius >= limits[0]) & (celsius <= limits[1]))

@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plantation_rwa.errors import SourceError
-from plantation_rwa.units import CONVERSIONS, conversion, convert, currency_decimals, minor_units, unit_value
+from plantation_rwa.units import (
+    CONVERSIONS,
+    conversion,
+    convert,
+    currency_decimals,
+    minor_units,
+    temperature_units,
+    unit_value,
+)
 
 
 @pytest.mark.parametrize(
@@ -87,3 +95,13 @@ def test_unit_value_never_promises_more_than_there_is(total: int, units: int, de
     value = unit_value(total, units, decimals)
     exact = Fraction(total, 10**decimals) / units * 10**18
     assert value <= exact < value + 1
+
+
+@pytest.mark.parametrize("celsius", [8.5, 15.0, 23.0, 32.0, 44.5])
+@pytest.mark.parametrize("stated", ["degc", "degf", "k"])
+@pytest.mark.parametrize(("true", "factor", "offset"), [("degc", 1, 0), ("degf", 1.8, 32), ("k", 1, 273.15)])
+def test_one_unit_alone_makes_a_climate_of_a_median(
+    celsius: float, stated: str, true: str, factor: float, offset: float
+) -> None:
+    got = temperature_units(np.array([celsius * factor + offset, np.nan]), stated, (8.0, 45.0))
+    assert got.tolist() == [true, stated]

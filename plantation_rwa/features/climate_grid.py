@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from plantation_rwa.errors import ReadError
 from plantation_rwa.features.climate_cells import CellWeights, cell_weights, weighted_mean
 from plantation_rwa.features.climate_hours import days_of_hours
+from plantation_rwa.units import CONVERSIONS, TEMPERATURE_UNITS, temperature_units, to_celsius
 
 __all__ = ["Impossible", "cell_weights", "grid_to_plantations", "weighted_mean"]
 
@@ -23,11 +24,7 @@ FILL_BELOW, FILL_ABOVE = -900.0, 1e15
 
 _FILL = "is a fill value that the file does not declare"
 
-#: Reason -> medians of a month's temperatures that only this unit explains where palms grow, factor, offset to degC.
-_OTHER_UNITS = {
-    "is in Kelvin, not degC: converted": (200.0, 340.0, 1.0, -273.15),
-    "is in Fahrenheit, not degC: converted": (45.0, 130.0, 5.0 / 9.0, -160.0 / 9.0),
-}
+_CONVERTED = ": converted"
 
 #: Hourly values held at a time; bounds memory, changes no value.
 _HOURS_X_CELLS = 20_000_000
@@ -188,16 +185,25 @@ def _possible(
 def _in_celsius(
     variable: xr.DataArray, cells: NDArray[np.int64], values: Floats, here: NDArray[np.bool_], found: list[Impossible]
 ) -> Floats:
-    """Temperatures whose month can only be in another unit than the file declares, month by month."""
-    months = variable["time"].to_numpy().astype("datetime64[M]")
-    out = values.copy()
-    for month in np.unique(months):
-        rows = (months == month)[:, None] & np.isfinite(values)
-        middle = float(np.median(values[rows])) if rows.any() else np.nan
-        for reason, (low, high, factor, offset) in _OTHER_UNITS.items():
-            if low < middle <= high:
-                _note(variable, cells, values, rows & here, reason, found)
-                out[rows] = values[rows] * factor + offset
+    """Temperatures whose month can only be in another unit than the file states, month by month."""
+    limits = (float(variable.attrs["month_min"]), float(variable.attrs["month_max"]))
+    times = variable["time"].to_numpy()
+    months, out = times.astype("datetime64[M]"), values.copy()
+    for _, first, last, stated in variable.attrs["files"]:
+        factor, offset = CONVERSIONS["degC"][stated]
+        inside = (times >= first) & (times <= last)
+        for month in np.unique(months[inside]):
+            rows = ((months == month) & inside)[:, None] & np.isfinite(values)
+            if not rows.any():
+                continue
+            middle = (np.median(values[rows]) - offset) / factor  # in the numbers of the file
+            unit = str(temperature_units(np.array(middle), stated, limits))
+            if unit == stated:
+                continue
+            own = (values - offset) / factor
+            told = f"is in {TEMPERATURE_UNITS[unit]}, not {TEMPERATURE_UNITS[stated]}{_CONVERTED}"
+            _note(variable, cells, own, rows & here, told, found, f"median {middle:.4g} in the month")
+            out[rows] = to_celsius(own[rows], unit, stated, limits)
     return out
 
 
@@ -220,6 +226,7 @@ def _note(
     wrong: NDArray[np.bool_],
     reason: str,
     found: list[Impossible],
+    shown: str = "",
 ) -> None:
     if not wrong.any():
         return
@@ -236,14 +243,16 @@ def _note(
         moment = str(times[same[0]].astype("datetime64[m]"))
         file, month = str(key).rsplit("|", 1)
         value = float(values[row, column])
-        found.append(Impossible(file, str(variable.name), month, len(same), f"{moment} at {place}", value, reason))
+        told = f"{moment} at {place}" + (f", {shown}" if shown else "")
+        found.append(Impossible(file, str(variable.name), month, len(same), told, value, reason))
 
 
 def _summed(found: Sequence[Impossible]) -> list[Impossible]:
     """One entry per file, variable, month and reason; undeclared fills and other units in their first month only."""
     merged: dict[tuple[str, ...], Impossible] = {}
     for one in sorted(found, key=lambda i: (i.file, i.variable, i.reason, i.month, i.first)):
-        key = (one.file, one.variable, one.reason, "" if one.reason in {_FILL, *_OTHER_UNITS} else one.month)
+        once = one.reason == _FILL or one.reason.endswith(_CONVERTED)
+        key = (one.file, one.variable, one.reason, "" if once else one.month)
         first = merged.setdefault(key, one)
         if first is not one and first.month == one.month:
             merged[key] = replace(first, count=first.count + one.count)
@@ -251,7 +260,7 @@ def _summed(found: Sequence[Impossible]) -> list[Impossible]:
 
 
 def _file_of(variable: xr.DataArray, time: np.datetime64) -> str:
-    for name, first, last in variable.attrs.get("files", ()):
+    for name, first, last, *_ in variable.attrs.get("files", ()):
         if first <= time <= last:
             return str(name)
     return ""

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from plantation_rwa.assumptions import packaged
 from plantation_rwa.errors import Problem, SourceError
 from plantation_rwa.sources.base import Quarantine
 from plantation_rwa.sources.climate_accumulation import declared_rule, hourly_rule, rule_of_several
@@ -20,11 +21,12 @@ from plantation_rwa.sources.climate_axes import Step, lattice, on_axes, step_of
 from plantation_rwa.sources.climate_inference import rain_unit
 from plantation_rwa.sources.climate_steps import hours_apart, instants_to_hours, totals_to_hours
 from plantation_rwa.sources.climate_units import (
-    HOURLY,
     TOTALS,
     VARIABLES,
+    VARIABLES_AND_HOURLY,
     hourly_variable_of,
     is_rate,
+    normalised_unit,
     to_canonical,
     variable_of,
 )
@@ -44,7 +46,8 @@ class ClimateGrids:
         finals before preliminaries. Dims ``time, latitude, longitude``; attributes ``step`` (``day``: dates at
         midnight; ``hour``: UTC, end of the hour), ``preliminary`` (bool) and, of hourly totals, ``accumulation``
         (``era5-land``: since 00 UTC, ``era5``: over the hour). A variable's attributes are its bounds ``lower, upper,
-        slack`` in the canonical unit and ``files``: name, first and last time of each.
+        slack`` in the canonical unit and ``files``: name, first and last time, stated unit of each; of temperatures
+        also ``month_min, month_max``, the medians of a month that palms live in.
     """
 
     parts: tuple[xr.Dataset, ...] = field(default=())
@@ -64,7 +67,7 @@ class ClimateGrids:
 
 @dataclass(frozen=True)
 class _Part:
-    """One variable of one file; ``own`` is its name there."""
+    """One variable of one file; ``own`` is its name there, ``unit`` the normalised one that it states."""
 
     file: str
     own: str
@@ -72,6 +75,7 @@ class _Part:
     step: Step
     preliminary: bool
     rule: str
+    unit: str
 
     @property
     def group(self) -> tuple[Any, ...]:
@@ -187,7 +191,8 @@ def _file(path: str, quarantine: Quarantine, accumulation: str) -> list[_Part]:
             rule = "era5" if rate else hourly_rule(array, declared[own], where, quarantine)
         elif variable in TOTALS and declared[own] == "era5-land":
             array = _day_before(array, name, own, quarantine)
-        parts.append(_Part(name, own, array, step, preliminary, rule))
+        unit = normalised_unit(str(given.attrs.get("units") or VARIABLES_AND_HOURLY[variable].unit))
+        parts.append(_Part(name, own, array, step, preliminary, rule, unit))
     return parts
 
 
@@ -248,10 +253,15 @@ def _dataset(members: list[_Part], quarantine: Quarantine) -> xr.Dataset:
     axes = {axis: first.array[axis] for axis in ("latitude", "longitude")}
     series, attributes = {}, {}
     for variable in sorted({str(p.array.name) for p in members}):
-        parts = [(p.file, p.array.assign_coords(axes)) for p in members if p.array.name == variable]
-        spec = VARIABLES.get(variable) or HOURLY[variable]
-        files = tuple((f, a["time"].to_numpy().min(), a["time"].to_numpy().max()) for f, a in parts)
+        own = [p for p in members if p.array.name == variable]
+        spec = VARIABLES_AND_HOURLY[variable]
+        files = tuple((p.file, p.array["time"].to_numpy().min(), p.array["time"].to_numpy().max(), p.unit) for p in own)
         attributes[variable] = {k: getattr(spec, k) for k in ("lower", "upper", "slack", "unit")} | {"files": files}
+        if spec.unit == "degC":
+            attributes[variable] |= {
+                f"month_{k}": packaged().number(f"plausibility.temperature_month_{k}_c") for k in ("min", "max")
+            }
+        parts = [(p.file, p.array.assign_coords(axes)) for p in own]
         series[variable] = _one_series(parts, first.step, quarantine)
     grid = xr.merge(series.values(), join="outer", compat="no_conflicts", combine_attrs="drop")
     grid = grid.assign({v: grid[v].assign_attrs(attributes[v]) for v in series})

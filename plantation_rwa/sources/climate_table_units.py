@@ -13,21 +13,19 @@ from plantation_rwa.assumptions import Assumptions
 from plantation_rwa.errors import Problem, SourceError
 from plantation_rwa.sources.climate_units import VARIABLES, normalised_unit
 from plantation_rwa.sources.tables import Sheet
+from plantation_rwa.units import TEMPERATURE_UNITS, temperature_units, to_celsius
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]
 
 _TEMPERATURES = ("t2m_min", "t2m_max")
 
-#: Unit -> its name, and the medians of a month's temperatures that only it explains in the lowland tropics.
-_TOLD = {"degf": ("Fahrenheit", 45.0, 130.0), "k": ("Kelvin", 200.0, 340.0)}
-
 #: Numbers at or below this mean "missing".
 _FILL_BELOW = -900.0
 
 
 def convert_declared(sheet: Sheet, units: Mapping[str, str]) -> None:
-    """Bring the columns whose unit is declared to the canonical unit.
+    """Bring the columns whose unit is declared to the canonical unit; temperatures are left to :func:`infer`.
 
     Parameters
     ----------
@@ -51,16 +49,18 @@ def convert_declared(sheet: Sheet, units: Mapping[str, str]) -> None:
             told = f"unit cannot be converted to {VARIABLES[name].unit}"
             problems.append(Problem(name, told, repr(unit), f"Use one of: {known}."))
             continue
-        values = sheet.frame[name]
-        sheet.frame[name] = values.where(values <= _FILL_BELOW, values * rule[0] + rule[1])
+        if name not in _TEMPERATURES:
+            values = sheet.frame[name]
+            sheet.frame[name] = values.where(values <= _FILL_BELOW, values * rule[0] + rule[1])
     if problems:
         raise SourceError(problems)
 
 
 def infer(sheet: Sheet, declared: Mapping[str, str], assumptions: Assumptions) -> None:
-    """Convert months whose temperatures can only be Fahrenheit or Kelvin, and the rain that comes with Fahrenheit.
+    """Bring temperatures to degC, by the month in the only unit that makes a climate of them; rain beside Fahrenheit.
 
-    A plantation's month counts by itself, over all files, as far as it was known when the row was: neither a later
+    Their unit is the declared one, or degC, unless that makes no climate of a month's median and another does. A
+    plantation's month counts by itself, over all files, as far as it was known when the row was: neither a later
     month nor a later revision changes what was read before, nor does the file a row stands in. A value that the unit
     does not explain stays as it is. Rain beside Fahrenheit is in inches where its mean so far is too little for palms
     as mm and is not as inches; where neither can be told it is left out. The first row of each file is noted.
@@ -68,32 +68,42 @@ def infer(sheet: Sheet, declared: Mapping[str, str], assumptions: Assumptions) -
     Parameters
     ----------
     declared
-        Columns with a declared unit; they are left alone.
+        Column -> unit, where it is declared; rain of a declared unit is left alone.
     assumptions
+        ``plausibility.temperature_month_min_c`` and ``_max_c``: medians of a month where palms grow;
         ``plausibility.rain_mean_min_mm_d`` and ``plausibility.rain_mean_max_mm_d``: mean daily rain where palms grow.
     """
     frame = sheet.frame
-    free = [v for v in _TEMPERATURES if v not in declared]
-    if not any((frame[v] > _TOLD["degf"][1]).any() for v in free):
-        return
+    limits = (
+        assumptions.number("plausibility.temperature_month_min_c"),
+        assumptions.number("plausibility.temperature_month_max_c"),
+    )
     series = [frame["_file"], frame["plantation_id"]]
     # the days since 1970 that the months begin on
     months = frame["date"].to_numpy("datetime64[M]").astype("datetime64[D]").astype(np.int64)
     instants = frame["known_at"].to_numpy("datetime64[us]").astype(np.int64)
     owners = frame["plantation_id"].to_numpy()
     imperial = np.zeros(len(frame), dtype=bool)
-    for name in free:
-        values = frame[name].where(frame[name] > _FILL_BELOW)
-        median = _by_then(values.to_numpy(), owners, months, instants, np.median, whole_past=False)
-        for unit, (word, low, high) in _TOLD.items():
-            mask = (median > low) & (median <= high) & (values > low).to_numpy()
-            factor, offset = VARIABLES[name].units[unit]
-            told = f"unit inferred: {name} of this series is in {word} (median {{:g}} in the month); converted to degC"
-            first = _first(mask, series, frame["date"])
-            shown = [told.format(round(float(m), 1)) for m in median[first]]
-            sheet.fault(first, name, shown, "repaired")
-            frame.loc[mask, name] = values[mask] * factor + offset
-            imperial |= mask if unit == "degf" else False
+    for name in _TEMPERATURES:
+        stated = normalised_unit(declared.get(name, VARIABLES[name].unit))
+        values = frame[name].where(frame[name] > _FILL_BELOW).to_numpy()
+        celsius = to_celsius(values, stated, stated, limits)
+        if ((celsius < limits[0]) | (celsius > limits[1])).any():
+            median = _by_then(values, owners, months, instants, np.median, whole_past=False)
+            units = temperature_units(median, stated, limits)
+            for unit in sorted(set(units[units != stated])):
+                read = to_celsius(values, unit, stated, limits)
+                mask = (units == unit) & (read != celsius) & ~np.isnan(values)
+                told = (
+                    f"unit inferred: {name} of this series is in {TEMPERATURE_UNITS[unit]} (median {{:g}} in the month)"
+                )
+                told += f", not {TEMPERATURE_UNITS[stated]} as declared" if name in declared else ""
+                first = _first(mask, series, frame["date"])
+                shown = [f"{told.format(round(float(m), 1))}; converted to degC" for m in median[first]]
+                sheet.fault(first, name, shown, "repaired")
+                celsius = np.where(mask, read, celsius)
+                imperial |= mask if unit == "degf" else False
+        frame[name] = np.where(np.isnan(values), frame[name], celsius)
     if "precipitation" not in declared and imperial.any():
         rain = frame["precipitation"].where((frame["precipitation"] >= 0.0) & imperial)
         mean = _by_then(rain.to_numpy(), owners, months, instants, np.mean, whole_past=True)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from plantation_rwa.errors import SourceError
+from plantation_rwa.units import CONVERSIONS, TEMPERATURE_UNITS
 
 _DAY = 86400.0
 _TOKEN = re.compile(r"^([a-z%°]+)(-?\d+)?$")
@@ -61,7 +62,7 @@ class ClimateVariable:
 #: Names under which files carry the wind at 10 m.
 WIND_AT_10M = ("wind10m", "wind_10m", "ws10m", "sfcwind", "si10", "10si")
 
-_TEMPERATURE = {"degc": (1.0, 0.0), "k": (1.0, -273.15), "degf": (5 / 9, -160 / 9)}
+_TEMPERATURE = {unit: CONVERSIONS["degC"][unit] for unit in TEMPERATURE_UNITS}
 
 
 def _factors(**factors: float) -> dict[str, tuple[float, float]]:
@@ -141,6 +142,8 @@ HOURLY: Mapping[str, ClimateVariable] = {
     "v10": ClimateVariable("m s-1", ("10v", "vas", "northward_wind"), {"m s-1": (1.0, 0.0)}, -75.0, 75.0),
 }
 
+VARIABLES_AND_HOURLY: Mapping[str, ClimateVariable] = {**VARIABLES, **HOURLY}
+
 #: Variables that an hour adds to; the others are values of an instant.
 TOTALS = ("precipitation", "ssrd")
 
@@ -206,7 +209,7 @@ def to_canonical(variable: str, name: str, unit: str | None, *, where: str) -> t
     SourceError
         If the unit is unknown for the variable, or missing under another name.
     """
-    spec = VARIABLES.get(variable) or HOURLY[variable]
+    spec = VARIABLES_AND_HOURLY[variable]
     if unit is None or not str(unit).strip():
         if name == variable:
             return 1.0, 0.0

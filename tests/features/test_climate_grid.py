@@ -15,8 +15,8 @@ from plantation_rwa.features.climate_grid import grid_to_plantations
 
 BOUNDS = {
     "precipitation": {"lower": 0.0, "upper": 2000.0, "slack": 0.05, "unit": "mm d-1"},
-    "t2m_min": {"lower": -60.0, "upper": 60.0, "slack": 0.0, "unit": "degC"},
-    "t2m_max": {"lower": -60.0, "upper": 60.0, "slack": 0.0, "unit": "degC"},
+    "t2m_min": {"lower": -60.0, "upper": 60.0, "slack": 0.0, "unit": "degC", "month_min": 8.0, "month_max": 45.0},
+    "t2m_max": {"lower": -60.0, "upper": 60.0, "slack": 0.0, "unit": "degC", "month_min": 8.0, "month_max": 45.0},
 }
 
 
@@ -25,7 +25,7 @@ def grid(first: str = "2024-01-01", **values: np.ndarray) -> xr.Dataset:
     shape = next(iter(values.values())).shape
     times = pd.date_range(first, periods=shape[0], freq="D").to_numpy("datetime64[ns]")
     axes = {"time": times, "latitude": 2.0 - np.arange(shape[1]) * 0.5, "longitude": 101.0 + np.arange(shape[2]) * 0.5}
-    files = (("a.nc", times[0], times[-1]),)
+    files = (("a.nc", times[0], times[-1], "degc"),)
     data = {n: (("time", "latitude", "longitude"), v, BOUNDS[n] | {"files": files}) for n, v in values.items()}
     return xr.Dataset(data, coords=axes, attrs={"step": "day", "preliminary": False})
 

@@ -191,3 +191,26 @@ def test_nothing_configured_gives_empty_tables() -> None:
     assert (len(made.climate_daily), len(made.climate_monthly), len(made.climate_seasonal)) == (0, 0, 0)
     assert climate_hashes(known_climate(made, pd.Timestamp("2024-01-01", tz="UTC"))) == {}
     assert ClimateConfig().accumulation == "auto"
+
+
+@pytest.mark.parametrize("stated", ["degF", "K", "degC"])
+@pytest.mark.parametrize("true", ["degF", "K", "degC"])
+def test_a_grid_whose_temperatures_state_another_unit_is_read_by_the_climate_they_make(
+    tmp_path: Path, stated: str, true: str
+) -> None:
+    factor, offset = {"degF": (1.8, 32.0), "K": (1.0, 273.15), "degC": (1.0, 0.0)}[true]
+    shape = (len(DAYS), 3, 3)
+    axes = {"time": DAYS, "latitude": [2.6, 2.5, 2.4], "longitude": [102.4, 102.5, 102.6]}
+    data = {
+        "precipitation": (("time", "latitude", "longitude"), np.full(shape, 5.0), {"units": "mm d-1"}),
+        "t2m_min": (("time", "latitude", "longitude"), np.full(shape, 23.0) * factor + offset, {"units": stated}),
+        "t2m_max": (("time", "latitude", "longitude"), np.full(shape, 32.0) * factor + offset, {"units": stated}),
+    }
+    xr.Dataset(data, coords=axes).to_netcdf(tmp_path / "g.nc")
+    got = with_climate_per_plantation(inputs([str(tmp_path / "g.nc")]), config())
+    np.testing.assert_allclose(got.climate_daily["t2m_min"], 23.0, atol=1e-9)
+    np.testing.assert_allclose(got.climate_daily["t2m_max"], 32.0, atol=1e-9)
+    told = got.quarantine.frame()
+    assert told["column"].tolist() == ([] if stated == true else ["t2m_max", "t2m_min"])
+    assert told["action"].eq("repaired").all()
+    assert told["value"].str.contains("in the month").all()

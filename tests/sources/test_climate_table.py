@@ -160,3 +160,11 @@ def test_vintages_of_the_index_revise_each_other_from_the_day_they_were_publishe
         got = read_index(paths, Quarantine())
         rows = zip(got["month"], got["value"], got["known_at"].dt.strftime("%Y-%m-%d"), strict=True)
         assert list(rows) == expected
+
+
+@pytest.mark.parametrize("declared", ["degF", "K"])
+def test_a_declared_unit_that_makes_no_climate_gives_way_and_is_said(tmp_path: Path, declared: str) -> None:
+    got, told = read(tmp_path, weather(), units={"t2m_min": declared, "t2m_max": declared})
+    np.testing.assert_allclose(got["t2m_min"], weather()["t2m_min"], atol=1e-9)
+    assert told["column"].tolist() == ["t2m_max", "t2m_min"]
+    assert told["reason"].str.contains("is in degC .* as declared; converted to degC").all()
