@@ -6,6 +6,7 @@ import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -125,8 +126,7 @@ class Verdict:
         return self.air not in {"haze", "ndvi_drop", "unclassified"}
 
 
-@dataclass(frozen=True)
-class _Seen:
+class _Seen(NamedTuple):
     """One datatake of the timeline with the pixel-weighted means of its scenes' corrected medians."""
 
     datatake: str
@@ -173,11 +173,9 @@ def judge(month: Sequence[SceneRecord], history: Sequence[SceneRecord], rules: R
     for group in _datatakes([*history, *month]):
         verdicts = [_offset(record, group[0].acquired, timeline, rules) for record in group]
         offsets |= {id(r): v for r, v in zip(group, verdicts, strict=True) if id(r) in own}
-        figures = [r.other if v.inferred else r.claimed for r, v in zip(group, verdicts, strict=True)]
-        pixels = [r.pixels for r in group]
-        means = [_mean([getattr(f, n) for f in figures], pixels) for n in ("red", "blue", "ndvi", "infrared")]
-        if sum(pixels) >= rules.min_pixels and not math.isnan(means[2]):
-            timeline.append(_Seen(group[0].datatake, group[0].acquired, *means))
+        seen = _seen(group, verdicts)
+        if sum(r.pixels for r in group) >= rules.min_pixels and not math.isnan(seen.ndvi):
+            timeline.append(seen)
     air = _air(timeline, {r.datatake for r in month}, rules)
     # cloud would count as ground where one scene lacks what the source otherwise has
     classified = any(r.classified for r in [*history, *month])
@@ -201,9 +199,19 @@ def _datatakes(records: Sequence[SceneRecord]) -> list[list[SceneRecord]]:
 # arrays
 
 
+def _seen(group: Sequence[SceneRecord], verdicts: Sequence[Verdict]) -> _Seen:
+    """One datatake under its verdicts."""
+    figures = [r.other if v.inferred else r.claimed for r, v in zip(group, verdicts, strict=True)]
+    head = group[0]
+    if len(group) == 1:  # nearly all of them
+        (only,) = figures
+        return _Seen(head.datatake, head.acquired, only.red, only.blue, only.ndvi, only.infrared)
+    pixels = [r.pixels for r in group]
+    means = [_mean([getattr(f, n) for f in figures], pixels) for n in ("red", "blue", "ndvi", "infrared")]
+    return _Seen(head.datatake, head.acquired, *means)
+
+
 def _mean(values: Sequence[float], weights: Sequence[float]) -> float:
-    if len(values) == 1:
-        return values[0] if weights[0] > 0 else float("nan")
     known = [(v, w) for v, w in zip(values, weights, strict=True) if w > 0 and not math.isnan(v)]
     return sum(v * w for v, w in known) / sum(w for _, w in known) if known else float("nan")
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from plantation_rwa.features.engine.bits import FIGURES
 from plantation_rwa.features.engine.gathered import key_of
 from plantation_rwa.features.engine.month import Look
@@ -49,7 +47,7 @@ def scene_figures(
     found = []
     for own, look, numbers in zip(scenes, looks, scene_numbers(looks, rules.removed_red), strict=True):
         tiles = zip(look.share.tiles, look.share.coverages, strict=True)
-        total = sum(float(c.weights.sum(dtype=np.float64)) * t.grid.pixel_size**2 for t, c in tiles)
+        total = sum(c.whole_pixels * t.grid.pixel_size**2 for t, c in tiles)
         made = []
         for scene in own:
             held = numbers.get(key_of(scene))

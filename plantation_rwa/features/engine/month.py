@@ -192,7 +192,8 @@ def statistics(looks: Sequence[Look], choices: Sequence[Choice], names: Sequence
         for k, cover in enumerate(look.share.coverages):
             places[(n, k)] = pixels
             pixels += cover.pixels
-    values = np.full((len(names), pixels), np.nan, np.float32)
+    present = _present(looks, names)
+    values = np.full((len(present), pixels), np.nan, np.float32)
     seen = np.zeros(pixels, np.uint16)
     for gathered, users in by_gathered(looks).items():
         groups: dict[tuple[int, tuple[tuple[SceneKey, float], ...]], list[tuple[int, int, int]]] = {}
@@ -204,12 +205,18 @@ def statistics(looks: Sequence[Look], choices: Sequence[Choice], names: Sequence
         starts = gathered.segments.starts
         for (group, choice), members in groups.items():
             ranges = np.array([[starts[m], places[(n, k)], starts[m + 1] - starts[m]] for n, k, m in members])
-            medians(gathered, group, dict(choice), names, ranges, bit, values, seen)
+            medians(gathered, group, dict(choice), present, ranges, bit, values, seen)
     pieces = [
         [(c.weights, t.grid.pixel_size**2) for c, t in zip(look.share.coverages, look.share.tiles, strict=True)]
         for look in looks
     ]
-    return figures_of(Pixels(values, seen, pieces, [look.share.unseen for look in looks]), names)
+    return figures_of(Pixels(values, seen, pieces, [look.share.unseen for look in looks]), present, names)
+
+
+def _present(looks: Sequence[Look], names: Sequence[str]) -> list[str]:
+    """Indices that some scene has all bands of: the pixels need not be asked for the others."""
+    bands = {b for look in looks for tile in look.share.tiles for s in tile.scenes for b in s.assets}
+    return [n for n in names if bands.issuperset(FORMULAS[n][1])]
 
 
 def by_gathered(looks: Sequence[Look]) -> dict[Gathered, list[tuple[int, int, int]]]:

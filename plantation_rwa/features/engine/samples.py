@@ -63,15 +63,17 @@ class Figures:
     p90: float
 
 
-def figures_of(pixels: Pixels, names: Sequence[str]) -> list[Figures]:
+def figures_of(pixels: Pixels, present: Sequence[str], names: Sequence[str]) -> list[Figures]:
     """Figures of polygons from the pixels of all their tiles.
 
     Parameters
     ----------
     pixels
         Each piece of ground once.
-    names
+    present
         Index of each row of the values.
+    names
+        Indices to give figures of: one that is not present has no value.
     """
     from plantation_rwa.features.engine import selection
 
@@ -85,27 +87,28 @@ def figures_of(pixels: Pixels, names: Sequence[str]) -> list[Figures]:
     ]
     weights = np.concatenate([np.empty(0, np.float32), *areas])
     starts = np.cumsum([0, *(sum(w.size for w, _ in pieces) for pieces in groups)]).astype(np.int64)
-    levels = np.full((len(names), len(LEVELS)), np.nan)
+    levels = np.full((len(present), len(LEVELS)), np.nan)
     levels[:, 0] = LEVELS[0]
-    levels[[n == "ndvi" for n in names]] = LEVELS
-    out, sums = np.empty((len(groups), len(names), 2 + len(LEVELS))), np.empty((len(groups), 3))
+    levels[[n == "ndvi" for n in present]] = LEVELS
+    out, sums = np.empty((len(groups), len(present), 2 + len(LEVELS))), np.empty((len(groups), 3))
     selection.summarise_all(pixels.values, pixels.seen, weights, starts, levels, out, sums)
+    nothing, unknown = dict.fromkeys(names, 0.0), dict.fromkeys(names, float("nan"))
     found = []
     for n, (pieces, unit) in enumerate(zip(groups, units, strict=True)):
         plain, effective = sums[n], out[n, :, 0]
         if any(area != unit for _, area in pieces):
             plain, effective = _plain(pixels, n, int(starts[n]))
         total = float(sums[n, 0]) + pixels.unseen_m2[n] / unit
-        ndvi = out[n, names.index("ndvi")] if "ndvi" in names else np.full(5, np.nan)
+        ndvi = out[n, present.index("ndvi")] if "ndvi" in present else np.full(5, np.nan)
         found.append(
             Figures(
                 float(plain[0]),
                 float(plain[1]),
                 float(sums[n, 1]) / total if total > 0 else float("nan"),
                 float(sums[n, 2]) / total if total > 0 else float("nan"),
-                dict(zip(names, effective.tolist(), strict=True)),
-                dict(zip(names, out[n, :, 1].tolist(), strict=True)),
-                dict(zip(names, out[n, :, 2].tolist(), strict=True)),
+                nothing | dict(zip(present, effective.tolist(), strict=True)),
+                unknown | dict(zip(present, out[n, :, 1].tolist(), strict=True)),
+                unknown | dict(zip(present, out[n, :, 2].tolist(), strict=True)),
                 float(ndvi[3]),
                 float(ndvi[4]),
             )

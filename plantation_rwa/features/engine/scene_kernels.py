@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from plantation_rwa.compiled import compiled
 from plantation_rwa.features.engine.bits import CLASSIFIED, FIGURES, NOWHERE, STRICT, SUPPLIER, VEGETATION
-from plantation_rwa.features.engine.kernels import fill
-from plantation_rwa.features.engine.selection import median, median_number
+from plantation_rwa.features.engine.selection import median_number, quantile
 
 #: columns of what :func:`scene_figures` writes: covered, clear and vegetation pixels, then the figures under the
 #: claimed offset and those under the other
@@ -19,24 +18,14 @@ COLUMNS = 3 + 2 * FIGURES
 
 
 @compiled
-def _line(
-    whole: NDArray[np.uint16],
-    plain: NDArray[np.float32],
-    slot: int,
-    start: int,
-    nodata: np.float32,
-    marks: NDArray[np.uint8],
-    out: NDArray[np.float32],
-) -> None:
-    """Digital numbers of one layer, NaN for no data."""
-    least, n = np.float32(-np.inf), out.shape[0]
-    if slot >= 0:
-        fill(whole[slot, start : start + n], marks, 255, nodata, np.float32(0), least, np.float32(1), True, out)
-    elif slot < NOWHERE:
-        other = plain[-2 - slot, start : start + n]
-        fill(other, marks, 255, nodata, np.float32(0), least, np.float32(1), True, out)
-    else:
-        out[:] = np.float32(np.nan)
+def _number(
+    whole: NDArray[np.uint16], plain: NDArray[np.float32], slot: int, place: int, nodata: np.float32
+) -> np.float32:
+    """Digital number of one layer, NaN for no data."""
+    if slot == NOWHERE:
+        return np.float32(np.nan)
+    v = np.float32(whole[slot, place]) if slot >= 0 else plain[-2 - slot, place]
+    return v if v != nodata else np.float32(np.nan)
 
 
 @compiled
@@ -55,19 +44,24 @@ def _under(
     the digital numbers.
     """
     n = red.shape[0]
-    total = below = 0.0
-    ndvi = np.empty(n, np.float64)
+    total = below = valid = 0.0
+    low, high, m = np.inf, -np.inf, 0
+    ndvi, own = np.empty(n, np.float64), np.empty(n, np.float32)
     for i in range(n):
         r, f = (np.float64(red[i]) + offset) * scale, (np.float64(infrared[i]) + offset) * scale
         w = np.float64(weights[i])
         total += w
         below += w if r < dark else 0.0
-        v = (f - r) / (f + r)
-        ndvi[i] = min(max(v, -1.0), 1.0) if f + r >= 1e-6 else np.nan
+        if f + r >= 1e-6:
+            v = min(max((f - r) / (f + r), -1.0), 1.0)
+            ndvi[m], own[m] = v, weights[i]
+            low, high = min(low, v), max(high, v)
+            valid += w
+            m += 1
     out[0] = below / total
     for k in (1, 2, 4):
         out[k] = (out[k] + offset) * scale
-    out[3] = median(ndvi, weights)
+    out[3] = quantile(ndvi[:m], own[:m], low, high, valid, 0.5) if m > 0 else np.nan
 
 
 @compiled
@@ -145,7 +139,6 @@ def scene_figures(
     for p in range(ranges.shape[0]):
         start, n = ranges[p, 0], ranges[p, 2]
         w = weights[ranges[p, 1] : ranges[p, 1] + n]
-        lines = np.empty((bands, n), np.float32)
         held, own, free = np.empty((bands, n), np.float32), np.empty(n, np.float32), np.empty(n, np.bool_)
         for o in range(observations):
             row = marks[mark[o], start : start + n]
@@ -156,23 +149,28 @@ def scene_figures(
                 found[3:] = np.nan
                 if not known[o, k]:
                     continue
-                for b in range(bands):
-                    _line(whole, plain, slot[o, k, b], start, nodata[o, k, b], row, lines[b])
                 m = 0
+                covered = clear = 0.0
                 for i in range(n):
                     mark_here = row[i]
                     if mark_here & STRICT:
-                        if free[i] and lines[0, i] == lines[0, i] and lines[1, i] == lines[1, i]:
+                        if not free[i]:
+                            continue
+                        red = _number(whole, plain, slot[o, k, 0], start + i, nodata[o, k, 0])
+                        infrared = _number(whole, plain, slot[o, k, 1], start + i, nodata[o, k, 1])
+                        if red == red and infrared == infrared:
                             free[i] = False
-                            found[0] += w[i]
-                            found[1] += w[i]
+                            covered += np.float64(w[i])
+                            clear += np.float64(w[i])
                             if mark_here & VEGETATION:
-                                for b in range(bands):
-                                    held[b, m] = lines[b, i]
+                                held[0, m], held[1, m] = red, infrared
+                                for b in range(2, bands):
+                                    held[b, m] = _number(whole, plain, slot[o, k, b], start + i, nodata[o, k, b])
                                 own[m] = w[i]
                                 m += 1
                     elif mark_here & CLASSIFIED and mark_here >> SUPPLIER == k:
-                        found[0] += w[i]
+                        covered += np.float64(w[i])
+                found[0], found[1] = covered, clear
                 if m == 0:
                     continue
                 vegetation(held[:, :m], own[:m], scale[o, k], offset[o, k], dark, found)

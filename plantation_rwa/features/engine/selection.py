@@ -39,7 +39,7 @@ def _first_reaching(
 
 
 @compiled
-def _quantile(
+def quantile(
     values: NDArray[Any], weights: NDArray[np.float32], low: float, high: float, total: float, q: float
 ) -> float:
     """Weighted quantile of finite values with positive weights by repeated histograms.
@@ -120,7 +120,7 @@ def summarise(
     out[0] = total
     out[1] = product / total if n > 0 else np.nan
     for k in range(levels.shape[0]):
-        out[2 + k] = _quantile(held[:n], held_weights[:n], low, high, total, levels[k]) if n > 0 else np.nan
+        out[2 + k] = quantile(held[:n], held_weights[:n], low, high, total, levels[k]) if n > 0 else np.nan
 
 
 @compiled

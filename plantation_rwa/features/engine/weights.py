@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import zlib
 from collections.abc import Sequence
@@ -40,6 +41,11 @@ class Coverage:
     def pixels(self) -> int:
         """Covered pixels, each counted as one."""
         return int(self.weights.size)
+
+    @functools.cached_property
+    def whole_pixels(self) -> float:
+        """Sum of the fractions."""
+        return float(self.weights.sum(dtype=np.float64))
 
     def to_bytes(self) -> bytes:
         """Compact form for a store: run ends and the fractions of the rim; whole pixels cost nothing."""
