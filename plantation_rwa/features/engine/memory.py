@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-#: interpreter, imported libraries, the raster library's own cache, and what the lanes hold, bytes; measured, see
-#: docs/decisions/0008-imagery-engine.md
+#: interpreter, imported libraries, the raster library's own cache, and what the lanes hold, bytes. Measured on Linux: a
+#: year of 400 plantations in a unit of 320 MB peaked at 1020 MB, the same year of 20 small ones at 560 MB
 RESIDENT = 700_000_000
 #: months read ahead at most: enough for eight requests in flight where a month has three scenes
 AHEAD = 3
