@@ -137,7 +137,7 @@ def as_text(column: pa.Array) -> pa.Array:
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return pc.utf8_trim_whitespace(column.cast(pa.string()))
     if pa.types.is_floating(kind):
-        values = column.to_pandas().to_numpy(dtype="float64", na_value=np.nan)
+        values = _widened(column).to_pandas().to_numpy(dtype="float64", na_value=np.nan)
         return pa.array([None if np.isnan(v) else number_text(v) for v in values], type=pa.string())
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return pa.array(
@@ -154,11 +154,22 @@ def number_text(value: float) -> str:
     return str(int(value)) if np.isfinite(value) and value == int(value) and abs(value) < 2**53 else repr(float(value))
 
 
+def _widened(column: pa.Array) -> pa.Array:
+    """Single precision by its shortest decimal, as a CSV of the same numbers has it; other types as they are."""
+    return column.cast(pa.string()).cast(pa.float64()) if pa.types.is_float32(column.type) else column
+
+
 def _numbers(column: pa.Array, spec: ColumnSpec) -> Cells:
     n, reasons, raw = len(column), dict[int, str](), dict[int, str]()
     kind = column.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        values = column.cast(pa.float64(), safe=False).to_pandas().to_numpy(dtype="float64", na_value=np.nan).copy()
+        values = (
+            _widened(column)
+            .cast(pa.float64(), safe=False)
+            .to_pandas()
+            .to_numpy(dtype="float64", na_value=np.nan)
+            .copy()
+        )
         missing, bad = np.isnan(values), np.isinf(values)
     else:
         text = as_text(column)

@@ -82,7 +82,8 @@ def read_daily(
 
     Notes
     -----
-    Rejected: unknown plantation, repeated day (the first stays). Left out: fill values, impossible values, both
+    Rejected: unknown plantation; rows of one day and ``known_at`` that give different values, all of them; repeats
+    that do not (one stays, with what the others add). Left out: fill values, impossible values, both
     temperatures when the minimum exceeds the maximum. Repaired: noise just beyond a bound, and units that only the
     values tell (:func:`climate_table_units.infer`).
     """
@@ -101,13 +102,15 @@ def read_daily(
     infer(sheet, units or {}, packaged())
     for name in VARIABLES:
         _check_values(sheet, name)
+    keys = ["plantation_id", "date", "known_at"]
+    sheet.reject_unlike(keys, list(VARIABLES))
     crossed = sheet.frame["t2m_min"] > sheet.frame["t2m_max"]
     shown = [
         f"{low:g} > {high:g}" for low, high in sheet.frame.loc[crossed, ["t2m_min", "t2m_max"]].itertuples(index=False)
     ]
     sheet.fault(crossed, "t2m_min", "minimum temperature exceeds the maximum; both left out", "nulled", shown)
     sheet.frame.loc[crossed, ["t2m_min", "t2m_max"]] = np.nan
-    sheet.reject_duplicates(["plantation_id", "date", "known_at"], column="date")
+    sheet.reject_duplicates(keys, column="date")
     out = sheet.result()[["plantation_id", "date", *VARIABLES, "known_at"]].assign(preliminary=False, layer=0)
     return out.sort_values(["plantation_id", "date", "known_at"], kind="stable").reset_index(drop=True)
 

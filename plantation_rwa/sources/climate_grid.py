@@ -122,19 +122,27 @@ def open_grid(
             problems += error.problems
     if problems:
         raise SourceError(problems)
-    found = sorted({str(p.array.name) for p in parts})
-    if "precipitation" not in found:
+    if not any(p.array.name == "precipitation" for p in parts):
         raise SourceError.of(
             parts[0].file,
-            "the climate grid has no precipitation",
-            ", ".join(found),
-            "Add a variable 'precipitation' in mm.",
+            "the climate grid has no precipitation under a name that is known",
+            "it holds " + ", ".join(_held(paths)),
+            "Call the rain 'precipitation', or add it in mm.",
         )
     groups: dict[tuple[Any, ...], list[_Part]] = {}
     for part in _settled(parts, quarantine):
         groups.setdefault(part.group, []).append(part)
     made = [_dataset(members, quarantine) for members in groups.values()]
     return ClimateGrids(tuple(sorted(made, key=_order)))
+
+
+def _held(paths: Sequence[str]) -> list[str]:
+    """Names of all variables of the files, as they stand there."""
+    names: set[str] = set()
+    for path in paths:
+        with _open(path, os.path.basename(path.rstrip("/")), {}) as dataset:
+            names |= {str(name) for name in dataset.data_vars}
+    return sorted(names)
 
 
 def _settled(parts: list[_Part], quarantine: Quarantine) -> list[_Part]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from plantation_rwa.assumptions import Assumptions
 from plantation_rwa.errors import Problem, SourceError
-from plantation_rwa.sources.climate_units import VARIABLES, normalised_unit
+from plantation_rwa.sources.climate_units import VARIABLES, normalised_unit, unit_text
 from plantation_rwa.sources.tables import Sheet
 from plantation_rwa.units import TEMPERATURE_UNITS, temperature_units, to_celsius
 
@@ -45,7 +45,7 @@ def convert_declared(sheet: Sheet, units: Mapping[str, str]) -> None:
             continue
         rule = VARIABLES[name].units.get(normalised_unit(unit))
         if rule is None:
-            known = ", ".join(sorted(VARIABLES[name].units))
+            known = ", ".join(unit_text(u) for u in VARIABLES[name].units)
             told = f"unit cannot be converted to {VARIABLES[name].unit}"
             problems.append(Problem(name, told, repr(unit), f"Use one of: {known}."))
             continue

@@ -29,6 +29,8 @@ _SPELLINGS = {
     "j": "joule joules",
     "w": "watt watts",
 }
+#: normalised word -> how it is written where case matters
+_WRITTEN = {"degc": "degC", "degf": "degF", "k": "K", "mj": "MJ", "j": "J", "w": "W", "kwh": "kWh", "kn": "knots"}
 _SAME = {other: word for word, others in _SPELLINGS.items() for other in others.split()}
 
 
@@ -190,6 +192,12 @@ def normalised_unit(text: str) -> str:
     return " ".join(sorted(f for f in factors if f))
 
 
+def unit_text(normalised: str) -> str:
+    """A normalised unit as people write it: ``d-1 mm`` as ``mm/day``, ``kg m-2 s-1`` as it is."""
+    words = [_WRITTEN.get(w, w) for w in sorted(normalised.split(), key=lambda w: (w[-2:-1] == "-", w == "d-1"))]
+    return f"{words[0]}/day" if words[1:] == ["d-1"] else " ".join(words)
+
+
 def to_canonical(variable: str, name: str, unit: str | None, *, where: str) -> tuple[float, float]:
     """Factor and offset from a declared unit to the canonical one.
 
@@ -216,7 +224,7 @@ def to_canonical(variable: str, name: str, unit: str | None, *, where: str) -> t
         raise SourceError.of(where, "has no unit", "", f"Set its attribute 'units', for example '{spec.unit}'.")
     rule = spec.units.get(normalised_unit(str(unit)))
     if rule is None:
-        known = ", ".join(sorted(spec.units))
+        known = ", ".join(unit_text(u) for u in spec.units)
         raise SourceError.of(
             where, f"unit of {variable} cannot be converted to {spec.unit}", repr(str(unit)), f"Use one of: {known}."
         )

@@ -134,6 +134,29 @@ class Sheet:
         told = " and ".join(k for k in keys if k != "known_at")
         self.reject(again, column or keys[0], [f"repeats {told} of {w}, which stays{hint}" for w in where])
 
+    def reject_unlike(self, keys: Sequence[str], names: Sequence[str]) -> None:
+        """Of rows of one key that differ in a number none is believed: all are rejected, whatever their order.
+
+        Rows that differ in no number which both have complete each other: each takes what it lacks from the others.
+        """
+        rows = self.frame.loc[self.accepted]
+        rows = rows[rows.duplicated(list(keys), keep=False)]
+        if rows.empty:
+            return
+        groups = rows[list(names)].groupby([rows[k] for k in keys], dropna=False, sort=False)
+        low, high = groups.transform("min"), groups.transform("max")
+        differ = low < high
+        unlike = differ.any(axis=1)
+        chosen = rows.index[unlike]
+        first = [(row, str(name)) for row, name in differ.loc[chosen].idxmax(axis=1).items()]
+        told = "repeats " + " and ".join(k for k in keys if k != "known_at") + " with another value"
+        ends = [(name, _shown(float(low.at[row, name])), _shown(float(high.at[row, name]))) for row, name in first]
+        reasons = [f"{told} ({name} {least} and {most}); none is believed" for name, least, most in ends]
+        mask = np.zeros(len(self.frame), dtype=bool)
+        mask[chosen] = True
+        self.reject(mask, keys[0], reasons, [_shown(float(rows.at[row, name])) for row, name in first])
+        self.frame.loc[rows.index[~unlike], list(names)] = low[~unlike]
+
     def reject_unknown(self, column: str, known: Sequence[str], reason: str, *, once: bool = False) -> None:
         """Reject rows whose id is not among the known ones; an empty id is no fault of this kind.
 

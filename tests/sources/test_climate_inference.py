@@ -12,6 +12,7 @@ import xarray as xr
 from plantation_rwa.errors import SourceError
 from plantation_rwa.sources.base import Quarantine
 from plantation_rwa.sources.climate import open_grid
+from plantation_rwa.sources.climate_units import VARIABLES_AND_HOURLY, normalised_unit, unit_text
 
 #: numbers of a millimetre a day
 PER_MM = {"mm d-1": 1.0, "m d-1": 1e-3, "mm s-1": 1 / 86400, "m s-1": 1e-3 / 86400}
@@ -82,3 +83,22 @@ def test_dry_and_wet_climates_keep_their_stated_unit(tmp_path: Path, factor: flo
     grid, quarantine = opened(tmp_path, made, "mm/day")
     np.testing.assert_allclose(grid["precipitation"].to_numpy(), made)
     assert len(quarantine) == 0
+
+
+def test_units_are_listed_as_people_write_them(tmp_path: Path) -> None:
+    known = {u for variable in VARIABLES_AND_HOURLY.values() for u in variable.units}
+    assert all(normalised_unit(unit_text(u)) == u for u in known)
+    with pytest.raises(
+        SourceError, match=r"'furlong'.*Use one of: mm, mm/day, .*kg m-2 s-1, m, m/day, m s-1, in, in/day"
+    ):
+        opened(tmp_path, rain(), "furlong")
+
+
+def test_a_file_without_rain_names_what_it_holds(tmp_path: Path) -> None:
+    axes = {"time": pd.date_range("2020-01-01", periods=9), "latitude": [2.1, 2.0], "longitude": [102.0, 102.1]}
+    data = {
+        n: (("time", "latitude", "longitude"), np.full((9, 2, 2), 25.0), {"units": "degC"}) for n in ("tmin", "wet")
+    }
+    xr.Dataset(data, coords=axes).to_netcdf(tmp_path / "g.nc")
+    with pytest.raises(SourceError, match=r"no precipitation.*it holds tmin, wet"):
+        open_grid([str(tmp_path / "g.nc")], Quarantine())

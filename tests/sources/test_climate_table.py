@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from plantation_rwa.errors import SourceError
 from plantation_rwa.sources.base import Quarantine
@@ -117,8 +119,10 @@ def test_revisions_stand_side_by_side_and_the_same_day_known_twice_is_rejected(t
     day = weather().iloc[:1]
     frame = pd.concat([day, day.assign(precipitation=4.0, known_at="2024-05-01"), day.assign(known_at="2024-05-01")])
     got, told = read(tmp_path, frame.assign(known_at=frame["known_at"].fillna("")), known_lag_days=25)
-    assert got["known_at"].dt.strftime("%Y-%m-%d").tolist() == ["2024-02-25", "2024-05-01"]
-    assert told["action"].tolist() == ["rejected"]
+    assert got["known_at"].dt.strftime("%Y-%m-%d").tolist() == ["2024-02-25"]
+    assert told["action"].tolist() == ["rejected"] * 2
+    assert told["value"].tolist() == ["4", f"{day['precipitation'].iloc[0]:g}"]
+    assert told["reason"].str.endswith("none is believed; row rejected").all()
     got, told = read(tmp_path, day.assign(known_at="2023-12-30"), known_lag_days=25)
     assert got["known_at"].dt.strftime("%Y-%m-%d").tolist() == ["2024-02-25"]
     assert told["reason"].tolist() == ["known_at lies before the day itself; value left out"]
@@ -168,3 +172,23 @@ def test_a_declared_unit_that_makes_no_climate_gives_way_and_is_said(tmp_path: P
     np.testing.assert_allclose(got["t2m_min"], weather()["t2m_min"], atol=1e-9)
     assert told["column"].tolist() == ["t2m_max", "t2m_min"]
     assert told["reason"].str.contains("is in degC .* as declared; converted to degC").all()
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.permutations(range(8)))
+def test_the_order_of_rows_changes_nothing(tmp_path: Path, order: list[int]) -> None:
+    days = weather("A", "2024-01-01", "2024-01-04")
+    other = days.iloc[1:2].assign(precipitation=77.0)
+    rain, heat = days.iloc[2:3].assign(t2m_min=None, t2m_max=None), days.iloc[2:3].assign(precipitation=None)
+    rows = pd.concat([days.iloc[[0, 1, 3]], days.iloc[:1], other, rain, heat, days.iloc[3:]], ignore_index=True)
+    got, told = read(tmp_path, rows.iloc[order])
+    expected, _ = read(tmp_path, days.drop(index=1))
+    pd.testing.assert_frame_equal(got, expected, check_exact=True)
+    assert len(told) == 5  # both of the day that differs, one of each pair that agrees
+
+
+def test_single_precision_reads_as_its_shortest_decimal(tmp_path: Path) -> None:
+    rows = weather()
+    rows.astype({"precipitation": "float32", "t2m_min": "float32"}).to_parquet(tmp_path / "daily.parquet")
+    single = read_daily([str(tmp_path / "daily.parquet")], REGISTER, Quarantine())
+    pd.testing.assert_frame_equal(single, read(tmp_path, rows)[0], check_exact=True)
