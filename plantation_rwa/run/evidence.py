@@ -14,6 +14,7 @@ from plantation_rwa.forecast.backtest import ABLATIONS, GROUPS, UNSEEN, held
 from plantation_rwa.forecast.baselines import SARIMA_MONTHS
 from plantation_rwa.periods import Month, as_of_instant
 from plantation_rwa.sources.base import ImagerySource, Inputs, Scene
+from plantation_rwa.sources.holdings import Holdings
 
 #: table -> column that says when a record happened
 _HAPPENED = {
@@ -44,6 +45,10 @@ class _Until:
         kept = [s for s in found if s.acquired <= self.instant and s.known_at <= self.instant]
         self.later |= {s.id for s in found} - {s.id for s in kept}
         return kept
+
+    def holdings(self) -> Holdings:
+        """Those of the source."""
+        return self.source.holdings()
 
 
 def cut_inputs(inputs: Inputs, date: dt.date) -> tuple[Inputs, Callable[[], int]]:

@@ -18,7 +18,7 @@ from plantation_rwa.features.sensors import monthly_sensors, reading_months
 from plantation_rwa.periods import Month, month_range
 from plantation_rwa.run.climate import climate_hashes
 from plantation_rwa.run.partitions import History, Key, PartitionPlan, Published, plan_rows, rows_identity, summary
-from plantation_rwa.run.scenes import SceneWindows, Unit, scenes_by_month
+from plantation_rwa.run.scenes import SceneWindows, Unit, require_files, scenes_by_month
 from plantation_rwa.run.session import Session, code_hash, short, table_hash
 from plantation_rwa.schema.checks import finalise
 from plantation_rwa.sources.base import Scene
@@ -48,6 +48,7 @@ def plan_features(session: Session, history: History) -> FeatureWork:
     """Partitions of the features tables with the identity of each row."""
     outlines = _outlines(session)
     scenes = scenes_by_month(session, outlines)
+    require_files(session, outlines, scenes)
     months = [str(m) for m in _months(session, scenes)]
     shared = {"code": code_hash("features")[:16], "configuration": short(_settings(session))}
     climate, sensors = climate_hashes(session.known), _sensor_hashes(session)

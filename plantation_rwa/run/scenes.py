@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NoReturn
 
@@ -19,7 +20,8 @@ from plantation_rwa.features.scene_checks import Rules
 from plantation_rwa.periods import Month
 from plantation_rwa.run.partitions import Key
 from plantation_rwa.run.session import Session, short
-from plantation_rwa.sources.base import ImagerySource, Scene
+from plantation_rwa.sources.base import Asset, ImagerySource, Scene
+from plantation_rwa.sources.items import is_url, named
 from plantation_rwa.sources.stac_scenes import hrefs_of
 
 #: first month of Sentinel-2 acquisitions; the search start when the configuration names none
@@ -90,27 +92,49 @@ def scenes_by_month(session: Session, outlines: pd.DataFrame) -> dict[tuple[tupl
     Raises
     ------
     SourceError
-        If the source has no scene for any outline, neither until the session's date nor later, and none was
-        rejected: then the configuration is wrong. One outline without scenes is no error; it is flagged.
+        If the source has no usable scene for any outline, neither until the session's date nor later: then the
+        configuration or every item is wrong. One outline without scenes is no error; it is flagged.
     """
     source, config = session.known.imagery, session.config.imagery
     if source is None or config is None or outlines.empty:
         return {}
     first = Month.parse(config.start) if config.start else FIRST_SCENES
     found: dict[tuple[tuple[str, ...], str], tuple[Scene, ...]] = {}
-    nothing, instant = True, session.instant
+    instant = session.instant
     for group in _neighbours(outlines):
         candidates = source.scenes(_box(group), first, session.month)
-        nothing = nothing and not candidates
         for row in group.itertuples(index=False):
             touching = [s for c in candidates if (s := _seen(c, row.geometry, instant)) is not None]
             for month, scenes in _local_months(touching, row.timezone).items():
                 if str(first) <= month <= str(session.month):
                     found[(row.key, month)] = scenes
-    rejected = session.known.quarantine.frame()["input"].eq("imagery").any()
-    if nothing and not rejected and not any(_ever(source, group, first) for group in _neighbours(outlines)):
-        _no_scene_at_all(config, first, outlines)
+    if not found and not any(_ever(source, group, first) for group in _neighbours(outlines)):
+        _no_scene_at_all(source, config, first, outlines)
     return found
+
+
+def require_files(
+    session: Session, outlines: pd.DataFrame, scenes: Mapping[tuple[Key, str], tuple[Scene, ...]]
+) -> None:
+    """Refuse imagery of which no file is there: all are local, of later scenes too.
+
+    Parameters
+    ----------
+    outlines, scenes
+        What :func:`scenes_by_month` was asked and found.
+
+    Raises
+    ------
+    SourceError
+        Naming the folder that was searched.
+    """
+    source, config = session.known.imagery, session.config.imagery
+    if source is None or config is None or _any_file(s for group in scenes.values() for s in group):
+        return
+    first = Month.parse(config.start) if config.start else FIRST_SCENES
+    every = [s for group in _neighbours(outlines) for s in source.scenes(_box(group), first, LAST_SCENES)]
+    if every and not _any_file(every):
+        _no_file_at_all(every)
 
 
 def _seen(scene: Scene, outline: BaseGeometry, instant: pd.Timestamp) -> Scene | None:
@@ -128,18 +152,46 @@ def _box(outlines: pd.DataFrame) -> tuple[float, float, float, float]:
 
 def _ever(source: ImagerySource, outlines: pd.DataFrame, first: Month) -> bool:
     """Whether a source has scenes of the outlines at any time from a month on: an early date may have none yet."""
-    return bool(source.scenes(_box(outlines), first, LAST_SCENES))
+    candidates = source.scenes(_box(outlines), first, LAST_SCENES)
+    end = pd.Timestamp.max.tz_localize("UTC")
+    for row in outlines.itertuples(index=False):
+        touching = [s for c in candidates if (s := _seen(c, row.geometry, end)) is not None]
+        if any(month >= str(first) for month in _local_months(touching, row.timezone)):
+            return True
+    return False
 
 
-def _no_scene_at_all(config: ImageryConfig, first: Month, outlines: pd.DataFrame) -> NoReturn:
+def _no_scene_at_all(source: ImagerySource, config: ImageryConfig, first: Month, outlines: pd.DataFrame) -> NoReturn:
+    held = source.holdings()
     box = ", ".join(f"{v:.4f}" for v in _box(outlines))
     raise SourceError.of(
         "imagery.source",
-        "has no scene of any plantation",
-        f"collections {', '.join(config.collections)}; from {first}; west, south, east, north {box};"
+        "has no scene of any plantation that can be used; asked for were"
+        f" collections {', '.join(config.collections)}; from {first}; west, south, east, north {box};"
         f" cloud cover up to {config.max_cloud_cover:g} %",
-        "Check imagery.collections against the names the source uses, imagery.start, imagery.max_cloud_cover and the"
-        " register's coordinates; leave the section imagery out to run without scenes.",
+        held.told(),
+        held.remedy(config.collections, pd.Timestamp(first.first, tz="UTC"), _box(outlines))
+        + " Leave the section imagery out to run without scenes.",
+    )
+
+
+def _files(scenes: Iterable[Scene]) -> Iterator[Asset]:
+    return (asset for scene in scenes for version in scene.versions for asset in version.assets.values())
+
+
+def _any_file(scenes: Iterable[Scene]) -> bool:
+    """Whether one file of the scenes is there; a remote one is found out when it is read."""
+    return any(is_url(a.href) or os.path.exists(a.href) for a in _files(scenes))
+
+
+def _no_file_at_all(scenes: Sequence[Scene]) -> NoReturn:
+    assets = list(_files(scenes))
+    folder = os.path.commonpath([os.path.dirname(os.path.abspath(a.href)) for a in assets])
+    raise SourceError.of(
+        f"imagery.source: {', '.join(dict.fromkeys(scene.file for scene in scenes))}",
+        f"none of the {len(assets)} files of its {len(scenes)} scene{'' if len(scenes) == 1 else 's'} is there",
+        f"first {named(assets[0])}; searched in {folder}",
+        "Fetch the files, or mend the hrefs, which are relative to the file of the item.",
     )
 
 

@@ -14,6 +14,7 @@ from shapely.geometry.base import BaseGeometry
 
 from plantation_rwa.grid import GridSpec, Window
 from plantation_rwa.periods import Month
+from plantation_rwa.sources.holdings import Holdings
 
 Action = Literal["rejected", "nulled", "repaired"]
 
@@ -109,6 +110,8 @@ class Asset:
     crs, shape, transform
         What the item says of the file: ``EPSG:...``, rows and columns, six numbers; empty or None where it says
         nothing. Files are read by their own grid; these are only held against it.
+    name
+        The href as the item writes it, which messages name; empty: the file's name.
     """
 
     href: str
@@ -117,6 +120,7 @@ class Asset:
     crs: str = ""
     shape: tuple[int, int] | None = None
     transform: tuple[float, ...] | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -177,6 +181,10 @@ class ImagerySource(Protocol):
 
     def scenes(self, bbox: tuple[float, float, float, float], first: Month, last: Month) -> list[Scene]:
         """Scenes that touch a WGS84 box, acquired in the months (UTC, one day of slack), sorted by (acquired, id)."""
+        ...
+
+    def holdings(self) -> Holdings:
+        """The items seen so far, the refused ones too: asked where no scene can be used."""
         ...
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 from plantation_rwa.errors import SourceError
-from plantation_rwa.sources.base import Quarantine
+from plantation_rwa.sources.base import Asset, Quarantine
 
 _ITEM_KEYS = (
     "type",
@@ -54,6 +54,11 @@ def file_name(place: str) -> str:
     return PurePosixPath(urlsplit(place).path if is_url(place) else place.replace(os.sep, "/")).name or place
 
 
+def named(asset: Asset) -> str:
+    """How messages name a file: by the href that its item writes, without the folders of this machine."""
+    return asset.name or file_name(asset.href)
+
+
 def links_of(document: Any) -> list[Mapping[str, Any]]:
     """The links of a STAC document that are objects."""
     links = document.get("links") if isinstance(document, Mapping) else None
@@ -87,6 +92,8 @@ def read_json(place: str) -> Any:
     SourceError
         Naming the file or URL.
     """
+    import requests
+
     name = place if is_url(place) else file_name(place)
     try:
         if is_url(place):
@@ -97,10 +104,15 @@ def read_json(place: str) -> Any:
         if content.startswith(_GZIP):
             content = gzip.decompress(content)
         return json.loads(content.decode("utf-8-sig"))
+    except requests.RequestException as error:
+        cause: BaseException = error
+        while (inner := cause.__cause__ or cause.__context__) is not None:
+            cause = inner
+        status = getattr(error.response, "status_code", None)
+        said = f"HTTP {status}" if status is not None else _short(cause)
+        raise SourceError.of(name, "does not answer", said, "Check the address and the network.") from None
     except (OSError, EOFError, ValueError, zlib.error, RecursionError) as error:
-        raise SourceError.of(
-            f"imagery: {name}", "cannot be read as JSON", _short(error), "Check the path and the file."
-        ) from None
+        raise SourceError.of(name, "cannot be read as JSON", _short(error), "Check the path and the file.") from None
 
 
 def _get(url: str) -> bytes:
@@ -171,17 +183,17 @@ def _opened(document: Any, place: str, branches: list[tuple[str, Iterator[Any]]]
             branches.append((place, iter(links)))
             return []
         raise SourceError.of(
-            f"imagery: {file_name(place)}", "has links that are no list", _short(repr(links)), "Correct the catalog."
+            file_name(place), "has links that are no list", _short(repr(links)), "Correct the catalog."
         )
     if kind == "FeatureCollection":
         raise SourceError.of(
-            f"imagery: {file_name(place)}",
+            file_name(place),
             "has features that are no list",
             _short(repr(features)),
             "Give an item collection as a STAC API or rustac writes it.",
         )
     raise SourceError.of(
-        f"imagery: {file_name(place)}",
+        file_name(place),
         "is no STAC document",
         repr(kind),
         "Give a STAC API, a catalog, an item collection, an item or a stac-geoparquet file.",
@@ -199,13 +211,11 @@ def read_geoparquet(path: str) -> Iterator[RawItem]:
     try:
         table = pq.read_table(path)
     except (OSError, ArrowException) as error:
-        raise SourceError.of(
-            f"imagery: {file_name(path)}", "cannot be read as Parquet", _short(error), "Check the file."
-        ) from None
+        raise SourceError.of(file_name(path), "cannot be read as Parquet", _short(error), "Check the file.") from None
     missing = [c for c in ("id", "geometry", "assets") if c not in table.column_names]
     if missing:
         raise SourceError.of(
-            f"imagery: {file_name(path)}",
+            file_name(path),
             "lacks the columns of stac-geoparquet",
             ", ".join(missing),
             "Write it with rustac or stac-geoparquet.",

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from plantation_rwa.errors import ReadError
 from plantation_rwa.grid import GridSpec, Window
 from plantation_rwa.sources.base import Asset
-from plantation_rwa.sources.items import file_name, is_url
+from plantation_rwa.sources.items import file_name, is_url, named
 from plantation_rwa.sources.network import Patience, RemoteError, persist, sas_api, status_of, tokens_of
 
 T = TypeVar("T")
@@ -164,7 +164,7 @@ class RasterReader:
         held = self._insist(asset, lambda: self._borrow(asset))
         self._give(held)
         if not 1 <= asset.band <= held.source.count:
-            raise ReadError(f"{file_name(asset.href)}: has {held.source.count} bands, band {asset.band} was asked for")
+            raise ReadError(f"{named(asset)}: has {held.source.count} bands, band {asset.band} was asked for")
         return held.grid
 
     def header(self, asset: Asset) -> RasterHeader:
@@ -194,9 +194,7 @@ class RasterReader:
         """
         pixels, tag = self._insist(asset, lambda: self._pixels(asset, window))
         if pixels.shape != (window.height, window.width):
-            raise ReadError(
-                f"{file_name(asset.href)}: window of {window.height} x {window.width} pixels gave {pixels.shape}"
-            )
+            raise ReadError(f"{named(asset)}: window of {window.height} x {window.width} pixels gave {pixels.shape}")
         if tag is not None and asset.nodata is not None and tag != asset.nodata:
             empty = np.isnan(pixels) if np.isnan(tag) else pixels == tag
             if empty.any():
@@ -204,7 +202,7 @@ class RasterReader:
                     np.min_scalar_type(int(asset.nodata)), pixels.dtype
                 ):
                     raise ReadError(
-                        f"{file_name(asset.href)}: declares {tag:g} as no data, its item {asset.nodata:g}, which"
+                        f"{named(asset)}: declares {tag:g} as no data, its item {asset.nodata:g}, which"
                         f" {pixels.dtype} cannot hold"
                     )
                 pixels[empty] = asset.nodata
@@ -282,7 +280,7 @@ class RasterReader:
             source.close()
             raise _unreadable(asset, OSError("a part of its header is missing"))
         try:
-            return _Open(asset.href, path, source, _grid(source, file_name(asset.href)))
+            return _Open(asset.href, path, source, _grid(source, named(asset)))
         except ReadError:
             source.close()
             raise
@@ -342,13 +340,15 @@ def _grid(source: Any, name: str) -> GridSpec:
 def _unreadable(asset: Asset, error: BaseException) -> ReadError:
     """What GDAL said as an error that names the file; of a remote one the first cause decides whether to try again."""
     if not is_url(asset.href):
-        return ReadError(f"{file_name(asset.href)}: cannot be read: {_text(error)}")
+        # GDAL names the file too
+        said = _text(error).removeprefix(f"{file_name(asset.href)}: ")
+        return ReadError(f"{named(asset)}: cannot be read: {said}")
     causes = [error]
     while causes[-1].__cause__ is not None:
         causes.append(causes[-1].__cause__)
     status = next((s for c in causes if (s := status_of(str(c))) is not None), _OVERHEARD.status)
     said = f"HTTP {status}" if status is not None else _kind(_text(causes[-1]))
-    return RemoteError(f"{file_name(asset.href)}: cannot be read: {said}", status)
+    return RemoteError(f"{named(asset)}: cannot be read: {said}", status)
 
 
 def _kind(text: str) -> str:

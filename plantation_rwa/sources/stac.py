@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from plantation_rwa.config import ImageryConfig
 from plantation_rwa.errors import SourceError
 from plantation_rwa.periods import Month
 from plantation_rwa.sources.base import ImagerySource, Quarantine, Scene
+from plantation_rwa.sources.holdings import Holdings
 from plantation_rwa.sources.items import RawItem, is_url, iter_items, links_of, read_geoparquet, read_json
 from plantation_rwa.sources.stac_scenes import distinct, scenes_of
 
@@ -59,7 +61,9 @@ def open_source(config: ImageryConfig, quarantine: Quarantine) -> ImagerySource:
         else:
             raw += list(iter_items(document, place, quarantine))
     if raw or not parts:
-        parts.insert(0, StaticSource(scenes_of(raw, config, quarantine), config))
+        holdings = Holdings()
+        scenes = scenes_of(raw, config, quarantine, holdings)
+        parts.insert(0, StaticSource(scenes, config, holdings))
     return parts[0] if len(parts) == 1 else CombinedSource(parts, config)
 
 
@@ -72,8 +76,8 @@ def _is_api(document: Any) -> bool:
 class StaticSource:
     """Scenes that are all in memory."""
 
-    def __init__(self, scenes: Sequence[Scene], config: ImageryConfig) -> None:
-        self._scenes = list(scenes)
+    def __init__(self, scenes: Sequence[Scene], config: ImageryConfig, holdings: Holdings) -> None:
+        self._scenes, self._holdings = list(scenes), holdings
         self._start = config.start
         self._acquired = np.array([s.acquired.timestamp() for s in self._scenes])
 
@@ -85,6 +89,10 @@ class StaticSource:
         found = [self._scenes[i] for i in wanted]
         return [s for s in found if any(v.footprint is None or v.footprint.intersects(area) for v in s.versions)]
 
+    def holdings(self) -> Holdings:
+        """See :class:`ImagerySource`."""
+        return self._holdings
+
 
 class ApiSource:
     """Scenes of a STAC API, searched per box and period."""
@@ -92,6 +100,7 @@ class ApiSource:
     def __init__(self, url: str, config: ImageryConfig, quarantine: Quarantine) -> None:
         self._url, self._config, self._quarantine = url, config, quarantine
         self._cache: dict[tuple[Any, ...], list[Scene]] = {}
+        self._holdings = Holdings()
         self._search(None)
 
     def scenes(self, bbox: tuple[float, float, float, float], first: Month, last: Month) -> list[Scene]:
@@ -112,10 +121,24 @@ class ApiSource:
                     "limit": 100,
                 }
             )
-            raw = [RawItem(item, _self_href(item) or self._url) for item in found]
-            scenes = scenes_of(raw, self._config, self._quarantine)
-            self._cache[key] = StaticSource(scenes, self._config).scenes(bbox, first, last)
+            raw = [RawItem(item, _self_href(item) or f"{self._url}#{item.get('id')}") for item in found]
+            scenes = scenes_of(raw, self._config, self._quarantine, self._holdings)
+            self._cache[key] = StaticSource(scenes, self._config, self._holdings).scenes(bbox, first, last)
         return self._cache[key]
+
+    def holdings(self) -> Holdings:
+        """See :class:`ImagerySource`; with the collections that the API lists."""
+        return Holdings(self._holdings.items, self._collections())
+
+    def _collections(self) -> tuple[str, ...]:
+        """Ids of the API's collections; none where it does not list them."""
+        try:
+            document = read_json(f"{self._url.rstrip('/')}/collections")
+        except SourceError:
+            return ()
+        listed = document.get("collections") if isinstance(document, dict) else None
+        found = [c for c in listed if isinstance(c, dict)] if isinstance(listed, list) else []
+        return tuple(sorted(str(c["id"]) for c in found if c.get("id")))
 
     def _search(self, parameters: Mapping[str, Any] | None) -> list[dict[str, Any]]:
         """Items of a search, or with None only the check that the API answers."""
@@ -144,6 +167,10 @@ class CombinedSource:
         """Scenes of all parts, sorted by (acquired, id)."""
         found = [scene for part in self._parts for scene in part.scenes(bbox, first, last)]
         return distinct(found, self._config)
+
+    def holdings(self) -> Holdings:
+        """Those of all parts."""
+        return functools.reduce(Holdings.merged, (part.holdings() for part in self._parts))
 
 
 def _self_href(item: Mapping[str, Any]) -> str:

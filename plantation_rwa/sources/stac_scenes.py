@@ -19,6 +19,7 @@ from shapely.geometry.base import BaseGeometry
 from plantation_rwa.config import ImageryConfig
 from plantation_rwa.sources import providers
 from plantation_rwa.sources.base import Asset, Quarantine, Scene
+from plantation_rwa.sources.holdings import TOO_CLOUDY, Held, Holdings, box_of
 from plantation_rwa.sources.items import RawItem, file_name, is_url, resolve
 from plantation_rwa.sources.providers import UnusableItemError
 
@@ -28,31 +29,50 @@ _SAME_PASS = pd.Timedelta(hours=1)
 _ISO = re.compile(r"^\d{4}-\d{2}-\d{2}")
 
 
-def scenes_of(raw: Iterable[RawItem], config: ImageryConfig, quarantine: Quarantine) -> list[Scene]:
+def scenes_of(raw: Iterable[RawItem], config: ImageryConfig, quarantine: Quarantine, holdings: Holdings) -> list[Scene]:
     """Scenes of raw items: configured collections only, products listed twice once, sorted by (acquired, id).
 
     Items of other collections are passed over; an item of a configured collection that cannot become a
     scene goes to quarantine (input ``imagery``, column = item id). Cloudier scenes than ``max_cloud_cover``
-    are left out.
+    are left out. ``holdings`` learns of every item.
     """
-    parsed = []
+    parsed: list[Scene] = []
+    records: list[Held] = []
     for entry in raw:
+        held = _held(entry)
+        holdings.items[(entry.base, entry.row)] = held
         if not _wanted(entry.data, config):
             continue
         try:
             made = _parse(entry, config)
         except UnusableItemError as error:
-            _reject(entry, error, config, quarantine)
+            held.refused = _reject(entry, error, config, quarantine)
             continue
         except (AttributeError, TypeError, ValueError, KeyError, IndexError) as error:
             # a field of the item has another kind than STAC gives it: this item is unusable, not the run
             fault = UnusableItemError(f"item does not follow STAC ({type(error).__name__}: {error})")
-            _reject(entry, fault, config, quarantine)
+            held.refused = _reject(entry, fault, config, quarantine)
             continue
         cover = made.cloud_cover
         if cover is None or cover <= config.max_cloud_cover:
             parsed.append(made)
-    return distinct(_consistent(parsed, quarantine), config)
+            records.append(held)
+        else:
+            held.refused = TOO_CLOUDY
+    left = _consistent(parsed, quarantine)
+    kept = {id(scene) for scene in left}
+    for scene, held in zip(parsed, records, strict=True):
+        if id(scene) not in kept:
+            held.refused = "names the same files as an item of another time or tile"
+    return distinct(left, config)
+
+
+def _held(entry: RawItem) -> Held:
+    item = entry.data if isinstance(entry.data, Mapping) else {}
+    properties = item.get("properties")
+    properties = properties if isinstance(properties, Mapping) else {}
+    acquired = _time(properties.get("datetime") or properties.get("start_datetime"))
+    return Held(str(item.get("collection") or ""), acquired, box_of(item))
 
 
 def _wanted(item: Any, config: ImageryConfig) -> bool:
@@ -75,7 +95,9 @@ def _parse(entry: RawItem, config: ImageryConfig) -> Scene:
         raise UnusableItemError("item has no properties or no assets")
     if not providers.is_level_2a(item):
         kind = item["properties"].get("s2:product_type") or item["properties"].get("platform") or ""
-        raise UnusableItemError("item of a configured collection is no Sentinel-2 L2A product", value=kind)
+        raise UnusableItemError(
+            "item of a configured collection is no Sentinel-2 L2A product; scene left out. Give its L2A", value=kind
+        )
     provider = providers.provider_of(item) if config.provider == "auto" else config.provider
     bands = providers.assets_of(item)
     if not bands:
@@ -97,7 +119,7 @@ def _parse(entry: RawItem, config: ImageryConfig) -> Scene:
         created=created,
         known_at=start + pd.Timedelta(days=config.known_lag_days),
         cloud_cover=_number(item["properties"].get("eo:cloud_cover")),
-        footprint=_footprint(item.get("geometry")),
+        footprint=_footprint(item),
         assets=assets,
         scale=offset.scale,
         offset=offset.offset,
@@ -144,6 +166,7 @@ def _asset(asset: Mapping[str, Any], base: str, properties: Mapping[str, Any]) -
         providers.crs_of(asset) or providers.crs_of(properties),
         (int(shape[0]), int(shape[1])) if shape else None,
         transform,
+        "" if is_url(str(asset["href"])) else str(asset["href"]),
     )
 
 
@@ -151,10 +174,16 @@ def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _footprint(geometry: Any) -> BaseGeometry | None:
-    """Outline on WGS84; rings that jump over the antimeridian are cut there."""
+def _footprint(item: Mapping[str, Any]) -> BaseGeometry | None:
+    """Outline on WGS84, of an item without geometry its bbox; rings that jump over the antimeridian are cut there."""
+    geometry, box = item.get("geometry"), box_of(item)
     if not geometry:
-        return None
+        if box is None:
+            return None
+        west, south, east, north = box
+        if west > east:  # as GeoJSON writes a box over the antimeridian
+            return shapely.union(shapely.box(west, south, 180, north), shapely.box(-180, south, east, north))
+        return shapely.box(*box)
     try:
         shape = shapely.from_geojson(json.dumps(geometry))
     except (shapely.errors.ShapelyError, TypeError, ValueError):
@@ -176,7 +205,8 @@ def _footprint(geometry: Any) -> BaseGeometry | None:
     return shape if shape.is_valid else shapely.make_valid(shape)
 
 
-def _reject(entry: RawItem, error: UnusableItemError, config: ImageryConfig, quarantine: Quarantine) -> None:
+def _reject(entry: RawItem, error: UnusableItemError, config: ImageryConfig, quarantine: Quarantine) -> str:
+    """Put an item into quarantine; returns the reason."""
     known, name = None, ""
     if isinstance(entry.data, Mapping):
         name = str(entry.data.get("id") or "")
@@ -196,6 +226,7 @@ def _reject(entry: RawItem, error: UnusableItemError, config: ImageryConfig, qua
         value=error.value,
         known_at=known,
     )
+    return str(error)
 
 
 def _fingerprint(item: Mapping[str, Any], assets: Mapping[str, Asset]) -> str:

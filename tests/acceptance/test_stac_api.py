@@ -94,7 +94,9 @@ def test_a_file_without_any_scene_of_the_portfolio(
     told = " ".join(capsys.readouterr().err.split())
     assert "imagery.source: has no scene of any plantation" in told
     assert "from 2031-01" in told if mistake == "dates" else "collections sentinel-2-l2a-cogs" in told
-    assert "Check imagery.collections" in told
+    assert f"(got {len(features)} items: sentinel-2-" in told
+    remedy = {"collection": "Give imagery.collections the names", "dates": "Set imagery.start to a month"}[mistake]
+    assert remedy in told
     assert not list((tmp_path / mistake).rglob("*.parquet"))
 
 
@@ -109,14 +111,31 @@ def test_one_plantation_without_scenes_is_a_flag(
     assert table[table["plantation_id"].map(without)]["quality_flag"].str.contains("no_imagery").all()
 
 
-def test_items_that_are_all_rejected_are_reported_and_no_mistake_of_the_configuration(
-    made: Simulated, features: list[dict[str, Any]], tmp_path: Path
+def test_items_that_are_all_rejected_end_the_run(
+    made: Simulated, features: list[dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bad = [{**f, "properties": {**f["properties"], "datetime": "soon"}} for f in features]
     folder = tmp_path / "source"
     folder.mkdir()
     (folder / "items.json").write_text(json.dumps(simulated_items.collection(bad)), "utf-8")
-    assert run(made, str(folder / "items.json"), tmp_path / "out") == 0
+    assert run(made, str(folder / "items.json"), tmp_path / "out") == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"{len(bad)} of them refused, {len(bad)} because: item has no readable datetime" in told
+    assert "Mend or replace the refused items" in told
+    assert not (tmp_path / "out").exists()
+
+
+def test_items_whose_files_are_all_gone_end_the_run(
+    made: Simulated, features: list[dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = [{**f, "assets": {k: {**a, "href": f"away/{k}.tif"} for k, a in f["assets"].items()}} for f in features[:1]]
+    folder = tmp_path / "source"
+    folder.mkdir()
+    (folder / "items.json").write_text(json.dumps(simulated_items.collection(gone)), "utf-8")
+    assert run(made, str(folder / "items.json"), tmp_path / "out") == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"of its 1 scene is there (got first away/blue.tif; searched in {folder / 'away'})" in told
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.server

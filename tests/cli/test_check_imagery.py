@@ -136,14 +136,6 @@ def test_plantations_that_no_scene_shows_or_only_in_part() -> None:
     assert imagery.coverage({"A": seen, "B": both}, register.iloc[:2]) == []
 
 
-def test_no_scene_anywhere_is_an_error() -> None:
-    register = pd.DataFrame({"plantation_id": ["A"], "geometry": pd.Series([shapely.box(0, 0, 1, 1)], dtype="object")})
-    assert told(imagery.coverage({}, register)) == [
-        "error: imagery.source: the source holds no scene of any plantation in the period (got 1 of 1). "
-        "Check imagery.collections, imagery.start, max_cloud_cover and the place of the outlines."
-    ]
-
-
 def test_items_whose_stated_offset_is_not_their_baselines() -> None:
     reason = "baseline 05.11 is 04.00 or later; raster:bands states 0 DN, the baseline decides"
     unknown = scene("2026-02-05", baseline=None, offset_reason="baseline unknown; raster:bands states the offset")
@@ -159,7 +151,7 @@ def test_local_files_that_are_not_there_are_named(tmp_path: Path) -> None:
     local = {b: Asset(str(tmp_path / f"{b}.tif")) for b in ("B04", "SCL")}
     scenes = {"A": months(scene("2026-01-05", assets=local), scene("2026-01-06"))}
     assert told(imagery.missing_assets(scenes)) == [
-        "warning: imagery.source: assets: 1 asset whose file is not there (got S2_2026-01-05 SCL). "
+        "warning: imagery.source: assets: 1 asset whose file is not there (got S2_2026-01-05 SCL: SCL.tif). "
         "Fetch the files again, or mend the hrefs."
     ]
 

@@ -65,7 +65,7 @@ def test_an_item_file_of_a_catalog_that_is_none(content: str, reason: str, tmp_p
     ],
 )
 def test_a_source_that_cannot_be_walked_is_an_error(document: Any, message: str, tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=f"imagery: x.json: {message}"):
+    with pytest.raises(SourceError, match=f"x.json: {message}"):
         scenes(write(tmp_path / "x.json", document))
 
 
@@ -101,7 +101,7 @@ def test_marked_and_packed_documents(packed: bool, tmp_path: Path) -> None:
     assert [s.id for s in scenes(str(path))] == ["a"]
     if packed:
         path.write_bytes(gzip.compress(content)[:-20])
-        with pytest.raises(SourceError, match=r"imagery: items.json: cannot be read as JSON"):
+        with pytest.raises(SourceError, match=r"items.json: cannot be read as JSON"):
             scenes(str(path))
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from plantation_rwa.config import Config
 from plantation_rwa.errors import Problem, SourceError
 from plantation_rwa.run.inputs import read_inputs
-from plantation_rwa.run.scenes import scenes_by_month
+from plantation_rwa.run.scenes import require_files, scenes_by_month
 from plantation_rwa.run.session import Session
 from plantation_rwa.run.survey import imagery, lines
 from plantation_rwa.run.survey.crossing import cross_checks, in_grid
@@ -99,7 +99,9 @@ def _scenes(config: Config, inputs: Inputs, as_of: dt.date) -> tuple[ByPlantatio
     session = Session(config, as_of, inputs, Path(), ())
     found: dict[str, dict[str, Any]] = {}
     try:
-        for ((plantation,), month), group in scenes_by_month(session, outlines).items():
+        by_month = scenes_by_month(session, outlines)
+        require_files(session, outlines, by_month)
+        for ((plantation,), month), group in by_month.items():
             found.setdefault(plantation, {})[month] = group
     except SourceError as error:
         return None, [Problem(_within(imagery.KEY, p.where), p.what, p.value, p.remedy) for p in error.problems]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from plantation_rwa.features.scene_claims import grid_faults
 from plantation_rwa.grid import reproject
 from plantation_rwa.run.survey.findings import Finding, counted
 from plantation_rwa.sources.base import Asset, Scene
-from plantation_rwa.sources.items import file_name, is_url
+from plantation_rwa.sources.items import is_url, named
 from plantation_rwa.sources.providers import is_mgrs
 from plantation_rwa.sources.scenes import RasterHeader
 
@@ -84,7 +85,7 @@ def _open(scene: Scene, band: str, reader: HeaderReader) -> Opened:
     try:
         return Opened(scene, band, reader.header(asset))
     except ReadError as error:
-        return Opened(scene, band, None, str(error).removeprefix(f"{file_name(asset.href)}: "))
+        return Opened(scene, band, None, str(error).removeprefix(f"{named(asset)}: "))
 
 
 def faults(tiles: Sequence[Sequence[Scene]], opened: Sequence[Sequence[Opened]]) -> list[Finding]:
@@ -111,6 +112,8 @@ def _of(opened: Opened) -> Iterator[Finding]:
     scene, band, header = opened.scene, opened.band, opened.header
     key, asset = f"{scene.id} {band}", scene.assets[band]
     if header is None:
+        if not is_url(asset.href) and not os.path.exists(asset.href):
+            return  # told with all files that are not there
         remedy = "Check the file or the network; a run goes on without the scene."
         yield Finding("warning", KEY, key, opened.error, "an asset cannot be opened", remedy)
         return

@@ -15,7 +15,7 @@ from plantation_rwa.run.survey import headers
 from plantation_rwa.run.survey.findings import Finding, counted, some
 from plantation_rwa.run.survey.headers import HeaderReader, faults, looked_at, open_headers, shown
 from plantation_rwa.sources.base import Scene
-from plantation_rwa.sources.items import is_url
+from plantation_rwa.sources.items import is_url, named
 
 #: share of an outline that may lie outside all footprints: they are simplified outlines themselves
 _COVERED = 0.99
@@ -83,10 +83,6 @@ def imagery_lines(scenes: ByPlantation, reader: HeaderReader) -> tuple[list[Imag
 def coverage(scenes: ByPlantation, register: pd.DataFrame) -> list[Finding]:
     """Plantations that no scene shows, and those of which a part lies outside all footprints."""
     none = [p for p in register["plantation_id"] if not scenes.get(p)]
-    if len(none) == len(register):
-        told = "the source holds no scene of any plantation in the period"
-        remedy = "Check imagery.collections, imagery.start, max_cloud_cover and the place of the outlines."
-        return [Finding("error", KEY, "", f"{len(none)} of {len(register)}", told, remedy)]
     found = []
     if none:
         told = f"{counted(len(none), 'plantation')} without scenes"
@@ -127,7 +123,7 @@ def missing_assets(scenes: ByPlantation) -> list[Finding]:
     """Local files that items name and that are not there."""
     everything = {(s.collection, s.id): s for months in scenes.values() for group in months.values() for s in group}
     lost = [
-        f"{scene.id} {band}"
+        f"{scene.id} {band}: {named(asset)}"
         for _, scene in sorted(everything.items())
         for band, asset in sorted(scene.assets.items())
         if not is_url(asset.href) and not os.path.exists(asset.href)
