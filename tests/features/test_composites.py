@@ -11,7 +11,7 @@ from plantation_rwa.features.composites import BLOCK, monthly_composite
 from plantation_rwa.features.indices import INDICES
 from plantation_rwa.features.observations import UnreadableSceneError, observations
 from plantation_rwa.grid import Window
-from tests.features.plain_path import composite_of
+from tests.features.plain_pixels import composite_of
 from tests.features.scene_factory import CRS, MemoryReader, grid, palm
 
 _COARSE = ("B05", "B06", "B07", "B8A", "B11", "B12", "SCL")
