@@ -28,8 +28,6 @@ PUBLISHED = {
     "rain": "rain_gauge_mm",
     "air_temperature": "air_temperature_c",
 }
-#: Variables whose absence in a month is told by ``sensor_gap``.
-_GAPS = ("soil_moisture", "water_table")
 _HOURS = 24
 
 
@@ -87,8 +85,10 @@ def monthly_sensors(
     Readings with a flag that does not count (:func:`sensor_flags.flag_readings`) are left out. An hour is the mean of
     its readings, of rain the sum; a day needs ``min_hours_per_day`` hours (rain ``min_rain_hours_per_day``), or its
     single reading where a sensor reads at most once a day all month. A month needs ``min_days_fraction`` of its days
-    (rain ``min_rain_days_fraction``) and no gap longer than ``max_gap_days``; else it is NaN, for soil moisture and
-    water table with ``sensor_gap``. Rain is the sum of its days, gaps not filled; the others are means. The published
+    (rain ``min_rain_days_fraction``) and no gap longer than ``max_gap_days``; else it is NaN, with ``sensor_gap``, as
+    in
+    every month from the first reading of its kind on. Rain is the sum of its days, gaps not filled; the others are
+    means. The published
     value is the mean over sensors per depth, then over depths; the root zone is :func:`root_zone`.
     ``completeness_sensors`` is valid hours over the month's hours, over all sensors of all variables that read in the
     month or in the ``expected_months`` before, once they have read on ``installed_days`` days.
@@ -103,6 +103,7 @@ def monthly_sensors(
         return _empty()
     rows = _expected(monthly, wanted, rules)
     out = _plantation_months(rows, rules)
+    out["flags"] = _with_gaps(out, flagged)
     out["flags"] = _with_clock(out, flagged)
     seen = flagged.groupby(["plantation_id", "month"], sort=True)["time"].max()
     out["known_at"] = seen.reindex(pd.MultiIndex.from_frame(out[["plantation_id", "month"]])).array
@@ -231,19 +232,15 @@ def _plantation_months(rows: pd.DataFrame, rules: _Rules) -> pd.DataFrame:
     keys = ["plantation_id", "month"]
     total = rows.groupby(keys, sort=True)[["valid", "expected"]].sum()
     out = pd.DataFrame({"completeness_sensors": np.minimum(total["valid"] / total["expected"], 1.0)})
-    gap = pd.Series(False, index=out.index)
     for variable, column in PUBLISHED.items():
         mine = rows[rows["variable"] == variable]
         by_depth = mine.groupby([*keys, "depth_m"], sort=True, dropna=False)["value"].mean()
         out[column] = by_depth.groupby(level=[0, 1], sort=True).mean().reindex(out.index)
-        if variable in _GAPS:
-            gap |= out.index.isin(pd.MultiIndex.from_frame(mine[keys])) & out[column].isna()
         if variable == "soil_moisture":
             out["root_zone_mm"] = _root_zones(by_depth.dropna(), rules).reindex(out.index)
         if variable == "water_table":
             piezometers = mine.groupby(keys, sort=True)[["p90", "shallow"]].mean().reindex(out.index)
             out["water_table_p90_cm"], out["water_table_shallow_d"] = piezometers["p90"], piezometers["shallow"]
-    out["flags"] = pd.Series(np.where(gap, "sensor_gap", ""), index=out.index, dtype="str")
     return out.reset_index().astype({"plantation_id": "str"})
 
 
@@ -260,6 +257,17 @@ def _root_zones(by_depth: pd.Series, rules: _Rules) -> pd.Series:
         else by_depth.index[:0].droplevel(2)
     )
     return pd.Series(list(found.values()), index=index, dtype="float64")
+
+
+def _with_gaps(out: pd.DataFrame, flagged: pd.DataFrame) -> pd.Series:
+    """``sensor_gap`` where a column is empty in or after the month of the first reading of its kind."""
+    begun = flagged.groupby(["variable", "plantation_id"], sort=True)["month"].min()
+    gap = np.zeros(len(out), dtype=bool)
+    for variable, column in PUBLISHED.items():
+        if variable in begun.index.get_level_values(0):
+            first = out["plantation_id"].map(begun[variable])
+            gap |= (out["month"] >= first).to_numpy(bool) & out[column].isna().to_numpy(bool)
+    return pd.Series(np.where(gap, "sensor_gap", ""), index=out.index, dtype="str")
 
 
 def _with_clock(out: pd.DataFrame, flagged: pd.DataFrame) -> pd.Series:

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -139,6 +140,11 @@ def _csv(name: str, data: bytes, input: str, quarantine: Quarantine) -> RawFile:
     if header is None:
         raise SourceError.of(name, "is empty", "", "Give at least a header line.")
     header = [h.strip() for h in header]
+    if len(header) == 1:
+        other = next((c for c in ";\t|" if c in header[0]), "")
+        if other:
+            shown = "a tab" if other == "\t" else f"'{other}'"
+            raise SourceError.of(name, f"separates its fields by {shown}", header[0][:100], "Save it with commas.")
     wrong: list[tuple[int, str, int, int]] = []
 
     def skip(row: pacsv.InvalidRow) -> str:
@@ -165,4 +171,12 @@ def _csv(name: str, data: bytes, input: str, quarantine: Quarantine) -> RawFile:
         quarantine.add(input, name, told, "rejected", row=row, value=text)
     skipped = {row for row, *_ in wrong}
     rows = [r for r in range(1, table.num_rows + len(skipped) + 1) if r not in skipped]
-    return RawFile(name, table, np.array(rows, dtype=np.int64))
+    again = np.ones(table.num_rows, dtype=bool)
+    for column, title in zip(table.columns, header, strict=True):
+        again &= pc.equal(pc.utf8_trim_whitespace(column), title).to_numpy(zero_copy_only=False).astype(bool)
+    if again.any():
+        lines = np.flatnonzero(again)
+        told = f"header repeated; row left out ({len(lines)} such in the file)"
+        quarantine.add(input, name, told, "rejected", row=rows[lines[0]], value=",".join(header))
+        table = table.filter(pa.array(~again))
+    return RawFile(name, table, np.array(rows, dtype=np.int64)[~again])

@@ -40,11 +40,14 @@ _SPECS = {
     "station_id": ColumnSpec("id", required=True),
     "sensor_id": ColumnSpec("id", required=True),
     "variable": ColumnSpec("choice", required=True, values=tuple(UNITS)),
-    "depth_m": ColumnSpec("float", lower=0.0, upper=20.0, hint="give metres below the surface"),
+    "depth_m": ColumnSpec("float", lower=0.0, upper=20.0, hint="give metres below the surface; was it cm?"),
     "time": ColumnSpec("text", required=True),
     "value": ColumnSpec("float", required=True),
     "unit": ColumnSpec("text", required=True),
 }
+#: Deepest soil probe, m: profile probes and station pits end there (0-2 m; oil palm roots and the root zone end above)
+SOIL_PROBE_M = 2.0
+_SOIL = ("soil_moisture", "soil_temperature")
 #: Before a unit of rain: the value is a running total.
 _TOTAL = "total "
 
@@ -82,6 +85,9 @@ def read_sensors(paths: Sequence[str] | None, timezones: Mapping[str, str], quar
     sheet.frame["time"] = to_utc(sheet, timezones)
     confirm_owners(sheet, written)
     sheet.frame["known_at"] = sheet.frame["time"]
+    deep = (sheet.frame["variable"].isin(_SOIL) & (sheet.frame["depth_m"] > SOIL_PROBE_M)).to_numpy(bool)
+    told = f"soil probes lie at 0 to {SOIL_PROBE_M:g} m; give metres below the surface. Was it cm?"
+    sheet.reject_once(deep & sheet.accepted, KEYS, "depth_m", told)
     totals = sheet.frame["unit"].str.lower().str.startswith(_TOTAL).to_numpy(bool)
     declared = _declared(sheet)
     factor, offset = correct_scales(sheet, *declared)

@@ -101,6 +101,15 @@ class Sheet:
         self.fault(mask, column, _ending(reason, "row rejected"), "rejected", values)
         self._rejected |= np.asarray(mask, dtype=bool)
 
+    def reject_once(self, mask: ArrayLike, keys: Sequence[str], column: str, reason: str) -> None:
+        """Reject the rows in ``mask`` and report one of each file and key, the one known first."""
+        rows = np.flatnonzero(np.asarray(mask, dtype=bool))
+        ordered = self.frame.iloc[rows].sort_values("known_at", kind="stable")
+        first = np.zeros(len(self.frame), dtype=bool)
+        first[ordered.drop_duplicates(["_file", *keys]).index.to_numpy()] = True
+        self.fault(first, column, f"{reason}; all such rows in the file rejected", "rejected")
+        self._rejected[rows] = True
+
     def null(
         self,
         mask: ArrayLike,

@@ -160,3 +160,9 @@ def test_nothing_gives_an_empty_table_of_the_same_types() -> None:
     full, nothing = months(series(0.3)), months(series(0.3, plantation="unknown"))
     assert len(nothing) == 0
     assert nothing.dtypes.to_dict() == full.dtypes.to_dict()
+
+
+def test_a_kind_that_fell_out_has_the_flag_of_every_later_month() -> None:
+    soil = series(0.3, last="2024-08-31 23:00")
+    got = months(soil, series(24.0, "air_temperature", sensor="t"))
+    assert got["flags"].tolist() == ["", "sensor_gap", "sensor_gap"]

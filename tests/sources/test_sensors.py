@@ -196,3 +196,19 @@ def test_parquet_with_typed_times_gives_the_same_as_text(tmp_path: Path) -> None
     for times in (text["time"], local, local.dt.tz_localize(None)):
         frame.assign(time=times).to_parquet(tmp_path / "log.parquet")
         pd.testing.assert_frame_equal(read_sensors([str(tmp_path / "log.parquet")], ZONES, Quarantine()), text)
+
+
+def test_a_soil_probe_below_two_metres_is_refused_once(tmp_path: Path) -> None:
+    rows = hourly([0.3] * 5, "m3 m-3")
+    got, bad = readings(tmp_path, *rows, *[r.replace("s1", "s2").replace(",0.1,", ",10,") for r in rows])
+    assert got["depth_m"].tolist() == [0.1] * 5
+    assert bad["row"].tolist() == [6]
+    assert "Was it cm?" in bad["reason"][0]
+
+
+def test_a_repeated_header_is_told_as_such(tmp_path: Path) -> None:
+    rows = hourly([0.3] * 4, "m3 m-3")
+    got, bad = readings(tmp_path, *rows[:2], HEADER, *rows[2:], HEADER)
+    assert len(got) == 4
+    assert bad["reason"].tolist() == ["header repeated; row left out (2 such in the file)"]
+    assert bad["row"].tolist() == [3]

@@ -172,7 +172,7 @@ def test_a_cell_that_is_not_utf8_harms_only_itself(tmp_path: Path) -> None:
         ("a.csv", b"", "a.csv: is empty"),
         ("a.csv", "plantation_id,month,ffb_t\n".encode("utf-16"), "a.csv: is not UTF-8 text"),
         ("a.csv", b"plantation_id,moonth,ffb_t\n", "required column 'month' is missing. Did you mean 'moonth'?"),
-        ("a.csv", b"plantation_id;month;ffb_t\n", "Columns found: plantation_id;month;ffb_t."),
+        ("a.csv", b"plantation_id;month;ffb_t\n", "separates its fields by ';'"),
         ("a.csv", b"plantation_id,month,Month,ffb_t,FFB_T,ffb_t\n", "column 'ffb_t' occurs more than once"),
         ("a.parquet", b"PAR1 not really", "a.parquet: is not a readable Parquet file"),
         ("a.xlsx", b"PK", "a.xlsx: harvest must be a CSV or Parquet file (got .xlsx)"),

@@ -142,7 +142,9 @@ def _dates(config: Config, inputs: Inputs, scenes: ByPlantation, as_of: dt.date)
         times = known(inputs.sensors, instant).assign(day=lambda f: f["time"].dt.tz_localize(None).dt.normalize())
         last_day = times.groupby("plantation_id")["day"].max().to_dict()
         found += dates.days_reached("sensors.path", "time", _present(last_day), as_of, week, "a station's record")
-        remedy = "Find out why nothing came; the months in it have no sensor values."
+        remedy = (
+            "Find out why nothing came; a month that lacks too many days, or a long run of them, has no sensor values."
+        )
         held_days = {str(p): g for p, g in times.groupby("plantation_id")["day"]}
         found += dates.missing_days("sensors.path", "time", held_days, "the sensor records", remedy)
         spans["sensors.path"] = (str(inputs.sensors["time"].min())[:7], str(inputs.sensors["time"].max())[:7])

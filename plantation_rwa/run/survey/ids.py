@@ -28,6 +28,9 @@ KEYS: Mapping[str, str] = {
     "fiscal": "market.fiscal",
 }
 
+#: the registered id that a reader takes an unknown one for
+_CANDIDATE = r"(?:nearest id there is|one character from) '([^']+)'"
+
 
 def strangers(quarantine: pd.DataFrame, register: Sequence[str]) -> list[Finding]:
     """Plantation ids of other inputs that the register does not have.
@@ -52,8 +55,12 @@ def strangers(quarantine: pd.DataFrame, register: Sequence[str]) -> list[Finding
             found.append(Finding("warning", KEYS.get(name, name), "plantation_id", some(here), told, remedy, file))
         rest = [i for i in ids if i not in rejected]
         if rest:
+            said = rows.loc[rows["value"] == rest[0], "reason"]
+            by_reader = said.str.extract(_CANDIDATE, expand=False).dropna()
             close = difflib.get_close_matches(_plain(rest[0]), [_plain(r) for r in register], n=1, cutoff=0.6)
             meant = next((r for r in register if close and _plain(r) == close[0]), "")
+            if len(by_reader) or said.str.contains("ids there differ by one character", regex=False).any():
+                meant = str(by_reader.iloc[0]) if len(by_reader) else ""
             remedy = f"Is '{rest[0]}' meant to be '{meant}'?" if meant else "Add them to the register, or mend the ids."
             told = f"rows of {counted(len(rest), 'id')} that the register does not have"
             found.append(Finding("warning", KEYS.get(name, name), "plantation_id", some(rest), told, remedy, file))
