@@ -103,7 +103,7 @@ def read_daily(
     for name in VARIABLES:
         _check_values(sheet, name)
     keys = ["plantation_id", "date", "known_at"]
-    sheet.reject_unlike(keys, list(VARIABLES))
+    sheet.reject_unlike(keys, list(VARIABLES), column="date")
     crossed = sheet.frame["t2m_min"] > sheet.frame["t2m_max"]
     shown = [
         f"{low:g} > {high:g}" for low, high in sheet.frame.loc[crossed, ["t2m_min", "t2m_max"]].itertuples(index=False)

@@ -125,8 +125,8 @@ def open_grid(
     if not any(p.array.name == "precipitation" for p in parts):
         raise SourceError.of(
             parts[0].file,
-            "the climate grid has no precipitation under a name that is known",
-            "it holds " + ", ".join(_held(paths)),
+            "the climate grid has no precipitation among its variables",
+            ", ".join(_held(paths)),
             "Call the rain 'precipitation', or add it in mm.",
         )
     groups: dict[tuple[Any, ...], list[_Part]] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from plantation_rwa.assumptions import packaged
 from plantation_rwa.errors import SourceError
 from plantation_rwa.sources.base import Quarantine
 from plantation_rwa.sources.climate_units import VARIABLES, normalised_unit
@@ -15,10 +16,10 @@ _DAYS, _CELLS = 366, 8
 _ENOUGH = 90
 #: mean rain where oil palm grows, mm a day: 730 to 14,600 mm a year (1,700 to 2,500 are best, domain/yield.md 3.2)
 _PALM = (2.0, 40.0)
-#: mean rain of any climate, mm a day: beyond it a stated unit is not the one of the numbers
-_ANY = (0.02, 100.0)
-#: units that rain comes in, a thousand or more apart, so that one alone explains a mean
-_UNITS = ("mm d-1", "m d-1", "mm s-1", "m s-1")
+#: most mean rain of any climate, mm a day: beyond it a stated unit is not the one of the numbers
+_MOST = 100.0
+#: units that rain comes in, so far apart that one alone explains a mean
+_UNITS = ("mm d-1", "m d-1", "mm s-1", "m s-1", "in d-1")
 
 
 def rain_unit(array: xr.DataArray, unit: str | None, where: str, quarantine: Quarantine) -> str | None:
@@ -61,7 +62,8 @@ def rain_unit(array: xr.DataArray, unit: str | None, where: str, quarantine: Qua
         quarantine.add("climate", file, told, "repaired", column=column)
         return explained[0]
     rule = factors.get(normalised_unit(stated))
-    if rule is not None and explained and not _ANY[0] <= mean * rule[0] <= _ANY[1]:
+    least = packaged().number("plausibility.rain_year_min_mm_d")
+    if rule is not None and explained and not least <= mean * rule[0] <= _MOST:
         told = f"unit {stated!r} makes {mean * rule[0]:.3g} mm a day of its rain"
         told += f", {explained[0]!r} would make a palm climate"
         raise SourceError.of(where, told, shown, "Mend its attribute 'units'.")

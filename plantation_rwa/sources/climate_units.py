@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from plantation_rwa.assumptions import packaged
 from plantation_rwa.errors import SourceError
 from plantation_rwa.units import CONVERSIONS, TEMPERATURE_UNITS
 
@@ -87,7 +88,7 @@ VARIABLES: Mapping[str, ClimateVariable] = {
             "d-1 in": (25.4, 0.0),
         },
         lower=0.0,
-        upper=2000.0,
+        upper=packaged().number("plausibility.rain_day_max_mm"),
         slack=0.05,
     ),
     "t2m_min": ClimateVariable(

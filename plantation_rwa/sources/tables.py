@@ -143,7 +143,7 @@ class Sheet:
         told = " and ".join(k for k in keys if k != "known_at")
         self.reject(again, column or keys[0], [f"repeats {told} of {w}, which stays{hint}" for w in where])
 
-    def reject_unlike(self, keys: Sequence[str], names: Sequence[str]) -> None:
+    def reject_unlike(self, keys: Sequence[str], names: Sequence[str], *, column: str) -> None:
         """Of rows of one key that differ in a number none is believed: all are rejected, whatever their order.
 
         Rows that differ in no number which both have complete each other: each takes what it lacks from the others.
@@ -163,7 +163,7 @@ class Sheet:
         reasons = [f"{told} ({name} {least} and {most}); none is believed" for name, least, most in ends]
         mask = np.zeros(len(self.frame), dtype=bool)
         mask[chosen] = True
-        self.reject(mask, keys[0], reasons, [_shown(float(rows.at[row, name])) for row, name in first])
+        self.reject(mask, column, reasons, [_shown(float(rows.at[row, name])) for row, name in first])
         self.frame.loc[rows.index[~unlike], list(names)] = low[~unlike]
 
     def reject_unknown(self, column: str, known: Sequence[str], reason: str, *, once: bool = False) -> None:

@@ -99,7 +99,7 @@ def test_wind_falls_towards_the_ground() -> None:
         (grid("bananas"), r"grid\.nc: precipitation: unit of precipitation cannot .* \(got 'bananas'\)\. Use one of: "),
         (grid(None, "pr"), r"grid\.nc: pr: has no unit\. Set its attribute 'units', for example 'mm d-1'"),
         (grid("K", "sst"), r"holds no climate variable that is known \(got sst\)\. Name them precipitation"),
-        (grid("K", "tasmin", 300.0), r"has no precipitation \(got t2m_min\)\. Add a variable 'precipitation' in mm"),
+        (grid("K", "tasmin", 300.0), r"has no precipitation among its variables \(got tasmin\)\. Call the rain"),
         (grid().rename(latitude="row"), r"has no dimension that is its latitude \(got time, row, longitude\)"),
         (grid().expand_dims(number=2), r"has a further dimension 'number' of length 2\. Select or average"),
         (grid().assign_coords(longitude=[101.0, 101.5, 103.0]), r"longitude is not evenly spaced"),
@@ -210,23 +210,24 @@ def test_daily_table_takes_out_what_is_wrong_and_says_so(tmp_path: Path) -> None
     got = read_daily([path], REGISTER, quarantine, known_lag_days=25)
     assert got[["plantation_id", "precipitation", "t2m_min", "t2m_max", "rh"]].fillna(-1).values.tolist() == [
         ["A", -1.0, 23.0, 31.0, 100.0],
-        ["A", -1.0, -1.0, -1.0, 80.0],
         ["A", -1.0, 23.0, 31.0, 80.0],
         ["B", 4.0, 23.0, 31.0, 80.0],
     ]
     found = {(r.row, r.column): (r.action, r.value, r.reason) for r in quarantine.frame().itertuples(index=False)}
     assert found[2, "precipitation"] == ("nulled", "-999", "precipitation is a fill value; value left out")
     assert found[2, "rh"] == ("repaired", "101.5", "rh is just outside 0 to 100 %; set to the bound")
-    assert found[3, "precipitation"][2] == "precipitation is outside 0 to 2000 mm d-1; check the unit; value left out"
+    assert found[3, "precipitation"][2] == "precipitation is outside 0 to 600 mm d-1; check the unit; value left out"
     assert found[3, "t2m_min"][1:] == ("33 > 31", "minimum temperature exceeds the maximum; both left out")
-    assert found[4, "date"][2] == "repeats plantation_id and date of row 3 of daily.csv, which stays; row rejected"
+    told = "repeats plantation_id and date with another value (t2m_min 23 and 33); none is believed; row rejected"
+    assert found[4, "date"][2] == told
+    assert found[3, "date"] == ("rejected", "33", told)
     assert (
         found[5, "plantation_id"][2]
         == "is not in the register; add it there or correct the id; all rows of this id in the file rejected"
     )
     assert found[6, "date"][0] == "rejected"
     assert found[7, "precipitation"][0] == "nulled"
-    assert len(found) == 8
+    assert len(found) == 9
 
 
 def test_bad_daily_rows_are_reported_once_their_month_is_known(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from plantation_rwa.sources.climate import open_grid
 from plantation_rwa.sources.climate_units import VARIABLES_AND_HOURLY, normalised_unit, unit_text
 
 #: numbers of a millimetre a day
-PER_MM = {"mm d-1": 1.0, "m d-1": 1e-3, "mm s-1": 1 / 86400, "m s-1": 1e-3 / 86400}
+PER_MM = {"mm d-1": 1.0, "in d-1": 1 / 25.4, "m d-1": 1e-3, "mm s-1": 1 / 86400, "m s-1": 1e-3 / 86400}
 
 
 def rain(days: int = 400, mean: float = 6.0) -> np.ndarray:
@@ -69,7 +69,8 @@ def test_less_than_a_season_tells_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stated", "true"), [("mm", "m d-1"), ("mm/day", "mm s-1"), ("m", "mm d-1"), ("kg m-2 s-1", "mm d-1")]
+    ("stated", "true"),
+    [("mm", "m d-1"), ("mm/day", "mm s-1"), ("m", "mm d-1"), ("kg m-2 s-1", "mm d-1"), ("mm/day", "in d-1")],
 )
 def test_a_stated_unit_that_makes_no_climate_is_refused(tmp_path: Path, stated: str, true: str) -> None:
     with pytest.raises(SourceError, match=rf"g\.nc: rain: unit '{stated}' makes .* '{true}' would make a palm climate"):
@@ -100,5 +101,5 @@ def test_a_file_without_rain_names_what_it_holds(tmp_path: Path) -> None:
         n: (("time", "latitude", "longitude"), np.full((9, 2, 2), 25.0), {"units": "degC"}) for n in ("tmin", "wet")
     }
     xr.Dataset(data, coords=axes).to_netcdf(tmp_path / "g.nc")
-    with pytest.raises(SourceError, match=r"no precipitation.*it holds tmin, wet"):
+    with pytest.raises(SourceError, match=r"no precipitation among its variables \(got tmin, wet\)"):
         open_grid([str(tmp_path / "g.nc")], Quarantine())
