@@ -14,7 +14,7 @@ from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.run import load_inputs
 
 #: The limits of the tests were chosen on seeds 1 to 4 and 21 to 25; these were not looked at.
-SEEDS = (3001, 3109, 3203, 3301, 3407, 3511, 3607, 3701, 3803, 3907)
+SEEDS = (3001, 3109, 3203, 3319, 3407, 3511, 3607, 3701, 3803, 3907)
 RECALL, FALSE = 0.95, 0.005
 #: faults that change no value, or that the reader puts right; the others' windows count as neither wrong nor good
 HARMLESS = (

@@ -162,7 +162,7 @@ def test_impossible_cells_are_in_quarantine_from_the_day_their_month_is_known(tm
     (row,) = bad.itertuples(index=False)
     assert (row.input, row.file, row.column, row.action) == ("climate", "chirps.nc", "precipitation", "nulled")
     assert row.value.startswith("-5 on 2024-01-04T00:00 at 2.475 N")
-    assert "precipitation is outside 0 to 2000 mm d-1; " in row.reason
+    assert "precipitation is outside 0 to 600 mm d-1; " in row.reason
 
 
 def test_real_monthly_rain_alone_gives_deficits_and_says_how() -> None:
