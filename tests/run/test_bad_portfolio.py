@@ -91,6 +91,10 @@ def spoil_tables(bad: Path, clean: Path) -> None:
     readings.to_parquet(bad / "sensors" / "zz-naive.parquet", index=False)
     scene = sorted(p for p in (bad / "scenes").rglob("B04.tif"))[0]
     scene.write_bytes(scene.read_bytes()[: scene.stat().st_size // 3])
+    catalog = clean / scene.relative_to(bad).parents[1] / "catalog.json"
+    listed = json.loads(catalog.read_text())
+    listed["links"] = [link for link in listed["links"] if scene.parent.name not in link["href"]]
+    catalog.write_text(json.dumps(listed))
 
 
 def run(world: Path, out: Path) -> int:
@@ -146,14 +150,14 @@ def test_every_bad_record_is_in_quarantine_with_a_usable_reason(
     assert len(found) >= 1, rows[rows["input"] == input].to_string()
 
 
-def test_a_corrupt_scene_lowers_the_count_and_the_flag_says_so(runs: tuple[Path, Path]) -> None:
-    bad, clean = (
+def test_a_corrupt_scene_lowers_the_count_and_the_flag_says_so(runs: tuple[Path, Path], small_run: Path) -> None:
+    bad, whole = (
         pd.concat([read_part(p).assign(month=p.parts[-3]) for p in sorted((out / "features").rglob("*.parquet"))])
-        for out in runs
+        for out in (runs[0], small_run)
     )
     hit = bad[bad["quality_flag"].str.contains("scene_unreadable")]
     assert len(hit) == 1
-    twin = clean[(clean["plantation_id"] == hit["plantation_id"].iloc[0]) & (clean["month"] == hit["month"].iloc[0])]
+    twin = whole[(whole["plantation_id"] == hit["plantation_id"].iloc[0]) & (whole["month"] == hit["month"].iloc[0])]
     assert int(hit["scenes"].iloc[0]) == int(twin["scenes"].iloc[0]) - 1
 
 

@@ -23,7 +23,7 @@ def office(times: pd.DatetimeIndex = TIMES, switched: int = 2) -> list[str]:
     rows = []
     for t in times:
         form = "%m/%d/%Y %H:%M" if t.month % switched == 0 else "%d/%m/%Y %H:%M"
-        rows.append(f"A,S,s1,rain,,{t.strftime(form)},{value(t):.4f},mm")
+        rows.append(f"A,S,s1,wind,,{t.strftime(form)},{value(t):.4f},m s-1")
     return rows
 
 
