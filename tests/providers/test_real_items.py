@@ -128,7 +128,9 @@ def test_level_1c_in_a_configured_collection_is_quarantined() -> None:
     rows = quarantine.frame()
     assert len(found) == 6
     assert sorted(rows["column"]) == sorted(k for k, v in EXPECTED.items() if v is None and k.endswith("L1C"))
-    assert set(rows["reason"]) == {"item of a configured collection is no Sentinel-2 L2A product; scene left out. Give its L2A"}
+    assert set(rows["reason"]) == {
+        "item of a configured collection is no Sentinel-2 L2A product; scene left out. Give its L2A"
+    }
 
 
 def test_time_series_and_cloud_filter() -> None:
