@@ -65,7 +65,8 @@ def monthly_climate(
     Notes
     -----
     A month's row depends on days up to its end only. Sums, rain days and dry spells need every day of the month, means
-    ``climate_features.mean_min_fraction`` of the days; otherwise they are NaN and ``flags`` says ``climate_gap``.
+    ``climate_features.mean_min_fraction`` of the days; otherwise they are NaN and ``flags`` says ``climate_gap``, as it
+    does where a variable that earlier months had is missing on every day.
     Deficit and reserve are NaN while they depend on unknown months, see :func:`water_balance.irho`. Rain that is known
     by the month only gives no rain days and no dry spell; its balance takes ``climate_features.rain_per_rain_day_mm``
     for each rain day, and ``flags`` says ``climate_monthly``. ``known_at`` is the latest instant of anything up to the
@@ -169,7 +170,7 @@ def _features(
         columns[name] = np.where(np.isnan(mean), alone.get(name, mean), mean)
     gap = np.isnan(p_sum)
     for values in day.values():
-        gap |= months.partial(values)
+        gap |= months.partial(values) | (months.lost(values) & ~by_month)
     flags = {
         "climate_gap": gap,
         "climate_monthly": by_month,

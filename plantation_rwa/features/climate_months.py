@@ -53,6 +53,11 @@ class Months:
         count = self.count(~np.isnan(values))
         return np.asarray((count > 0) & (count < self.days))
 
+    def lost(self, values: Floats) -> NDArray[np.bool_]:
+        """Months without a variable that an earlier one had."""
+        there = self.count(~np.isnan(values)) > 0
+        return np.asarray(~there & np.logical_or.accumulate(there, axis=1))
+
     def by_day(self, values: Floats) -> Floats:
         """Matrix (plantations, consecutive days) from the first month's first day to the last month's last."""
         total = int((self.starts[-1] - self.starts[0]).astype(np.int64))

@@ -14,10 +14,6 @@ from plantation_rwa.sources.climate_units import VARIABLES, normalised_unit
 _DAYS, _CELLS = 366, 8
 #: days that tell a climate; fewer may be one season's
 _ENOUGH = 90
-#: mean rain where oil palm grows, mm a day: 730 to 14,600 mm a year (1,700 to 2,500 are best, domain/yield.md 3.2)
-_PALM = (2.0, 40.0)
-#: most mean rain of any climate, mm a day: beyond it a stated unit is not the one of the numbers
-_MOST = 100.0
 #: units that rain comes in, so far apart that one alone explains a mean
 _UNITS = ("mm d-1", "m d-1", "mm s-1", "m s-1", "in d-1")
 
@@ -50,8 +46,9 @@ def rain_unit(array: xr.DataArray, unit: str | None, where: str, quarantine: Qua
     mean, days = _mean(array)
     if days < _ENOUGH:
         return stated or None
-    factors = VARIABLES["precipitation"].units
-    explained = [u for u in _UNITS if _PALM[0] <= mean * factors[normalised_unit(u)][0] <= _PALM[1]]
+    factors, known = VARIABLES["precipitation"].units, packaged()
+    low, high = (known.number(f"plausibility.palm_rain_{end}_mm_d") for end in ("min", "max"))
+    explained = [u for u in _UNITS if low <= mean * factors[normalised_unit(u)][0] <= high]
     shown = f"mean {mean:.3g} over {days} days"
     if not stated:
         if not explained:
@@ -62,8 +59,8 @@ def rain_unit(array: xr.DataArray, unit: str | None, where: str, quarantine: Qua
         quarantine.add("climate", file, told, "repaired", column=column)
         return explained[0]
     rule = factors.get(normalised_unit(stated))
-    least = packaged().number("plausibility.rain_year_min_mm_d")
-    if rule is not None and explained and not least <= mean * rule[0] <= _MOST:
+    least, most = (known.number(f"plausibility.{name}_mm_d") for name in ("rain_year_min", "rain_first_year_max"))
+    if rule is not None and explained and not least <= mean * rule[0] <= most:
         told = f"unit {stated!r} makes {mean * rule[0]:.3g} mm a day of its rain"
         told += f", {explained[0]!r} would make a palm climate"
         raise SourceError.of(where, told, shown, "Mend its attribute 'units'.")

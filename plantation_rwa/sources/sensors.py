@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from plantation_rwa.assumptions import packaged
 from plantation_rwa.sources.base import Quarantine
 from plantation_rwa.sources.sensor_ids import confirm_owners, refuse_unknown, settle_strays
 from plantation_rwa.sources.sensor_scales import correct_scales
@@ -45,8 +46,6 @@ _SPECS = {
     "value": ColumnSpec("float", required=True),
     "unit": ColumnSpec("text", required=True),
 }
-#: Deepest soil probe, m: profile probes and station pits end there (0-2 m; oil palm roots and the root zone end above)
-SOIL_PROBE_M = 2.0
 _SOIL = ("soil_moisture", "soil_temperature")
 #: Before a unit of rain: the value is a running total.
 _TOTAL = "total "
@@ -85,8 +84,9 @@ def read_sensors(paths: Sequence[str] | None, timezones: Mapping[str, str], quar
     sheet.frame["time"] = to_utc(sheet, timezones)
     confirm_owners(sheet, written)
     sheet.frame["known_at"] = sheet.frame["time"]
-    deep = (sheet.frame["variable"].isin(_SOIL) & (sheet.frame["depth_m"] > SOIL_PROBE_M)).to_numpy(bool)
-    told = f"soil probes lie at 0 to {SOIL_PROBE_M:g} m; give metres below the surface. Was it cm?"
+    deepest = packaged().number("plausibility.soil_probe_max_m")
+    deep = (sheet.frame["variable"].isin(_SOIL) & (sheet.frame["depth_m"] > deepest)).to_numpy(bool)
+    told = f"soil probes lie at 0 to {deepest:g} m; give metres below the surface. Was it cm?"
     sheet.reject_once(deep & sheet.accepted, KEYS, "depth_m", told)
     totals = sheet.frame["unit"].str.lower().str.startswith(_TOTAL).to_numpy(bool)
     declared = _declared(sheet)

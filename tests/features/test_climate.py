@@ -68,6 +68,15 @@ def test_a_dry_spell_may_start_in_an_earlier_month_and_a_missing_day_ends_it() -
     assert got[2] == 19.0 + 31.0
 
 
+@pytest.mark.parametrize("variable", ["t2m_max", "ssrd", "rh", "wind2m"])
+def test_a_month_that_lost_a_variable_altogether_says_so(variable: str) -> None:
+    daily = days("A", "2024-01-01", "2024-05-31")
+    daily["wind2m"] = 1.5
+    daily.loc[daily["date"].astype("str").str[:7].isin(["2024-01", "2024-03"]), variable] = np.nan
+    got = monthly_climate(daily, register("A"), ASSUMED)
+    assert got["flags"].tolist() == ["", "", "climate_gap", "", ""], "what was never there is no gap"
+
+
 def test_a_missing_day_withholds_sums_but_not_means() -> None:
     daily = days("A", "2023-01-01", "2024-12-31")
     daily = daily[daily["date"] != "2024-06-15"]
