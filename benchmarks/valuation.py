@@ -5,7 +5,7 @@ Prints CPU seconds and ratios of one process; other load on the machine moves se
 linear          revenue = price x regional yield, 8 regions; the peer builds paths x months x rights by blocks of paths
 linear, own     the product's model: kernel, quantile functions, own noise, defaults and disasters; the peer draws own
                 monthly noise and evaluates each month's quantile function cell by cell, no default, no disaster
-bent            floor, cap and defaults; the peer clips and kills cell by cell on the same shared draws
+bent            floor, cap and defaults on top; the peer clips and kills cell by cell too
 fast mark       base measures of many plantations through ``value``: two processes, prices, terms, risk, pools
 """
 
@@ -71,16 +71,30 @@ def cash_array(
     return out
 
 
-def own_array(paths: int, months: int, rights: int, price: np.ndarray, shared: np.ndarray) -> np.ndarray:
-    """The product's yields cell by cell: own AR(1) noise, normal score, quantile function."""
+def own_array(
+    paths: int, months: int, rights: int, price: np.ndarray, shared: np.ndarray, *, bent: bool = False
+) -> np.ndarray:
+    """The product's yields cell by cell: own AR(1) noise, normal score, quantile function.
+
+    Where bent, each plantation has its own pass-through, the price a floor and a cap, and sponsors default.
+    """
     p, v = extended_knots(1.6 * SHAPE)
     rng, out = np.random.default_rng(1), np.empty((rights, paths), dtype=np.float32)
     for i in range(rights):
         own, cash = np.zeros(paths, dtype=np.float32), np.zeros(paths, dtype=np.float32)
+        if bent:
+            through = np.exp(np.float32(0.05) * rng.standard_normal(paths, dtype=np.float32))
+            end = 12 * rng.standard_exponential(paths, dtype=np.float32) / np.float32(0.025)
         for t in range(months):
             own = 0.2 * own + np.float32(0.98) * rng.standard_normal(paths, dtype=np.float32)
             score = np.float32(0.7071) * ((shared[i % REGIONS, t] - 1) / np.float32(0.15) + own)
-            cash += price[t] * np.interp(ndtr(score), p, v).astype(np.float32)
+            earned = np.interp(ndtr(score), p, v).astype(np.float32)
+            if bent:
+                earned *= np.clip(price[t] * through, 700, 1100)
+                earned[end <= t] = 0
+                cash += earned
+            else:
+                cash += price[t] * earned
         out[i] = cash
     return out
 
@@ -178,7 +192,10 @@ def main() -> None:
     say(f"linear, own noise       {c:8.2f} s CPU   plain float32 array {d:8.2f} s   ratio {c / d:.3f} ({tenor} months)")
 
     clipped = book(rights, paths, months - 12, price_floor=700.0, price_cap=1100.0)
+    value(book(16, 200, 24, price_floor=700.0, price_cap=1100.0), full=False)
     e, _ = timed(lambda: value(clipped, full=False))
+    d, _ = timed(lambda: own_array(paths, tenor, sample, price, shared, bent=True))
+    d *= rights / sample
     say(f"floor, cap, defaults    {e:8.2f} s CPU   plain float32 array {d:8.2f} s   ratio {e / d:.3f}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     say(f"peak memory {peak:.0f} MiB")

@@ -105,6 +105,8 @@ class Revenue:
         Measure -> revenue with the own noise month by month, ``(months, paths)``: for terms that are not linear in it.
     shared
         Whether other assets may have the same features, so that sums over them are worth keeping.
+    real
+        ``F`` under the real-world measure where more than coefficients tells the measures apart; None elsewhere.
     """
 
     features: FloatArray
@@ -114,6 +116,11 @@ class Revenue:
     scale: FloatArray | None
     paths: Callable[[str], FloatArray]
     shared: bool = True
+    real: FloatArray | None = None
+
+    def features_of(self, measure: str) -> FloatArray:
+        """``F`` under measure ``q`` or ``p``."""
+        return self.features if measure == "q" or self.real is None else self.real
 
     def coefficients(self, measure: str) -> FloatArray:
         """Coefficients under measure ``q`` or ``p``."""

@@ -62,6 +62,12 @@ class Terms:
     mill: Party | None
     in_transit: float
 
+    def key(self, paid: FloatArray) -> tuple[object, ...]:
+        """What the value of a unit earned depends on, given discount factors ``paid`` of the cash months."""
+        mill = None if self.mill is None else (self.mill.hazard, self.mill.lgd)
+        months = (self.accrual.tobytes(), self.cash.tobytes(), paid.tobytes())
+        return (self.sponsor.hazard, self.sponsor.lgd, self.in_transit, mill, *months)
+
 
 def stressed_years(price_per_t: FloatArray, charges_per_t: FloatArray, share: float) -> NDArray[np.bool_]:
     """Years in which the cover ratio of an average estate is below 1.

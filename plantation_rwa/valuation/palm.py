@@ -18,6 +18,7 @@ from plantation_rwa.valuation.cashflows import BASE, Driver, Facts, Revenue, Sho
 from plantation_rwa.valuation.defaults import stressed_years
 from plantation_rwa.valuation.disasters import mirrored_normals
 from plantation_rwa.valuation.drivers import Drivers, yields
+from plantation_rwa.valuation.earnings import BentPrice
 from plantation_rwa.valuation.measures import quantile_sorted
 from plantation_rwa.valuation.plantation_prices import PlantationPrices
 from plantation_rwa.valuation.pricing import Pricer, palm_age
@@ -154,22 +155,24 @@ class PalmModel:
             features = self._shared_features(prices, volume)
             q, p = ((s[:, :, None] * shared[:, None, :]).reshape(len(s), -1) for s in slopes.values())
             mean = {m: (s * prices.basis_mean).sum(axis=1) for m, s in slopes.items()}
+            real = None
         else:
-            margins = {m: self._margin(right, prices, m, shock) for m in ("q", "p")}
-            scores = self._hermites(volume)
-            both = [margins[m][:, None, :] * scores for m in ("q", "p")]
-            features = np.concatenate(both, axis=1)
-            none = np.zeros_like(shared)
-            q, p = np.concatenate([shared, none], axis=1), np.concatenate([none, shared], axis=1)
-            mean = {m: x.mean(axis=1) for m, x in margins.items()}
+            scores = self._shared_scores_kept(volume)
+            both = {m: self._price(right, prices, m, shock).earned(scores, shared) for m in ("q", "p")}
+            features, real = (both[m][0][:, None, :] for m in ("q", "p"))
+            mean = {m: average for m, (_, average) in both.items()}
+            q = p = np.ones((len(shared), 1))
         covariance = yield_terms.own_covariance(weights, volume.loadings, volume.ar1)
         own = covariance * np.outer(mean["p"], mean["p"])
 
         def paths(measure: str) -> FloatArray:
-            margin = self._margin(right, prices, measure, shock)
-            return margin * self._tonnes(right.plantation_id, volume) * factor[:, None]
+            by_tonne = np.zeros((len(factor), yield_terms.SHARED + 1))
+            by_tonne[:, 1] = factor
+            return self._price(right, prices, measure, shock).earned(
+                self._tonnes(right.plantation_id, volume), by_tonne
+            )[0]
 
-        return Revenue(features, q, p, own, prices.paid if linear else None, paths, linear)
+        return Revenue(features, q, p, own, prices.paid if linear else None, paths, linear, real)
 
     def _premium(self, measure: str) -> FloatArray:
         return np.ones(self._drivers.months) if measure == "q" else self._drivers.premium
@@ -177,8 +180,12 @@ class PalmModel:
     def _shared_scores(self, volume: Volume) -> FloatArray:
         return self._drivers.shared_scores(volume.region, volume.loadings[:2], volume.ar1[:2])
 
-    def _hermites(self, volume: Volume) -> FloatArray:
+    def _shared_scores_kept(self, volume: Volume) -> FloatArray:
         key = ("scores", volume.region, volume.loadings, volume.ar1)
+        return self._kept(key, lambda: self._shared_scores(volume))
+
+    def _hermites(self, volume: Volume) -> FloatArray:
+        key = ("hermites", volume.region, volume.loadings, volume.ar1)
 
         def make() -> FloatArray:
             scores = self._shared_scores(volume)
@@ -208,19 +215,28 @@ class PalmModel:
         scores = self._drivers.yield_scores(plantation_id, volume.region, volume.loadings, volume.ar1)
         return yields(scores, np.where(volume.known[:, None], volume.quantiles, np.nan)) * volume.area[:, None]
 
-    def _margin(self, right: Right, prices: PlantationPrices, measure: str, shock: Shock) -> FloatArray:
-        """Revenue per t FFB of the right's base within its floor and cap, reporting currency, ``(months, paths)``."""
+    def _price(self, right: Right, prices: PlantationPrices, measure: str, shock: Shock) -> BentPrice:
+        """Price of the right's base per t FFB within its floor and cap."""
         premium = self._premium(measure)
-        cpo, kernel = prices.oil(premium, shock), prices.kernel(premium, shock)
-        low, high = clipped(right.price_floor, -np.inf), clipped(right.price_cap, np.inf)
-        price = prices.per_t(np.clip(cpo, low, high) if right.price_basis == "cpo" else cpo, kernel, shock)
-        if right.price_basis == "ffb":
-            price = np.clip(price, low, high)
+        charges: FloatArray | None = None
         if right.base != "gross_mill_gate":
-            price = price - prices.levy_per_t(cpo, shock)
-        if right.base == "net_operating":
-            price = price - self._field_cost(prices.currency)[:, None] * shock.factor("cost", len(price))[:, None]
-        return np.maximum(price, 0.0) * prices.exchange(shock)
+            charges = prices.levy_per_t(prices.oil(premium, shock), shock)
+            if right.base == "net_operating":
+                cost = self._field_cost(prices.currency) * shock.factor("cost", len(premium))
+                charges = charges + cost[:, None]
+        return BentPrice(
+            basis=prices.basis,
+            terms=prices.terms_under(shock),
+            factors=prices.factors_under(shock, premium),
+            mixer=None if isinstance(prices.mixer, float) else prices.mixer,
+            rate=None if isinstance(prices.rate, float) else prices.rate,
+            paid=prices.paid,
+            low=float(clipped(right.price_floor, -np.inf)),
+            high=float(clipped(right.price_cap, np.inf)),
+            on_oil=right.price_basis == "cpo",
+            charges=charges,
+            exchange=prices.exchange_under(shock),
+        )
 
     def _field_cost(self, currency: str) -> FloatArray:
         cost = float(self._assumptions.table("costs.field_cost_per_t")[currency])

@@ -104,9 +104,7 @@ class PlantationPrices:
 
     def slopes_under(self, shock: Shock, premium: FloatArray) -> FloatArray:
         """Coefficients of the basis in the FFB price in reporting currency, ``(months, 3)``."""
-        oil = premium * self._oil_factor(shock)
-        kernel = oil * shock.factor("pk", len(premium))
-        scales = np.stack([oil, kernel, np.ones(len(premium))], axis=1)
+        scales = np.column_stack([self.factors_under(shock, premium), np.ones(len(premium))])
         return self.terms_under(shock) * scales * self._exchange_factor(shock)[:, None]
 
     def stays_positive(self, slopes: FloatArray) -> bool:
@@ -132,6 +130,15 @@ class PlantationPrices:
     def levy_per_t(self, oil: FloatArray, shock: Shock) -> FloatArray:
         """Windfall levy per t FFB, local currency."""
         return self.levy(oil, shock)
+
+    def factors_under(self, shock: Shock, premium: FloatArray) -> FloatArray:
+        """Palm oil and kernel price under a shock over those of the basis, ``(months, 2)``."""
+        oil = premium * self._oil_factor(shock)
+        return np.stack([oil, oil * shock.factor("pk", len(premium))], axis=1)
+
+    def exchange_under(self, shock: Shock) -> FloatArray:
+        """Factor of a shock on the exchange rate, ``(months,)``."""
+        return self._exchange_factor(shock)
 
     def exchange(self, shock: Shock) -> FloatArray:
         """Reporting per local currency, ``(months, paths)`` or ``(months, 1)``."""

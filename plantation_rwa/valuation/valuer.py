@@ -123,6 +123,7 @@ class Valuer:
         self._spread = math.fsum(numbers)
         self._left = expected_left(drivers.months, assumptions)
         self._averages: dict[tuple[object, ...], tuple[FloatArray, FloatArray]] = {}
+        self._last_weights: tuple[tuple[object, ...], FloatArray] | None = None
 
     # terms --------------------------------------------------------------------------------------------------
 
@@ -210,10 +211,14 @@ class Valuer:
     def _weights(self, schedule: Schedule, shock: Shock) -> FloatArray:
         """Value today of a unit earned in each month and path under the pricing measure, ``(months, paths)``."""
         terms = schedule.terms
+        key = (shock.name, shock.hazard, shock.default_month, terms.key(schedule.paid))
+        if self._last_weights is not None and self._last_weights[0] == key:
+            return self._last_weights[1]
         weights = self.defaults(shock, "q").expected_weights(terms, schedule.paid, schedule.late, shock.hazard)
         if shock.default_month:
             failed = np.flatnonzero(terms.cash >= shock.default_month)
             weights[failed] = shock.recovery * schedule.late[failed, None]
+        self._last_weights = key, weights
         return weights
 
     def _monthly_values(self, right: Right, schedule: Schedule, revenue: Revenue, shock: Shock) -> FloatArray:
@@ -230,12 +235,7 @@ class Valuer:
 
     def _average(self, right: Right, revenue: Revenue, schedule: Schedule, shock: Shock) -> FloatArray:
         """Mean over paths of feature times weight, ``(months, features)``; rights of equal terms share it."""
-        terms = schedule.terms
-        key = (
-            id(revenue.features), shock.name, terms.sponsor.hazard, terms.sponsor.lgd, terms.in_transit,
-            None if terms.mill is None else (terms.mill.hazard, terms.mill.lgd),
-            terms.accrual.tobytes(), terms.cash.tobytes(), schedule.paid.tobytes(),
-        )  # fmt: skip
+        key = (id(revenue.features), shock.name, schedule.terms.key(schedule.paid))
         found = self._averages.get(key)
         if found is not None and found[0] is revenue.features:
             return found[1]
@@ -291,7 +291,7 @@ class Valuer:
             if right.bends:
                 self._full(valued, revenue, flows, events)
                 continue
-            if waiting and waiting[0][1].features is not revenue.features:
+            if waiting and waiting[0][1].features_of("p") is not revenue.features_of("p"):
                 self._linear(waiting, flows, tranched)
                 waiting = []
             waiting.append((valued, revenue))
@@ -300,7 +300,7 @@ class Valuer:
 
     def _full(self, valued: Valued, revenue: Revenue, flows: bool, events: bool) -> None:
         s = valued.schedule
-        for measure in ("q", "p"):
+        for measure in ("q", "p") if flows or events else ("p",):
             paid = self._bent(valued.right, s, revenue, measure)
             if measure == "p":
                 on_time, late = self.defaults(BASE, measure).realised(s.terms)
@@ -317,7 +317,7 @@ class Valuer:
         months = max((v.schedule.at.stop for v, _ in rows), default=0)
         if not months:
             return
-        features = rows[0][1].features[:months]
+        features = rows[0][1].features_of("p")[:months]
         table = np.zeros((len(rows), months, features.shape[1]))
         for i, (valued, revenue) in enumerate(rows):
             s = valued.schedule
@@ -358,7 +358,7 @@ class Valuer:
         touched[events.path] = True
         paths = np.flatnonzero(touched)
         earned = self._cells(s, revenue, "p", paths)
-        left = np.ones((self.drivers.months, self.drivers.paths))[:, paths]
+        left = np.ones((self.drivers.months, len(paths)))
         left[:, np.searchsorted(paths, events.path)] = events.left(self.drivers.months)
         on_time, late = defaults.realised(s.terms, paths)
         weight = s.paid[:, None] * on_time + s.late[:, None] * late
@@ -369,7 +369,9 @@ class Valuer:
     @staticmethod
     def _cells(s: Schedule, revenue: Revenue, measure: str, paths: NDArray[np.int64]) -> FloatArray:
         """Payment earned in each month on some paths, own noise, default and disaster left out."""
-        return month_sums(revenue.features[s.at], revenue.coefficients(measure)[s.at] * s.share[:, None], paths)
+        return month_sums(
+            revenue.features_of(measure)[s.at], revenue.coefficients(measure)[s.at] * s.share[:, None], paths
+        )
 
     def _payments(self, valued: Valued, revenue: Revenue, measure: str) -> FloatArray:
         """Payment of each month and path with its own noise; which path has which noise changes with the month."""

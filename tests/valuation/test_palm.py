@@ -40,9 +40,13 @@ def right_of(make: SimpleNamespace, plantation: str = "P1", **terms: Any) -> Rig
 
 
 def per_t(valuer: Valuer, right: Right, shock: Shock = BASE) -> np.ndarray:
-    """Revenue per t under the pricing measure, months by paths."""
-    model = valuer.model
-    return model._margin(right, model.prices(right.plantation_id), "q", shock)  # type: ignore[attr-defined]
+    """Revenue per t under the pricing measure, months by paths: what one tonne a month earns."""
+    model: Any = valuer.model
+    price = model._price(right, model.prices(right.plantation_id), "q", shock)
+    months, paths = valuer.drivers.months, valuer.drivers.paths
+    earned, mean = price.earned(np.ones((months, paths)), np.tile([1.0, 0.0, 0.0], (months, 1)))
+    assert mean == pytest.approx(earned.mean(axis=1), rel=1e-12)
+    return np.asarray(earned)
 
 
 def test_bases_floor_and_cap_path_by_path(make: SimpleNamespace, assumptions: Assumptions) -> None:
