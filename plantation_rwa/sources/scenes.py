@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 import threading
@@ -14,8 +15,9 @@ from urllib.parse import quote, urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
+from plantation_rwa.assumptions import packaged
 from plantation_rwa.errors import ReadError
-from plantation_rwa.grid import GridSpec, Window
+from plantation_rwa.grid import GEOD, GridSpec, Window
 from plantation_rwa.sources.base import Asset
 from plantation_rwa.sources.items import file_name, is_url, named
 from plantation_rwa.sources.network import Patience, RemoteError, persist, sas_api, status_of, tokens_of
@@ -333,8 +335,18 @@ def _grid(source: Any, name: str) -> GridSpec:
         raise ReadError(f"{name}: raster has no CRS")
     if transform.b or transform.d or transform.a <= 0 or abs(transform.a + transform.e) > 1e-9 * transform.a:
         raise ReadError(f"{name}: raster is not north-up with square pixels ({tuple(transform)[:6]})")
+    size, least = transform.a * _metres(crs), packaged().number("plausibility.pixel_size_min_m")
+    if size < least:
+        raise ReadError(f"{name}: its pixels are {size:.3g} m wide, less than {least:g} m: no pixels of Sentinel-2")
     code = crs.to_epsg()
     return GridSpec(f"EPSG:{code}" if code else crs.to_wkt(), transform, source.height, source.width)
+
+
+def _metres(crs: Any) -> float:
+    """Metres of a unit of the map, one of longitude taken on the equator."""
+    if crs.is_geographic:
+        return math.radians(GEOD.a)
+    return float(crs.linear_units_factor[1]) if crs.is_projected else 1.0
 
 
 def _unreadable(asset: Asset, error: BaseException) -> ReadError:

@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import rasterio
@@ -14,6 +16,7 @@ import yaml
 from rasterio.crs import CRS
 
 from plantation_rwa.cli import run_command
+from plantation_rwa.features.imagery import MonthOfOutlines, Outline
 from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.publish.manifest import damaged, load
 from plantation_rwa.testing import edit_config
@@ -42,7 +45,7 @@ def on_the_site_grid(scene: Path) -> None:
 
 
 def in_micrometres(scene: Path) -> None:
-    """Rewrite a scene's bands with pixels of a thousandth of a millimetre: all open, no computer can hold them."""
+    """Rewrite a scene's bands with pixels of a thousandth of a millimetre: no computer could hold them."""
     count = 2**31 - 1
     for path in scene.glob("*.tif"):
         with rasterio.open(path) as source:
@@ -52,6 +55,19 @@ def in_micrometres(scene: Path) -> None:
             f"<GeoTransform>{left}, 1e-6, 0, {top}, 0, -1e-6</GeoTransform>"
             '<VRTRasterBand dataType="UInt16" band="1"/></VRTDataset>'
         )
+
+
+def fails(monkeypatch: pytest.MonkeyPatch, scene: Path) -> None:
+    """Change a scene and break the reading of every month it belongs to, as a defect of ours would."""
+    for path in scene.glob("*.tif"):
+        path.write_bytes(path.read_bytes() + b"\0")
+
+    def broken(outlines: Sequence[Outline], *args: Any, **named: Any) -> MonthOfOutlines:
+        if any(s.id == scene.name for outline in outlines for s in outline.scenes):
+            raise RuntimeError("broken on purpose")
+        return MonthOfOutlines(outlines, *args, **named)
+
+    monkeypatch.setattr("plantation_rwa.run.imagery.MonthOfOutlines", broken)
 
 
 def last_scene(world: Path) -> tuple[Path, str]:
@@ -83,10 +99,14 @@ def test_an_unchanged_run_says_that_there_is_nothing_to_do(
 
 
 def test_a_failed_partition_ends_with_1_and_the_others_are_published(
-    world_copy: Path, run_copy: Path, small_run: Path, capsys: pytest.CaptureFixture[str]
+    world_copy: Path,
+    run_copy: Path,
+    small_run: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     scene, month = last_scene(world_copy)
-    in_micrometres(scene)
+    fails(monkeypatch, scene)
     assert run_command(["run", str(world_copy / "config.yaml"), "--out", str(run_copy)]) == 1
     captured = capsys.readouterr()
     assert f"error: features month={month} SIM-001: " in captured.err
@@ -101,18 +121,25 @@ def test_a_failed_partition_ends_with_1_and_the_others_are_published(
     assert set(rows.values()) == {4}
 
 
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (on_the_site_grid, "its coordinates cannot be related to longitude and latitude"),
+        (in_micrometres, "its pixels are 1e-06 m wide, less than 1 m: no pixels of Sentinel-2"),
+    ],
+)
 def test_a_scene_that_lies_nowhere_is_left_out_alone(
-    world_copy: Path, run_copy: Path, capsys: pytest.CaptureFixture[str]
+    world_copy: Path, run_copy: Path, spoil: Callable[[Path], None], told: str
 ) -> None:
     scene, month = last_scene(world_copy)
-    on_the_site_grid(scene)
+    spoil(scene)
     assert run_command(["run", str(world_copy / "config.yaml"), "--out", str(run_copy)]) == 0
     now = load(run_copy, AS_OF)
     assert now is not None
     (part,) = (o for o in now.tables("features") if o.partition == f"month={month}" if o.rows == 4)
     ((_, name, _, message, plantation),) = part.problems
     assert (name, plantation) == (scene.name, "SIM-001")
-    assert message.startswith("its coordinates cannot be related to longitude and latitude")
+    assert told in message
     row = read_part(run_copy / part.path).set_index("plantation_id").loc["SIM-001"]
     assert "scene_unreadable" in row["quality_flag"]
     assert row["scenes"] > 0

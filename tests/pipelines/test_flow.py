@@ -22,7 +22,7 @@ from pipelines.tasks import mapped
 from pipelines.valuation import value_portfolio
 from plantation_rwa.executor import Runner
 from plantation_rwa.publish.manifest import damaged, load
-from tests.cli.test_run import in_micrometres, last_scene
+from tests.cli.test_run import fails, last_scene
 from tests.conftest import AS_OF, tree
 from tests.run.test_partial import assert_partial
 from tests.workers import inverse, process_id
@@ -100,9 +100,11 @@ def test_an_unchanged_run_completes_and_leaves_its_report(small_world: Path, run
     assert "records rejected" in notes
 
 
-def test_a_failed_unit_fails_the_flow_and_the_others_are_published(world_copy: Path, run_copy: Path) -> None:
+def test_a_failed_unit_fails_the_flow_and_the_others_are_published(
+    world_copy: Path, run_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     scene, month = last_scene(world_copy)
-    in_micrometres(scene)
+    fails(monkeypatch, scene)
     state = value(world_copy / "config.yaml", run_copy)
     assert state.is_failed()
     assert str(state.message).endswith(" partitions failed, the others are published")
