@@ -113,6 +113,13 @@ def test_grids_that_are_not_supported(tmp_path: Path, options: dict[str, Any], m
         RasterReader().grid(_raster(tmp_path / "a.tif", **options))
 
 
+@pytest.mark.parametrize(("crs", "size", "metres"), [("EPSG:32748", 0.5, "0.5"), ("EPSG:4326", 5e-6, "0.557")])
+def test_pixels_too_small_for_the_satellite_are_refused(tmp_path: Path, crs: str, size: float, metres: str) -> None:
+    asset = _raster(tmp_path / "a.tif", crs=crs, transform=Affine(size, 0, 100, 0, -size, 2))
+    with pytest.raises(ReadError, match=f"a.tif: its pixels are {metres} m wide, less than 1 m"):
+        RasterReader().grid(asset)
+
+
 def test_band_that_does_not_exist(tmp_path: Path) -> None:
     with pytest.raises(ReadError, match=r"a.tif: has 1 bands, band 3 was asked for"):
         RasterReader().grid(Asset(_raster(tmp_path / "a.tif").href, band=3))
