@@ -18,11 +18,11 @@ from plantation_rwa.features.scene_checks import Rules
 from plantation_rwa.periods import as_of_instant
 from plantation_rwa.publish.files import SharedFolder, remove_stale
 from plantation_rwa.publish.geoparquet import read_part
-from plantation_rwa.publish.latest import write_latest
-from plantation_rwa.publish.manifest import Manifest, Output, code_version, damaged, load_all, save, sha256_of
+from plantation_rwa.publish.manifest import Manifest, Output, code_version, damaged, save, sha256_of
 from plantation_rwa.run import features as features_stage
 from plantation_rwa.run.batches import Machine
 from plantation_rwa.run.climate import with_climate_per_plantation
+from plantation_rwa.run.copies import copies_there, write_copies
 from plantation_rwa.run.imagery import Work, compute_imagery
 from plantation_rwa.run.inputs import known_inputs
 from plantation_rwa.run.outcome import RunReport
@@ -122,10 +122,10 @@ class _Walk:
         if "report" in self.stages:
             manifest = self._report(manifest)
         changed = self.old is None or manifest.text() != self.old.text()
-        if changed or not (root / "latest").is_dir():
-            # the merged copies first: a run that is killed between the two has no new manifest and makes both again
-            if not any(m.as_of > manifest.as_of for m in load_all(root)):
-                write_latest(root, self._latest())
+        if changed or not copies_there(root):
+            # copies first: a run that is killed between the two has no new manifest and makes all of them again
+            parts = [p for stage in ("features", "forecast", "valuation") for p in self._parts(stage)]
+            write_copies(self.session, manifest, parts)
             save(root, manifest)
         return manifest
 
@@ -358,21 +358,6 @@ class _Walk:
         self._count(stage, int(bool(todo)), int(not todo), "")
         others = [o for o in manifest.outputs if o.stage != stage]
         return manifest.with_outputs([*others, *(p.output for p in self.published[stage])])
-
-    def _latest(self) -> dict[str, pd.DataFrame]:
-        tables = {}
-        features = [p for p in self._parts("features") if p.output.table == "features"]
-        if features:
-            frames = []
-            for part in sorted(features, key=lambda p: p.output.path):
-                month, vintage = (piece.split("=", 1)[1] for piece in part.output.path.split("/")[1:3])
-                frames.append(read_part(part.path).assign(month=month, vintage=vintage))
-            tables["features"] = pd.concat(frames, ignore_index=True)
-        for stage, name in (("forecast", "forecasts"), ("valuation", "valuations")):
-            parts = [p for p in self._parts(stage) if p.output.table == name]
-            if parts:
-                tables[name] = read_all(parts).assign(as_of=self.session.as_of.isoformat())
-        return tables
 
     def _count(self, stage: str, computed: int, skipped: int, detail: str) -> None:
         self.report.computed[stage], self.report.skipped[stage] = computed, skipped
