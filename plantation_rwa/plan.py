@@ -4,23 +4,41 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from shapely.geometry import mapping
 
+from plantation_rwa.publish.manifest import Output
 from plantation_rwa.run import features as features_stage
 from plantation_rwa.run import forecast as forecast_stage
 from plantation_rwa.run import valuation as valuation_stage
-from plantation_rwa.run.partitions import History, PartitionPlan, plan_whole
+from plantation_rwa.run.earlier import Earlier
+from plantation_rwa.run.partitions import Expected, History, PartitionPlan, Published, plan_whole
 from plantation_rwa.run.session import Session, identity
 
 
-def make_plan(session: Session) -> list[PartitionPlan]:
+@dataclass
+class Foreseen:
+    """What the dates of a range that were planned before will have published when the next one is run."""
+
+    parts: list[Expected] = field(default_factory=list)
+    values: Earlier | None = None
+
+
+def make_plan(session: Session, foreseen: Foreseen | None = None) -> list[PartitionPlan]:
     """Partitions of one date in the order they would be made.
 
     A partition downstream of one that changes is said to be recomputed because of it.
+
+    Parameters
+    ----------
+    foreseen
+        Shared by the dates of a range, which are planned in order.
     """
+    foreseen = foreseen or Foreseen()
     history = History(session)
+    history.expect(foreseen.parts)
     plans = list(features_stage.plan_features(session, history).plans)
     for plan in plans:
         for part in plan.reuse:
@@ -28,25 +46,33 @@ def make_plan(session: Session) -> list[PartitionPlan]:
                 session.known.quarantine.add(
                     "imagery", file, message, "rejected", column=band, value=scene, plantation_id=plantation
                 )
-    needed = forecast_stage.components(session, plans)
+    fitted = forecast_stage.components(session, plans)
     forecast = plan_whole(
         history,
         stage="forecast",
         tables=forecast_stage.TABLES,
         partition=session.tag,
-        components=needed,
+        components=fitted,
         force=session.force,
     )
-    needed = valuation_stage.components(session, identity(needed))
+    priced = valuation_stage.components(session, identity(fitted), foreseen.values)
     valuation = plan_whole(
         history,
         stage="valuation",
         tables=valuation_stage.TABLES,
         partition=session.tag,
-        components=needed,
+        components=priced,
         force=session.force,
     )
+    foreseen.parts += [p.expected(session.root) for p in plans if p.todo]
+    foreseen.values = _published_as(session, {"forecasts": identity(fitted), "valuations": identity(priced)})
     return [*plans, forecast, valuation, _report(session, history, [*plans, forecast, valuation])]
+
+
+def _published_as(session: Session, identities: Mapping[str, str]) -> Earlier:
+    """The date as the next one will find it."""
+    outputs = {t: Output("", t, session.tag, "", "", 0, 0, found) for t, found in identities.items()}
+    return Earlier(session.as_of.isoformat(), {t: [Published(session.root, o)] for t, o in outputs.items()})
 
 
 def counts(plans: Sequence[PartitionPlan]) -> dict[tuple[str, str], int]:

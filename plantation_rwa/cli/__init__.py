@@ -89,6 +89,31 @@ def run(
 
 
 @app.command
+def backfill(
+    config: ConfigPath,
+    /,
+    *,
+    from_: Annotated[str | None, Parameter(name="--from", help="First month, YYYY-MM.")] = None,
+    to: Annotated[str | None, Parameter(help="Last month, YYYY-MM.")] = None,
+    out: Annotated[str | None, Parameter(help="Output folder; default: publish.out.")] = None,
+    only: Annotated[
+        list[str] | None, Many, Parameter(help="Publish only these plantations, under <out>/partial.")
+    ] = None,
+    stage: Annotated[list[str] | None, Many, Parameter(help="Stages: features forecast valuation report.")] = None,
+    runner: Annotated[str, Parameter(help="threads, processes, dask or dask=ADDRESS; changes no result.")] = "threads",
+    force: Annotated[bool, Parameter(negative=(), help="Recompute even what is unchanged.")] = False,
+    strict: Annotated[bool, Parameter(negative=(), help="Exit 1 if any record was quarantined.")] = False,
+) -> int:
+    """Value a portfolio at every month end of a range, in order, each as known then; can be stopped and resumed.
+
+    Example: plantation-rwa backfill configs/sample.yaml --from 2024-06 --to 2026-05
+    """
+    from plantation_rwa.cli import backfilling as command
+
+    return command.backfill(config, from_, to, out, only or [], stage or [], runner, force=force, strict=strict)
+
+
+@app.command
 def plan(
     config: ConfigPath,
     /,

@@ -10,10 +10,11 @@ from plantation_rwa.cli.console import say, table
 from plantation_rwa.cli.valuing import with_out
 from plantation_rwa.config import load_config
 from plantation_rwa.errors import ConfigError, Problem
-from plantation_rwa.periods import Month, month_ends
-from plantation_rwa.plan import counts, geojson, make_plan
+from plantation_rwa.plan import Foreseen, counts, geojson, make_plan
 from plantation_rwa.publish.files import write_text_atomically
 from plantation_rwa.run import load_inputs, open_session, resolve_as_of
+from plantation_rwa.run.climate import with_climate_per_plantation
+from plantation_rwa.run.dates import dates_between
 from plantation_rwa.run.partitions import PartitionPlan
 
 
@@ -33,12 +34,12 @@ def plan(
         raise ConfigError([problem])
     config = with_out(load_config(config_path), out)
     today = dt.datetime.now(dt.UTC).date()
-    dates = _range(first, last) if first or last else [as_of]
-    inputs = load_inputs(config)
-    planned = []
+    dates = dates_between(first, last, today) if first or last else [resolve_as_of(config, as_of, today)]
+    inputs = with_climate_per_plantation(load_inputs(config), config)
+    planned, foreseen = [], Foreseen()
     for date in dates:
-        session = open_session(config, inputs, resolve_as_of(config, date, today), force=force)
-        plans = make_plan(session)
+        session = open_session(config, inputs, date, force=force)
+        plans = make_plan(session, foreseen)
         planned.append((session, plans))
         say(f"{config.portfolio.name}, as of {session.as_of.isoformat()}", "bold")
         table("", ["stage", "partition", "action", "why"], _rows(plans))
@@ -70,18 +71,3 @@ def _rows(plans: list[PartitionPlan]) -> list[list[str]]:
         name = f"{table_name}/{span}" if stage == "features" else span
         rows.append([stage, name, status, reason])
     return rows
-
-
-def _range(first: str | None, last: str | None) -> list[dt.date | None]:
-    problems = []
-    months = []
-    for option, text in (("--from", first), ("--to", last)):
-        try:
-            months.append(Month.parse(text or ""))
-        except ValueError as error:
-            problems.append(Problem(option, str(error), "", "Give --from and --to together, as YYYY-MM."))
-    if not problems and months[0] > months[1]:
-        problems.append(Problem("--from", "is later than --to", f"{first} > {last}", "Swap them."))
-    if problems:
-        raise ConfigError(problems)
-    return list(month_ends(months[0], months[1]))

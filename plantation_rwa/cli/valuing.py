@@ -39,9 +39,7 @@ def run(
         f"{config.portfolio.name}, as of {date.isoformat()}" + (", SIMULATED DATA" if config.simulated else ""),
         "bold",
     )
-    folder = output_folder(config)
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError([Problem("publish.out", "is a file", folder.name, "Give a folder; it may not exist yet.")])
+    folder = output_of(config)
     inputs = load_inputs(config)
     progress = StageProgress()
     if only:
@@ -62,6 +60,14 @@ def with_out(config: Config, out: str | None) -> Config:
         return config
     place = out if "://" in out else str(Path(out).resolve())
     return config.model_copy(update={"publish": config.publish.model_copy(update={"out": place})})
+
+
+def output_of(config: Config) -> Path:
+    """Output folder; one that is a file is refused before anything is read."""
+    folder = output_folder(config)
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError([Problem("publish.out", "is a file", folder.name, "Give a folder; it may not exist yet.")])
+    return folder
 
 
 def _closing(report: RunReport, config: Config) -> None:

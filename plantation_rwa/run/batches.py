@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -47,6 +48,10 @@ class Machine:
         return cls(workers, int(float(match[1]) * _UNITS[match[2]]))
 
 
+#: plantation, month, and hash of what is seen of it
+Record = tuple[str, str, str]
+
+
 @dataclass(frozen=True)
 class Batch:
     """One task: all units of some plantations and their blocks, worked through month by month.
@@ -54,17 +59,17 @@ class Batch:
     Parameters
     ----------
     history
-        Published records by plantation and month, of the months that are not computed now.
+        Known records of months that are not computed now, by plantation, month and what is seen of it.
     verdicts
-        Published verdicts by plantation, month and item hash, for blocks whose plantation is not computed now.
+        Known verdicts by item hash, for blocks whose plantation is not computed now: by plantation, month and view.
     ahead
         Months that are read at the same time.
     """
 
     units: tuple[Unit, ...]
     rules: Rules
-    history: Mapping[str, Mapping[str, tuple[SceneRecord, ...]]]
-    verdicts: Mapping[str, Mapping[str, Mapping[str, Verdict]]]
+    history: Mapping[Record, tuple[SceneRecord, ...]]
+    verdicts: Mapping[Record, Mapping[str, Verdict]]
     ahead: int = 1
 
 
@@ -107,6 +112,8 @@ def _square(unit: Unit) -> tuple[int, int]:
 
 def _size(units: Sequence[Unit], areas: Mapping[bytes, float]) -> Size:
     """Pixels of a plantation and its blocks, and the most layers they have in a month."""
-    pixels = sum(areas[outline] for outline in {u.key: u.outline for u in units}.values()) * _PIXELS_HA
+    # a month that several dates see differently is gathered once for each
+    views = max(Counter((u.key, u.month) for u in units).values(), default=1)
+    pixels = sum(areas[outline] for outline in {u.key: u.outline for u in units}.values()) * _PIXELS_HA * views
     layers = max((sum(len(s.assets) for s in u.scenes) for u in units), default=0)
     return Size(int(pixels), layers)

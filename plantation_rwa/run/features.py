@@ -125,7 +125,14 @@ def units_to_do(session: Session, work: FeatureWork) -> list[Unit]:
             if found and key in outlines and (key, month) not in units:
                 known = seen.known_at(key, month)
                 units[(key, month)] = Unit(
-                    key, month, outlines[key], found, config.scl_profile, config.edge_buffer, known
+                    key,
+                    month,
+                    outlines[key],
+                    found,
+                    config.scl_profile,
+                    config.edge_buffer,
+                    known,
+                    seen.seen(key, month),
                 )
     return [units[at] for at in sorted(units)]
 

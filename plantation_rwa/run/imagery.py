@@ -2,13 +2,13 @@
 
 The offset and the air of a scene are judged by the plantation's own past. So one task takes all months of the
 plantations it holds, in order of time, and starts from the published records of the months that need no computing.
-Their blocks go with them and use their verdicts. What two plantations share of a scene is decoded once; a month is read
-while the one before it is finished.
+Their blocks go with them and use their verdicts. What two plantations share of a scene, or two valuation dates that see
+different scenes of a month, is decoded once; a month is read while the one before it is finished.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,10 +23,10 @@ from plantation_rwa.features.imagery import Checks, MonthOfOutlines, Outline
 from plantation_rwa.features.scene_checks import Rules, SceneRecord, Verdict
 from plantation_rwa.features.scene_trail import UNSEEN, record_of, verdict_of
 from plantation_rwa.publish.geoparquet import read_part
-from plantation_rwa.run.batches import Batch, Machine, groups_of
+from plantation_rwa.run.batches import Batch, Machine, Record, groups_of
 from plantation_rwa.run.kept_coverage import CoverageFolder
-from plantation_rwa.run.partitions import Key, Published
-from plantation_rwa.run.scenes import Unit, window_months
+from plantation_rwa.run.partitions import Published
+from plantation_rwa.run.scenes import At, Unit
 from plantation_rwa.sources.scenes import RasterReader
 
 #: applies a function to items, here or on workers; outcomes in the order of the items
@@ -36,19 +36,29 @@ Row = dict[str, Any]
 
 @dataclass
 class Imagery:
-    """Vegetation columns by (key, month), and the errors of the units that failed."""
+    """Vegetation columns, the errors of the units that failed, and the records of the scenes that were read."""
 
-    rows: dict[tuple[Key, str], Row] = field(default_factory=dict)
-    errors: dict[tuple[Key, str], str] = field(default_factory=dict)
+    rows: dict[At, Row] = field(default_factory=dict)
+    errors: dict[At, str] = field(default_factory=dict)
+    records: dict[Record, tuple[SceneRecord, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Trail:
+    """A published part of ``features_scenes`` and by plantation what dates saw who use it: ``own`` and ``view``."""
+
+    part: Published
+    views: Mapping[str, Collection[tuple[str, str]]]
 
 
 def compute_imagery(
     units: Sequence[Unit],
-    parts: Sequence[Published],
+    parts: Sequence[Trail],
     rules: Rules,
     work: Work,
     advanced: Callable[[int], None],
     machine: Machine | None = None,
+    before: Imagery | None = None,
 ) -> Imagery:
     """Compute all units.
 
@@ -66,28 +76,38 @@ def compute_imagery(
         Called with the number of units done so far.
     machine
         What the tasks are cut for.
+    before
+        What was computed before; it is not computed again, and its records are history.
     """
-    found = Imagery()
-    first = min((window_months(u.month, rules)[0] for u in units), default="")
-    trail = _published(parts, {u.key[0] for u in units}, first)
-    history = {p: {m: tuple(record_of(r) for r in rows if _read(r)) for m, rows in t.items()} for p, t in trail.items()}
-    verdicts = {p: {m: _verdicts(rows) for m, rows in t.items()} for p, t in trail.items()}
+    found, before = Imagery(), before or Imagery()
+    needed = {(u.key[0], m, seen) for u in units for m, seen in u.window(rules)}
+    estates = {(u.key[0], u.month, u.seen.estate) for u in units if len(u.key) == 2}
+    history, verdicts = _published(parts, {u.key[0] for u in units}, min((m for _, m, _ in needed), default=""))
+    history |= before.records
+    verdicts |= {
+        (key[0], month, view): _verdicts(row["trail"])
+        for (key, month, view), row in before.rows.items()
+        if (key[0], month, view) in estates and len(key) == 1
+    }
     batches = []
     for group, ahead in groups_of(units, machine or Machine()):
-        own = {u.key[0] for u in group}
-        past = {p: history[p] for p in sorted(own & set(history))}
-        known = {p: verdicts[p] for p in sorted(own & set(verdicts))}
+        wanted = sorted({(u.key[0], m, seen) for u in group for m, seen in u.window(rules)})
+        blocks = sorted({(u.key[0], u.month, u.seen.estate) for u in group if len(u.key) == 2})
+        past = {at: history[at] for at in wanted if at in history}
+        known = {at: verdicts[at] for at in blocks if at in verdicts}
         batches.append(Batch(tuple(group), rules, past, known, ahead))
     for batch, outcome in zip(batches, work(imagery_batch, batches), strict=True):
         values = outcome.value or [Outcome(None, outcome.error)] * len(batch.units)
         lost = {u.key: outcome.error for u in batch.units if outcome.value is None and len(u.key) == 1}
         for unit, value in zip(batch.units, values, strict=True):
             if value.value is not None:
-                found.rows[(unit.key, unit.month)] = value.value
+                found.rows[unit.at] = value.value
+                if len(unit.key) == 1:
+                    found.records[(unit.key[0], unit.month, unit.seen.own)] = value.value.pop("records")
             elif len(unit.key) == 2 and unit.key[:1] in lost:
-                found.errors[(unit.key, unit.month)] = _waits(value.error)
+                found.errors[unit.at] = _waits(value.error)
             else:
-                found.errors[(unit.key, unit.month)] = value.error
+                found.errors[unit.at] = value.error
         advanced(len(found.rows) + len(found.errors))
     return found
 
@@ -148,34 +168,33 @@ class _Walk:
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
         self.outcomes: dict[int, Outcome[Row]] = {}
-        self._records: dict[str, dict[str, tuple[SceneRecord, ...]]] = {p: dict(t) for p, t in batch.history.items()}
-        self._failed: dict[str, set[str]] = {}
+        self._records: dict[Record, tuple[SceneRecord, ...]] = dict(batch.history)
+        self._failed: set[Record] = set()
 
     def month(self, month: str, numbers: Sequence[int], gathered: Sequence[_Gathered]) -> None:
         """Finish the units of a month, given by their numbers in the batch."""
         units = self._batch.units
-        before = window_months(month, self._batch.rules)
-        estates = {n: self._checks(units[n].key[0], before) for n in numbers if len(units[n].key) == 1}
+        estates = {n: self._checks(units[n]) for n in numbers if len(units[n].key) == 1}
         done = self._rows(numbers, gathered, estates)
-        judged: dict[str, Outcome[Row]] = {}
+        judged: dict[Record, Outcome[Row]] = {}
         for n, outcome in done.items():
-            plantation = units[n].key[0]
+            unit, own = units[n], (units[n].key[0], month, units[n].seen.own)
             if outcome.value is not None:
-                self._records.setdefault(plantation, {})[month] = outcome.value.pop("records")
+                self._records[own] = outcome.value["records"]
             else:
-                self._failed.setdefault(plantation, set()).add(month)
-            missing = sorted(self._failed.get(plantation, set()).intersection(before))
+                self._failed.add(own)
+            missing = [m for m, seen in unit.window(self._batch.rules) if (own[0], m, seen) in self._failed]
             if missing:  # its records are free of history: later months may look at them
                 outcome = Outcome(None, f"its scenes are judged by those of {missing[0]}, which failed")
-            self.outcomes[n] = judged[plantation] = outcome
+            self.outcomes[n] = judged[(own[0], month, unit.seen.estate)] = outcome
         blocks: dict[int, Checks] = {}
         for n in (n for n in numbers if len(units[n].key) == 2):
-            plantation = units[n].key[0]
-            of = judged.get(plantation)
+            estate = units[n].key[0], month, units[n].seen.estate
+            of = judged.get(estate)
             if of is not None and of.value is None:
                 self.outcomes[n] = Outcome(None, _waits(of.error))
                 continue
-            known = self._batch.verdicts.get(plantation, {}).get(month, {})
+            known = self._batch.verdicts.get(estate, {})
             verdicts = known if of is None or of.value is None else _verdicts(of.value["trail"])
             blocks[n] = Checks(self._batch.rules, verdicts=verdicts)
         for n, outcome in self._rows(numbers, gathered, blocks).items():
@@ -183,9 +202,11 @@ class _Walk:
                 del outcome.value["records"]
             self.outcomes[n] = outcome
 
-    def _checks(self, plantation: str, before: Sequence[str]) -> Checks:
-        records = self._records.get(plantation, {})
-        return Checks(self._batch.rules, tuple(r for m in before for r in records.get(m, ())))
+    def _checks(self, unit: Unit) -> Checks:
+        plantation, window = unit.key[0], unit.window(self._batch.rules)
+        return Checks(
+            self._batch.rules, tuple(r for m, seen in window for r in self._records.get((plantation, m, seen), ()))
+        )
 
     def _rows(
         self, numbers: Sequence[int], gathered: Sequence[_Gathered], checks: Mapping[int, Checks]
@@ -227,15 +248,19 @@ def _verdicts(rows: Sequence[Mapping[str, Any]]) -> dict[str, Verdict]:
 
 
 def _published(
-    parts: Sequence[Published], plantations: set[str], first: str
-) -> dict[str, dict[str, list[Mapping[str, Any]]]]:
-    """Rows of ``features_scenes`` by plantation and month, from the month ``first`` on."""
-    found: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
-    for part in sorted(parts, key=lambda p: p.output.path):
-        month = part.output.partition.removeprefix("month=")
-        if month < first or not plantations:
+    parts: Sequence[Trail], plantations: set[str], first: str
+) -> tuple[dict[Record, tuple[SceneRecord, ...]], dict[Record, Mapping[str, Verdict]]]:
+    """Records and verdicts of ``features_scenes``, from the month ``first`` on."""
+    records: dict[Record, tuple[SceneRecord, ...]] = {}
+    verdicts: dict[Record, Mapping[str, Verdict]] = {}
+    for trail in sorted(parts, key=lambda t: t.part.output.path):
+        month = trail.part.output.partition.removeprefix("month=")
+        if month < first or not plantations & set(trail.views):
             continue
-        frame: pd.DataFrame = read_part(part.path)
-        for row in frame[frame["plantation_id"].isin(plantations)].to_dict("records"):
-            found.setdefault(row["plantation_id"], {}).setdefault(month, []).append(row)
-    return found
+        frame: pd.DataFrame = read_part(trail.part.path)
+        for plantation, rows in frame[frame["plantation_id"].isin(plantations)].groupby("plantation_id", sort=True):
+            lines = rows.to_dict("records")
+            for own, view in trail.views.get(str(plantation), ()):
+                records[(str(plantation), month, own)] = tuple(record_of(r) for r in lines if _read(r))
+                verdicts[(str(plantation), month, view)] = _verdicts(lines)
+    return records, verdicts

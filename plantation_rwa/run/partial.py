@@ -13,6 +13,7 @@ from plantation_rwa.errors import ConfigError, Problem, StageError
 from plantation_rwa.publish.files import SharedFolder, host_mark, is_alive
 from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.publish.manifest import load, manifest_path, save
+from plantation_rwa.run.ahead import ImageryOfDates
 from plantation_rwa.run.imagery import Work
 from plantation_rwa.run.outcome import RunReport
 from plantation_rwa.run.partitions import Published
@@ -69,6 +70,7 @@ def run_only(
     stages: Sequence[str],
     work: Work,
     progress: Progress,
+    imagery: ImageryOfDates | None = None,
 ) -> RunReport:
     """Run on all, publish the rows of ``chosen``; ``session.root`` must be :func:`working_folder`.
 
@@ -81,7 +83,7 @@ def run_only(
         with SharedFolder(out):
             _lay_out(session, out)
         try:
-            report = run_date(session, stages=whole, work=work, progress=progress)
+            report = run_date(session, stages=whole, work=work, progress=progress, imagery=imagery)
         except StageError as error:  # the reader knows the output folder, not where this works
             raise StageError(str(error).replace(f"{session.root.name}/", f"{out.name}/")) from None
         with SharedFolder(out / FOLDER) as folder:

@@ -27,6 +27,18 @@ class Published:
 
 
 @dataclass(frozen=True)
+class Expected(Published):
+    """A part that an earlier date of a plan will have published, under ``root``, and its rows."""
+
+    rows: tuple[Key, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        """Where it will be, as far as that is known: parts are told apart by it."""
+        return self.root / self.output.table / self.output.partition / self.output.fingerprint
+
+
+@dataclass(frozen=True)
 class PartitionPlan:
     """One partition: what would be done with it and why.
 
@@ -48,6 +60,14 @@ class PartitionPlan:
     reuse: tuple[Published, ...] = ()
     todo: tuple[Key, ...] = ()
     components: Mapping[Key, Mapping[str, str]] = field(default_factory=dict)
+
+    def expected(self, root: Path) -> Expected:
+        """What carrying out the plan will add to a partition whose rows can come from several parts."""
+        rows = {key: self.components[key] for key in self.todo}
+        output = Output(
+            self.stage, self.table, self.partition, "", "", 0, len(rows), rows_identity(rows), summary(rows)
+        )
+        return Expected(root, output, self.todo)
 
     @property
     def fingerprint(self) -> str:
@@ -75,6 +95,11 @@ class History:
                     if checked[path]:
                         group = self._parts.setdefault((output.table, output.partition), [])
                         group.append(Published(root, output))
+
+    def expect(self, parts: Iterable[Expected]) -> None:
+        """Add parts that are not there yet, for a plan of several dates."""
+        for part in parts:
+            self._parts.setdefault((part.output.table, part.output.partition), []).append(part)
 
     def parts(self, table: str, partition: str) -> list[Published]:
         """Known good parts of a partition, newest manifest last, each file once."""
@@ -181,9 +206,16 @@ def changed(old: Mapping[str, str], new: Mapping[str, str]) -> str:
 def _matching(part: Published, left: Mapping[Key, Mapping[str, str]], keys: Sequence[str]) -> list[Key]:
     if part.output.fingerprint == rows_identity(left):
         return list(left)
+    if isinstance(part, Expected):
+        return _all_needed(part, part.rows, left)
     frame = read_part(part.path, columns=list(keys))
     # a table may have several rows per key
     rows = list(dict.fromkeys(tuple(str(v) for v in row) for row in frame[list(keys)].itertuples(index=False)))
+    return _all_needed(part, rows, left)
+
+
+def _all_needed(part: Published, rows: Sequence[Key], left: Mapping[Key, Mapping[str, str]]) -> list[Key]:
+    """The rows of a part if every one of them is needed as it is."""
     if not rows or any(row not in left for row in rows):
         return []
-    return rows if part.output.fingerprint == rows_identity({row: left[row] for row in rows}) else []
+    return list(rows) if part.output.fingerprint == rows_identity({row: left[row] for row in rows}) else []

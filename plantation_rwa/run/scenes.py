@@ -30,14 +30,44 @@ FIRST_SCENES = Month(2015, 7)
 LAST_SCENES = Month(2099, 12)
 
 
+#: outline, month and view of a unit
+At = tuple[Key, str, str]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Hashes of the scenes that decide a unit's row.
+
+    Parameters
+    ----------
+    view
+        Of all of them.
+    own
+        Of the plantation's scenes in the month.
+    estate
+        The view of the plantation's own unit of the month; a plantation's is ``view``.
+    past
+        Of the plantation's scenes in each month that the checks look at, oldest first.
+    """
+
+    view: str = ""
+    own: str = ""
+    estate: str = ""
+    past: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Unit:
     """Imagery work for one outline and month; small enough to travel to a worker.
+
+    Two valuation dates may see different scenes of one month: then they have a unit each, told apart by its view.
 
     Parameters
     ----------
     judged_known_at
         When the last of the scenes became known that the checks of this month look at.
+    seen
+        What is seen of the month and of those its checks look at.
     """
 
     key: tuple[str, ...]
@@ -47,6 +77,17 @@ class Unit:
     profile: str
     edge_buffer: Literal["auto"] | float
     judged_known_at: pd.Timestamp | None
+    seen: Seen = Seen()
+
+    @property
+    def at(self) -> At:
+        """What tells the unit apart from all others."""
+        return self.key, self.month, self.seen.view
+
+    def window(self, rules: Rules) -> list[tuple[str, str]]:
+        """Months that the checks look at, oldest first, each with the hash of what is seen of it."""
+        months = window_months(self.month, rules)
+        return list(zip(months, self.seen.past or [""] * len(months), strict=True))
 
 
 def window_months(month: str, rules: Rules) -> list[str]:
@@ -73,6 +114,13 @@ class SceneWindows:
             return short([])
         judged = [self._hashes.get((key[:1], m), "") for m in (*window_months(month, self._rules), month)]
         return short([own, *judged])
+
+    def seen(self, key: Key, month: str) -> Seen:
+        """The hashes of a unit one by one."""
+        estate = key[:1]
+        past = tuple(self._hashes.get((estate, m), "") for m in window_months(month, self._rules))
+        own = self._hashes.get((estate, month), "")
+        return Seen(self.identity(key, month), own, self.identity(estate, month), past)
 
     def known_at(self, key: Key, month: str) -> pd.Timestamp | None:
         """When the last of the scenes became known that judge the scenes of a month, its own plantation's left out."""

@@ -12,7 +12,7 @@ import pandas as pd
 
 from plantation_rwa.errors import PlantationError
 from plantation_rwa.periods import Month
-from plantation_rwa.run.earlier import earlier
+from plantation_rwa.run.earlier import Earlier, earlier
 from plantation_rwa.run.forecast import with_flags, with_geometry, with_simulated
 from plantation_rwa.run.imagery import Work
 from plantation_rwa.run.publishing import read_all
@@ -26,9 +26,17 @@ TABLES = ("cash_flows", "valuations", "curves", "price_model", "pools", "disclos
 _MARKET = ("futures", "prices", "fx", "rates", "fiscal")
 
 
-def components(session: Session, forecast_identity: str) -> dict[str, str]:
-    """What the values depend on, known before anything is computed."""
+def components(session: Session, forecast_identity: str, planned: Earlier | None = None) -> dict[str, str]:
+    """What the values depend on, known before anything is computed.
+
+    Parameters
+    ----------
+    planned
+        The date before, where it is planned and not published yet.
+    """
     config, snapshots, before = session.config, session.snapshots, earlier(session)
+    if planned is not None and (before is None or before.as_of <= planned.as_of):
+        before = planned
     market = {name: str(snapshots[name]["sha256"])[:16] for name in _MARKET}
     terms = short([snapshots[n]["sha256"] for n in ("rights", "sponsors", "mills")])
     settings = [

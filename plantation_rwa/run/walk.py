@@ -14,16 +14,15 @@ import pandas as pd
 
 from plantation_rwa.config import Config
 from plantation_rwa.errors import PlantationError, SourceError, StageError
-from plantation_rwa.features.scene_checks import Rules
 from plantation_rwa.periods import as_of_instant
 from plantation_rwa.publish.files import SharedFolder, remove_stale
 from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.publish.manifest import Manifest, Output, code_version, damaged, save, sha256_of
 from plantation_rwa.run import features as features_stage
-from plantation_rwa.run.batches import Machine
+from plantation_rwa.run.ahead import ImageryOfDates
 from plantation_rwa.run.climate import with_climate_per_plantation
 from plantation_rwa.run.copies import copies_there, write_copies
-from plantation_rwa.run.imagery import Work, compute_imagery
+from plantation_rwa.run.imagery import Work
 from plantation_rwa.run.inputs import known_inputs
 from plantation_rwa.run.outcome import RunReport
 from plantation_rwa.run.partitions import History, Published, plan_whole
@@ -66,6 +65,7 @@ def run_date(
     stages: Sequence[str] = STAGES,
     work: Work,
     progress: Progress | None = None,
+    imagery: ImageryOfDates | None = None,
 ) -> RunReport:
     """Run the stages of one valuation date and publish.
 
@@ -73,6 +73,8 @@ def run_date(
     ----------
     work
         Runs imagery units; see :class:`plantation_rwa.executor.Runner`.
+    imagery
+        Shared by the dates of a backfill.
 
     Raises
     ------
@@ -80,14 +82,21 @@ def run_date(
         If a stage before the first chosen one has not been published for this date.
     """
     with SharedFolder(session.root) as folder:
-        return _Walk(session, tuple(s for s in STAGES if s in stages), work, progress or Silent(), folder).run()
+        chosen = tuple(s for s in STAGES if s in stages)
+        return _Walk(session, chosen, work, progress or Silent(), folder, imagery or ImageryOfDates()).run()
 
 
 class _Walk:
     def __init__(
-        self, session: Session, stages: Sequence[str], work: Work, progress: Progress, folder: SharedFolder
+        self,
+        session: Session,
+        stages: Sequence[str],
+        work: Work,
+        progress: Progress,
+        folder: SharedFolder,
+        imagery: ImageryOfDates,
     ) -> None:
-        self.session, self.stages, self.work, self.folder = session, stages, work, folder
+        self.session, self.stages, self.work, self.folder, self.imagery = session, stages, work, folder, imagery
         self.target = Target(session.root, session.config.simulated)
         self.clock = StageClock(progress)
         self.history = History(session)
@@ -131,7 +140,7 @@ class _Walk:
 
     def _features(self) -> None:
         session, stage, work = self.session, "features", self.feature_work
-        units = features_stage.units_to_do(session, work)
+        units = self.imagery.look(session, work)
         todo = [p for p in work.plans if p.todo]
         self.clock.start(stage, len(units))
         imagery, problems = self._imagery(units)
@@ -160,15 +169,11 @@ class _Walk:
     def _imagery(
         self, units: Sequence[Unit]
     ) -> tuple[dict[Any, dict[str, Any]], dict[tuple[str, str], set[tuple[str, ...]]]]:
-        trail = [p for plan in self.feature_work.plans if plan.table == "features_scenes" for p in plan.reuse]
-        rules = Rules.of(self.session.assumptions)
-        compute = self.session.config.compute
-        machine = Machine.of(compute.workers, compute.memory_limit)
         advanced = partial(self.clock.progress.advanced, "features")
-        found = compute_imagery(units, trail, rules, self.work, advanced, machine)
+        found = self.imagery.compute(self.session, units, self.work, advanced)
         problems: dict[tuple[str, str], set[tuple[str, ...]]] = {}
         for unit in units:
-            error = found.errors.get((unit.key, unit.month))
+            error = found.errors.get(unit.at)
             if error is not None:
                 self.report.failures.append(f"features month={unit.month} {'/'.join(unit.key)}: {error}")
                 self.lost.add((unit.month, *unit.key))
@@ -177,9 +182,9 @@ class _Walk:
             files = {v.id: v.file for s in unit.scenes for v in s.versions}
             problems.setdefault((table, unit.month), set()).update(
                 (files.get(scene, ""), scene, band, message, unit.key[0])
-                for scene, band, message in found.rows[(unit.key, unit.month)]["problems"]
+                for scene, band, message in found.rows[unit.at]["problems"]
             )
-        return found.rows, problems
+        return {(key, month): row for (key, month, _), row in found.rows.items()}, problems
 
     def _needed(self, stage: str) -> dict[str, str]:
         lost = self.lost if "features" in self.stages else None

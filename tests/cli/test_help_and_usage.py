@@ -16,7 +16,7 @@ from plantation_rwa.schema.tables import TABLES
 from plantation_rwa.testing import edit_config
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("backtest", "run", "plan", "check", "describe", "doctor", "simulate")
+COMMANDS = ("backfill", "backtest", "run", "plan", "check", "describe", "doctor", "simulate")
 ESCAPE = "\x1b["
 
 

@@ -48,7 +48,7 @@ def compared(config: Path, as_of: dt.date) -> tuple[int, set[str]]:
         past[unit.month] = plain.pop("records")
         if plain["known_at"] is not None and unit.judged_known_at is not None:
             plain["known_at"] = max(plain["known_at"], unit.judged_known_at)
-        same(found.rows[(unit.key, unit.month)], plain)
+        same(found.rows[unit.at], plain)
         flags |= set(plain["flags"])
     return len(estates), flags
 

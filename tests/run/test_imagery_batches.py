@@ -90,13 +90,13 @@ def test_one_outline_that_fails_takes_no_neighbour_with_it(monkeypatch: pytest.M
 
     monkeypatch.setattr(imagery, "_edge", edge)
     found = compute_imagery(units, [], RULES, here, lambda _: None)
-    assert {key[0] for key, _ in found.errors} == {"P1"}
-    assert found.errors[(("P1",), MONTHS[0])] == "ArithmeticError: no edge"
+    assert {key[0] for key, *_ in found.errors} == {"P1"}
+    assert found.errors[(("P1",), MONTHS[0], "")] == "ArithmeticError: no edge"
     assert {k: repr(v) for k, v in found.rows.items()} == {k: repr(v) for k, v in clean.rows.items() if k[0][0] != "P1"}
 
 
 def test_a_task_that_dies_is_told_of_each_unit() -> None:
     units = portfolio(MemoryReader(), 1)
     dead = compute_imagery(units, [], RULES, lambda f, b: iter([Outcome(None, "killed")] * len(b)), lambda _: None)
-    assert dead.errors[(("P0",), MONTHS[0])] == "killed"
-    assert dead.errors[(("P0", "B"), MONTHS[0])] == "waits for its plantation: killed"
+    assert dead.errors[(("P0",), MONTHS[0], "")] == "killed"
+    assert dead.errors[(("P0", "B"), MONTHS[0], "")] == "waits for its plantation: killed"

@@ -148,19 +148,20 @@ def test_months_that_look_back_on_a_failed_one_fail_with_it(monkeypatch: pytest.
     work = units(reader, ["2024-01", "2024-02", "2024-03", "2026-03", "2026-04"])
     reader.files.pop("s2024-02/B04")
     found = compute_imagery(work, [], RULES, here, lambda done: None)
-    failed = {key: text for (key, month), text in found.errors.items() if month == "2024-02"}
+    failed = {key: text for (key, month, _), text in found.errors.items() if month == "2024-02"}
     assert failed[("P",)].startswith("KeyError")
     assert failed[("P", "B")].startswith("waits for its plantation: KeyError")
-    assert {m for key, m in found.errors if key == ("P",)} == {"2024-02", "2024-03"}
-    assert found.errors[(("P",), "2024-03")] == "its scenes are judged by those of 2024-02, which failed"
-    assert {m for key, m in found.rows if key == ("P",)} == {"2024-01", "2026-03", "2026-04"}
+    assert {m for key, m, _ in found.errors if key == ("P",)} == {"2024-02", "2024-03"}
+    assert found.errors[(("P",), "2024-03", "")] == "its scenes are judged by those of 2024-02, which failed"
+    assert {m for key, m, _ in found.rows if key == ("P",)} == {"2024-01", "2026-03", "2026-04"}
 
 
 def test_a_task_that_dies_fails_its_units() -> None:
     reader = MemoryReader()
     work = units(reader, ["2024-01"])
     found = compute_imagery(work, [], RULES, lambda f, items: iter([Outcome(None, "killed")] * len(items)), print)
-    assert found.errors == {(("P",), "2024-01"): "killed", (("P", "B"), "2024-01"): "waits for its plantation: killed"}
+    dead = {(("P",), "2024-01", ""): "killed", (("P", "B"), "2024-01", ""): "waits for its plantation: killed"}
+    assert found.errors == dead
 
 
 def test_history_of_a_batch_is_what_its_window_holds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,80 @@
+"""Imagery of one or many valuation dates: what several of them see of a month is decoded once, for all of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from plantation_rwa.features.scene_checks import Rules
+from plantation_rwa.run import features as features_stage
+from plantation_rwa.run.batches import Machine
+from plantation_rwa.run.imagery import Imagery, Trail, Work, compute_imagery
+from plantation_rwa.run.partitions import Published
+from plantation_rwa.run.scenes import At, SceneWindows, Unit
+from plantation_rwa.run.session import Session
+
+
+@dataclass
+class ImageryOfDates:
+    """Units of the dates to come, and what was computed of them.
+
+    Every date that is still to be run is announced by :meth:`look`. When a date is run, the months up to its own are
+    computed as it sees them and as every later date will: a scene that becomes known after the month's end belongs to
+    another view of the same month, and the two share all other blocks. So a block is decoded once however many dates
+    use it, and a backfill that was interrupted decodes at most the months of the date it stopped at again.
+    """
+
+    _units: dict[dt.date, dict[At, Unit]] = field(default_factory=dict)
+    _known: dict[At, Unit] = field(default_factory=dict)
+    _trails: dict[dt.date, list[Trail]] = field(default_factory=dict)
+    _found: Imagery = field(default_factory=Imagery)
+
+    def look(self, session: Session, work: features_stage.FeatureWork) -> list[Unit]:
+        """Announce a date: its units, and the published records that its checks look at."""
+        units = features_stage.units_to_do(session, work)
+        # one object for the dates that see the same: there are many units and few views
+        self._units[session.as_of] = {u.at: self._known.setdefault(u.at, u) for u in units}
+        windows, trails = SceneWindows(work.scenes, Rules.of(session.assumptions)), []
+        for plan in work.plans if units else ():
+            if plan.table == "features_scenes":
+                month = plan.partition.removeprefix("month=")
+                seen = {key[0]: windows.seen(key, month) for key in plan.components}
+                views = {plantation: [(s.own, s.view)] for plantation, s in seen.items()}
+                trails += [Trail(part, views) for part in plan.reuse]
+        self._trails[session.as_of] = trails
+        return units
+
+    def compute(self, session: Session, units: Sequence[Unit], work: Work, advanced: Callable[[int], None]) -> Imagery:
+        """Rows and errors of a date's units; what later dates share with them is computed beside them."""
+        for date in [d for d in self._units if d < session.as_of]:
+            del self._units[date], self._trails[date]
+        if any(u.at not in self._found.rows for u in units):
+            wanted = {at: u for of_date in self._units.values() for at, u in of_date.items()}
+            month, compute = str(session.month), session.config.compute
+            todo = [u for at, u in sorted(wanted.items()) if u.month <= month and at not in self._found.rows]
+            rules, machine = Rules.of(session.assumptions), Machine.of(compute.workers, compute.memory_limit)
+            new = compute_imagery(todo, self._merged(), rules, work, advanced, machine, self._found)
+            self._found.rows |= new.rows
+            self._found.records |= new.records
+            self._found.errors = new.errors
+        rows = {u.at: self._found.rows[u.at] for u in units if u.at in self._found.rows}
+        errors = {u.at: self._found.errors[u.at] for u in units if u.at in self._found.errors}
+        self._forget(session.as_of)
+        return Imagery(rows, errors)
+
+    def _merged(self) -> list[Trail]:
+        """Each part once, with what every date that uses it sees."""
+        parts: dict[Path, tuple[Published, dict[str, set[tuple[str, str]]]]] = {}
+        for trail in (t for of_date in self._trails.values() for t in of_date):
+            views = parts.setdefault(trail.part.path, (trail.part, {}))[1]
+            for plantation, seen in trail.views.items():
+                views.setdefault(plantation, set()).update(seen)
+        return [Trail(part, views) for part, views in parts.values()]
+
+    def _forget(self, as_of: dt.date) -> None:
+        """Keep the rows that later dates use; the records stay, as the checks of two years look at them."""
+        later = {at for date, units in self._units.items() if date > as_of for at in units}
+        self._found.rows = {at: row for at, row in self._found.rows.items() if at in later}
+        self._known = {at: unit for at, unit in self._known.items() if at in later}
