@@ -12,6 +12,7 @@ from plantation_rwa.schema.kinds import real as _float
 from plantation_rwa.schema.kinds import text as _text
 from plantation_rwa.schema.kinds import whole as _int
 from plantation_rwa.schema.kinds import yield_rate as _yield
+from plantation_rwa.schema.right_fields import RIGHT_FIELDS
 from plantation_rwa.schema.scene_fields import SCENE_FIELDS
 from plantation_rwa.schema.sensor_fields import SENSOR_FIELDS
 
@@ -217,6 +218,9 @@ _VALUATION_FIELDS = (
         for q in (5, 10, 25, 50, 75, 90, 95)
     ),
     _money("sd", "Standard deviation of the real-world present value."),
+    _money(
+        "npv_mc_se", "Monte Carlo standard error of npv_mean_p, by antithetic pairs; that of npv_fair is of its size."
+    ),
     _money("es95", "Expected shortfall of the loss npv_fair - PV at 95 %."),
     _money("es975", "Expected shortfall of the loss npv_fair - PV at 97.5 %."),
     _money("var95", "Value at risk of the loss npv_fair - PV at 95 % (inverted CDF)."),
@@ -358,6 +362,7 @@ FIELDS: dict[str, Field] = {
         *SENSOR_FIELDS,
         *_FORECAST_FIELDS,
         *_VALUATION_FIELDS,
+        *RIGHT_FIELDS,
         *_QUARANTINE_FIELDS,
     )
 }

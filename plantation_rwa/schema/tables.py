@@ -173,7 +173,9 @@ TABLES: dict[str, Table] = {
                 npv_q50 npv_q90 npv_q95 es95 es975 var95 prob_loss advance_rate share_npv_extrapolated fv_level
                 ffb_price_spot units nav_total_int decimals unit_nav_int unit_decimals confidence_grade
                 data_age_days_max eudr_screen overlap_max_frac record_hash quality_flag npv_q25 npv_q75 sd var99 irr_q50
-                wal_years modified_duration dv01 breakeven_price breakeven_yield oc_ratio es_contribution_pool""")
+                wal_years modified_duration dv01 breakeven_price breakeven_yield oc_ratio es_contribution_pool
+                npv_mc_se pool_id base start_month price_floor price_cap price_basis min_payment max_payment
+                frequency_months payment_lag_months issue_price payor_id collection_route""")
             + tuple(f"stress_{s}" for s in _STRESSES)
             + tuple(f"elasticity_{e}" for e in _ELASTICITIES)
             + tuple(f"bridge_{b}" for b in _BRIDGE),

@@ -117,6 +117,19 @@ def herfindahl(values: Sequence[float]) -> float | None:
     return math.fsum((max(v, 0.0) / total) ** 2 for v in values) if total > 0 else None
 
 
+def mirrored_error(values: FloatArray) -> float | None:
+    """Standard error of a mean over paths of which the second half mirrors the first.
+
+    The pairs' means are independent: their standard deviation over the root of their number (Glasserman 2003, 4.2).
+    None from less than two pairs.
+    """
+    half = len(values) // 2
+    if half < 2:
+        return None
+    pairs = 0.5 * (values[:half] + values[-half:])
+    return float(pairs.std(ddof=1) / math.sqrt(half))
+
+
 def risk_row(npv_fair: float, pv: FloatArray, issue_price: float | None) -> dict[str, float | None]:
     """Risk columns of a right or tranche.
 

@@ -19,6 +19,7 @@ from plantation_rwa.valuation.grade import grade
 from plantation_rwa.valuation.measures import (
     advance_rate,
     internal_rate,
+    mirrored_error,
     over_collateralisation,
     quantile_sorted,
     risk_row,
@@ -35,9 +36,10 @@ FLOW_COLUMNS = [
 ]  # fmt: skip
 #: columns that are null where a right cannot be valued
 VALUE_COLUMNS = (
-    "npv_fair", "npv_mean_p", "npv_q05", "npv_q10", "npv_q25", "npv_q50", "npv_q75", "npv_q90", "npv_q95", "sd", "es95",
-    "es975", "var95", "var99", "prob_loss", "advance_rate", "oc_ratio", "irr_q50", "wal_years", "modified_duration",
-    "dv01", "breakeven_price", "breakeven_yield", "share_npv_extrapolated", "nav_total_int", "unit_nav_int",
+    "npv_fair", "npv_mean_p", "npv_q05", "npv_q10", "npv_q25", "npv_q50", "npv_q75", "npv_q90", "npv_q95", "sd",
+    "npv_mc_se", "es95", "es975", "var95", "var99", "prob_loss", "advance_rate", "oc_ratio", "irr_q50", "wal_years",
+    "modified_duration", "dv01", "breakeven_price", "breakeven_yield", "share_npv_extrapolated", "nav_total_int",
+    "unit_nav_int",
 )  # fmt: skip
 
 
@@ -76,6 +78,7 @@ def value_row(
     row |= {
         "npv_fair": fair,
         **risk,
+        "npv_mc_se": mirrored_error(valued.pv_p),
         "advance_rate": rate,
         "oc_ratio": over_collateralisation(rate),
         "share_npv_extrapolated": min(max(beyond / valued.fair, 0.0), 1.0) if valued.fair > 0 else None,
@@ -105,6 +108,19 @@ def identity_row(right: Right, currency: str) -> Row:
         "currency": currency,
         "share": right.share,
         "tenor_months": right.tenor_months,
+        "base": right.base,
+        "start_month": str(right.start),
+        "price_floor": right.price_floor,
+        "price_cap": right.price_cap,
+        "price_basis": right.price_basis,
+        "min_payment": right.min_payment,
+        "max_payment": right.max_payment,
+        "frequency_months": right.frequency_months,
+        "payment_lag_months": right.payment_lag_months,
+        "issue_price": right.issue_price,
+        "pool_id": right.pool_id,
+        "payor_id": right.payor_id,
+        "collection_route": right.collection_route,
         "units": right.units,
         "decimals": currency_decimals(currency),
         "unit_decimals": UNIT_DECIMALS,

@@ -15,6 +15,7 @@ from plantation_rwa.valuation.measures import (
     euler_contributions,
     expected_shortfall,
     internal_rate,
+    mirrored_error,
     over_collateralisation,
     quantile_sorted,
     tail_weights,
@@ -99,3 +100,22 @@ def test_advance_rate_is_the_smallest_of_three() -> None:
     assert advance_rate(0.0, 30.0, 0.6) is None
     assert over_collateralisation(0.4) == pytest.approx(1.5)
     assert over_collateralisation(0.0) is None
+
+
+def test_monte_carlo_error_of_mirrored_paths() -> None:
+    """Linear: mirrors cancel, no error. Squares: both of a pair are equal, sqrt(2 / pairs). An odd path is left out."""
+    z = np.random.default_rng(5).standard_normal(20_001)
+    for paths in (40_000, 40_001):
+        half = (paths + 1) // 2
+        mirrored = np.concatenate([z[:half], -z[:half]])[:paths]
+        assert mirrored_error(3.0 + 2.0 * mirrored) == pytest.approx(0.0, abs=1e-12)
+        assert mirrored_error(mirrored**2) == pytest.approx(math.sqrt(2 / (paths // 2)), rel=0.03)
+    assert mirrored_error(np.array([1.0, 2.0, 3.0])) is None
+
+
+def test_monte_carlo_error_covers_the_mean_of_many_runs() -> None:
+    """Lognormal values: means of 400 runs spread as the error of one says."""
+    rng = np.random.default_rng(6)
+    runs = [np.exp(0.5 * np.concatenate([z, -z])) for z in rng.standard_normal((400, 200))]
+    errors = [float(mirrored_error(r) or 0.0) for r in runs]
+    assert np.std([r.mean() for r in runs]) == pytest.approx(np.mean(errors), rel=0.1)
