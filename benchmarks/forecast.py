@@ -29,7 +29,11 @@ STATES = (("MY", "Sabah"), ("MY", "Johor"), ("ID", "Riau"), ("ID", "Central Kali
 #: functions of the forecast room whose share is shown
 STAGES = {
     "cube": ("cube.py", "build_cube"),
-    "deficit sums": ("members.py", "fixed_of"),
+    "water, canopy, light": ("members.py", "fixed_of"),
+    "deficit sums": ("members.py", "ground_of"),
+    "fits of all folds": ("members.py", "fit_members"),
+    "errors of the past": ("near_term.py", "_errors"),
+    "all plantations now": ("near_term.py", "_now"),
     "prior": ("prior.py", "fit_prior"),
     "plantation effect": ("prior.py", "plantation_effects"),
     "memory": ("memory.py", "fit_memory"),
@@ -40,6 +44,8 @@ STAGES = {
     "quantile regression": ("quantile_regression.py", "fit_error_quantiles"),
     "stack": ("stack.py", "stack_weights"),
     "conformal margins": ("intervals.py", "calibrate"),
+    "years ahead": ("ahead.py", "look_ahead"),
+    "quantiles": ("intervals.py", "predictive_quantiles"),
     "dependence": ("dependence.py", "estimate_dependence"),
     "explanations": ("explain.py", "explain"),
     "tables": ("run.py", "_forecast_table"),

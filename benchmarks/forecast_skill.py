@@ -31,8 +31,8 @@ from plantation_rwa.forecast import baselines
 from plantation_rwa.forecast.backtest import ANNUAL, Origin, SarimaRecord, sarima_records, sarima_rows, sarima_tasks
 from plantation_rwa.forecast.cube import Cube, build_cube
 from plantation_rwa.forecast.intervals import conformal_margin, conformal_quantiles, conformity
-from plantation_rwa.forecast.learners import design, training_rows
-from plantation_rwa.forecast.members import fixed_of
+from plantation_rwa.forecast.learners import design, held, training_rows
+from plantation_rwa.forecast.members import fixed_of, ground_of
 from plantation_rwa.forecast.prior import fit_prior, observed_deficit, water_of
 from plantation_rwa.forecast.run import forecast
 from plantation_rwa.forecast.scores import crps, interval_score
@@ -151,20 +151,20 @@ def plain_boosting(cube: Cube, assumptions: Assumptions) -> np.ndarray:
     targets up to two years ago; the two years since give the margins per horizon bucket (CQR). Only the 80 and 90 %
     intervals are fitted.
     """
-    fixed = fixed_of(cube, assumptions)
+    last, every = cube.months - 1, np.arange(cube.months)
+    told = ground_of(cube, fixed_of(cube, assumptions), np.arange(len(cube.ids)), every, assumptions)
     one = np.ones((len(cube.ids), cube.months, len(HORIZONS)))
     base = np.ones(cube.yields.shape)
-    whole = design(cube, one, one, fixed.annual, fixed.bins, base, np.zeros(base.shape), HORIZONS)
-    features = whole.only([n for n in whole.names if n not in {"expected", "prior", "potential", "effect"}])
-    last, every = cube.months - 1, np.arange(cube.months)
+    whole = design(cube, one, one, told.annual, told.bins, base, np.zeros(base.shape), every, HORIZONS)
+    features = whole.only([n for n in held(whole) if n not in {"expected", "prior", "potential", "effect"}])
     used = [int(h) for h in assumptions.table("boosting.horizons")]
     p, s, h = training_rows(cube, one, every, HORIZONS, used, last - 24)
     x, y = features.rows(p, s, h), cube.yields[p, s + HORIZONS[h]]
     rows = training_rows(cube, one, every, HORIZONS, used, last)
     late = rows[1] + HORIZONS[rows[2]] > last - 24
     p, s, h = (v[late] for v in rows)
-    held, seen, bucket = features.rows(p, s, h), cube.yields[p, s + HORIZONS[h]], bucket_of(HORIZONS[h])
-    now = features.block(np.array([last]), len(HORIZONS))
+    calibration, seen, bucket = features.rows(p, s, h), cube.yields[p, s + HORIZONS[h]], bucket_of(HORIZONS[h])
+    now = features.at(np.array([last])).block(len(HORIZONS))
     out = np.full((len(cube.ids) * len(HORIZONS), 7), np.nan)
     ahead = np.tile(bucket_of(HORIZONS), len(cube.ids))
     for low, high in ((0, 6), (1, 5)):
@@ -175,7 +175,7 @@ def plain_boosting(cube: Cube, assumptions: Assumptions) -> np.ndarray:
                 max_leaf_nodes=8, min_samples_leaf=20, l2_regularization=5.0, early_stopping=False, random_state=0,
             )  # fmt: skip
             model.fit(x, y)
-            ends.append((model.predict(held), model.predict(now)))
+            ends.append((model.predict(calibration), model.predict(now)))
         scores = conformity(ends[0][0], ends[1][0], seen)
         margin = np.array([conformal_margin(scores[bucket == b], 2 * float(PROBABILITIES[low])) for b in range(3)])
         out[:, low], out[:, high] = ends[0][1] - margin[ahead], ends[1][1] + margin[ahead]
@@ -292,6 +292,7 @@ def main() -> None:
     parser.add_argument("--sarima", action="store_true", help="also the seasonal ARIMA (slow)")
     parser.add_argument("--plain", action="store_true", help="also plain conformalised boosting")
     parser.add_argument("--plantations", type=int, default=24)
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--cache", default=os.environ.get("FORECAST_SKILL_CACHE", ""), help="folder for worlds")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=NUMBER", help="assumptions to replace")
     given = parser.parse_args()
@@ -300,7 +301,7 @@ def main() -> None:
         given.step, given.years, given.drought, given.coupling, tuple(given.without), given.sarima, given.cache,
         overrides, given.plantations, given.plain,
     )  # fmt: skip
-    figures = evaluate(seeds_of(given.seeds), setting)
+    figures = evaluate(seeds_of(given.seeds), setting, given.workers)
     with pd.option_context("display.width", 200, "display.max_rows", 200, "display.max_columns", 40):
         print(figures.T.assign(median=figures.median()).round(3).to_string())
 

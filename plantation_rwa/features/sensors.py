@@ -56,6 +56,7 @@ def monthly_sensors(
     *,
     daily: pd.DataFrame | None = None,
     assumptions: Assumptions,
+    flagged: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Monthly sensor features of each plantation.
 
@@ -73,6 +74,8 @@ def monthly_sensors(
         ``plantation_id, date, precipitation`` in mm, for the tests of gauges; None: those are left out.
     assumptions
         Sections ``sensor_features`` and ``sensor_flags``.
+    flagged
+        Result of :func:`sensor_flags.flag_readings` for the same arguments, where it is there already.
 
     Returns
     -------
@@ -95,7 +98,8 @@ def monthly_sensors(
     """
     rules = _Rules.of(assumptions)
     wanted = None if months is None else sorted(set(months))
-    flagged = flag_readings(readings, register, daily, assumptions)
+    if flagged is None:
+        flagged = flag_readings(readings, register, daily, assumptions)
     if flagged.empty:
         return _empty()
     monthly = _sensor_months(flagged, rules)

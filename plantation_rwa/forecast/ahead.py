@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from plantation_rwa.assumptions import Assumptions
 from plantation_rwa.forecast.agronomy import FloatArray
 from plantation_rwa.forecast.cube import Cube
-from plantation_rwa.forecast.members import HORIZONS, Past
+from plantation_rwa.forecast.members import HORIZONS
+from plantation_rwa.forecast.near_term import Past
 from plantation_rwa.forecast.prior import Water, expected_deficit, prior_yield
 from plantation_rwa.forecast.stack import ratio_beyond
 

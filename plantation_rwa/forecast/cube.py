@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -37,7 +37,7 @@ class Cube:
     yields
         ``(P, T)`` t per mature ha and month, NaN where not known or not usable.
     features
-        By column name, ``(P, T)``, NaN where not known.
+        By column name, ``(P, T)``, NaN where not known; of columns that hold any value.
     delays
         Months between the valuation month and the newest value of each series (key ``yield`` for the
         harvest); history is used with the same delay, so that training sees what a forecast sees.
@@ -83,6 +83,18 @@ class Cube:
         """Calendar month 0 to 11 of every column of ``potential``."""
         return (self.first + np.arange(self.potential.shape[1])) % 12
 
+    def take(self, rows: NDArray[np.intp]) -> Cube:
+        """The same of some plantations, by their positions."""
+        if len(rows) == len(self.ids) and (rows == np.arange(len(rows))).all():
+            return self
+        arrays = {
+            name: getattr(self, name)[rows]
+            for name in ("yields", "potential", "area", "age", "dated", "peat", "age_sd", "disputed", "replanted")
+        }
+        names = {name: tuple(getattr(self, name)[p] for p in rows) for name in ("ids", "region", "season_rows")}
+        features = {name: values[rows] for name, values in self.features.items()}
+        return replace(self, features=features, **arrays, **names)  # type: ignore[arg-type]
+
 
 def build_cube(
     panel: pd.DataFrame, stand: pd.DataFrame, as_of: dt.date, horizons: int, assumptions: Assumptions
@@ -90,9 +102,9 @@ def build_cube(
     """Arrays of what is known at ``as_of``; later months and values that became known later are left out."""
     ids = tuple(sorted(set(stand["plantation_id"].astype(str))))
     last = Month.of(as_of).ordinal
-    rows = panel[panel["plantation_id"].isin(ids)]
-    ordinal = _ordinals(rows["month"])
-    rows, ordinal = rows[ordinal <= last], ordinal[ordinal <= last]
+    ordinal = _ordinals(panel["month"])
+    known = panel["plantation_id"].isin(ids).to_numpy(np.bool_) & (ordinal <= last)
+    rows, ordinal = panel if known.all() else panel[known], ordinal[known]
     first = int(ordinal.min()) if len(ordinal) else last
     shape = (len(ids), last - first + 1)
     row = np.searchsorted(np.asarray(ids, dtype=str), rows["plantation_id"].to_numpy(dtype=str))
@@ -101,7 +113,11 @@ def build_cube(
     unseen = _later(rows, "features_known_at", instant)
     skip = {"plantation_id", "month", "region", "features_known_at", "harvest_known_at", "ffb_t", "area_mature_ha"}
     names = [c for c in rows.columns if c not in skip | {"yield_t_ha", "age_mean_years"}]
-    features = {name: _dense(rows[name], position, shape, unseen) for name in names}
+    features = {}
+    for name in names:
+        values = _dense(rows[name], position, shape, unseen)
+        if np.isfinite(values).any():
+            features[name] = values
     yields = _dense(rows["yield_t_ha"], position, shape, _later(rows, "harvest_known_at", instant))
     with np.errstate(invalid="ignore"):
         usable = (yields >= 0) & (yields <= assumptions.number("data.yield_max"))

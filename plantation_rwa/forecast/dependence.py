@@ -117,12 +117,16 @@ def estimate_dependence(errors: FloatArray, regions: Sequence[str], assumptions:
     return Dependence(loadings, (clipped[0], clipped[1], clipped[2]))
 
 
-def annual_sd(month_sd: FloatArray, dependence: Dependence) -> FloatArray:
-    """Spread of a year's mean of monthly errors with the given spread under the factor structure."""
-    variance = sum(
-        (loading * annual_ratio(ar1)) ** 2 for loading, ar1 in zip(dependence.loadings, dependence.ar1, strict=True)
+def annual_sd(month_sd: FloatArray, dependence: Dependence, levels: Levels) -> FloatArray:
+    """Spread of a year's mean of monthly errors with the given spread under the law of the joint paths."""
+    common, region, own = (loading**2 for loading in dependence.loadings)
+    parts = (
+        (common, dependence.ar1[0]),
+        (region, dependence.ar1[1]),
+        (own * levels.share, levels.ar1_level),
+        (own * (1.0 - levels.share), levels.ar1_month),
     )
-    return np.asarray(month_sd * np.sqrt(variance))
+    return np.asarray(month_sd * np.sqrt(sum(share * annual_ratio(ar1) ** 2 for share, ar1 in parts)))
 
 
 def _standardised(errors: FloatArray) -> FloatArray:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from plantation_rwa.forecast.agronomy import FloatArray
 from plantation_rwa.forecast.ahead import Ahead
 from plantation_rwa.forecast.cube import Cube
-from plantation_rwa.forecast.members import HORIZONS, Past
+from plantation_rwa.forecast.members import HORIZONS
+from plantation_rwa.forecast.near_term import Past
 
 #: stand: age, land class, soil and management of what is mature; season: the estimated season against the
 #: climatology's; water: deficits at their lags; level: the plantation against its region; crops: recent harvests;

@@ -34,30 +34,34 @@ class Design:
     names
         Feature names.
     columns
-        For each feature, values by what they hang on: ``(P,)`` the plantation, ``(P, T)`` the origin, ``(P, T + H)``
-        the target month, ``(P, T, H)`` both; or ``(H,)``. NaN where not known at the origin.
+        For each feature, values by what they hang on: ``(P,)`` the plantation, ``(P, T)`` the month of the origin,
+        ``(P, T + H)`` the target month, ``(P, origins, H)`` both; or ``(H,)``. NaN where not known at the origin.
+    origins
+        Month indices of the origins.
     plantations, months
         P and T.
     """
 
     names: tuple[str, ...]
     columns: tuple[FloatArray, ...]
+    origins: NDArray[np.int64]
     plantations: int
     months: int
 
     def rows(self, p: NDArray[np.intp], s: NDArray[np.intp], h: NDArray[np.intp]) -> NDArray[np.float32]:
-        """Rows ``(n, features)`` of plantation p, origin s and horizon index h.
+        """Rows ``(n, features)`` of plantation p, origin at position s and horizon index h.
 
         Beyond the last horizon what hangs on both keeps its last value; what hangs on the target month goes on.
         """
         out = np.empty((len(p), len(self.columns)), dtype=np.float32)
+        month = self.origins[s]
         for k, values in enumerate(self.columns):
             if values.ndim == 3:
                 out[:, k] = values[p, s, np.minimum(h, values.shape[2] - 1)]
             elif values.ndim == 1:
                 out[:, k] = values[np.minimum(h, len(values) - 1)] if self.names[k] == "horizon" else values[p]
             else:
-                out[:, k] = values[p, s + h + 1] if values.shape[1] > self.months else values[p, s]
+                out[:, k] = values[p, month + h + 1] if values.shape[1] > self.months else values[p, month]
         return out
 
     def only(self, names: Sequence[str]) -> Design:
@@ -65,9 +69,15 @@ class Design:
         at = [self.names.index(n) for n in names if n in self.names]
         return replace(self, names=tuple(self.names[k] for k in at), columns=tuple(self.columns[k] for k in at))
 
-    def block(self, origins: NDArray[np.int64], horizons: int) -> NDArray[np.float32]:
-        """Rows of all plantations and horizons at some origins, ``(P x origins x horizons, features)``."""
-        p, s, h = np.meshgrid(np.arange(self.plantations), origins, np.arange(horizons), indexing="ij")
+    def at(self, positions: NDArray[np.int64]) -> Design:
+        """The same at some of the origins."""
+        columns = tuple(c[:, positions] if c.ndim == 3 else c for c in self.columns)
+        return replace(self, columns=columns, origins=self.origins[positions])
+
+    def block(self, horizons: int) -> NDArray[np.float32]:
+        """Rows of all plantations, origins and horizons, ``(P x origins x horizons, features)``."""
+        every = np.arange(self.plantations), np.arange(len(self.origins)), np.arange(horizons)
+        p, s, h = np.meshgrid(*every, indexing="ij")
         return self.rows(p.ravel(), s.ravel(), h.ravel())
 
 
@@ -102,6 +112,7 @@ def design(
     bins: NDArray[np.float32],
     base: FloatArray,
     effect: FloatArray,
+    origins: NDArray[np.int64],
     horizons: NDArray[np.int64],
 ) -> Design:
     """Features of every (plantation, origin, horizon); nothing later than the origin less the series' delay enters.
@@ -109,13 +120,13 @@ def design(
     Parameters
     ----------
     expected, mu
-        Forecast of the memory and prior ``(P, T, H)`` t per ha and month.
+        Forecast of the memory and prior ``(P, origins, H)`` t per ha and month.
     annual, bins
-        Expected kernel deficit ``(P, T, H)`` and deficit sums ``(7, P, T, H)``.
+        Expected kernel deficit ``(P, origins, H)`` and deficit sums ``(7, P, origins, H)``.
     base
         Prior without plantation effect ``(P, T)``; harvests enter as ratio to it.
     effect
-        Plantation effect known at each origin ``(P, T)``.
+        Plantation effect known at each month ``(P, T)``.
     """
     months = cube.potential.shape[1]
     angle = 2 * np.pi * ((cube.first + np.arange(months)) % 12) / 12.0
@@ -134,9 +145,13 @@ def design(
     for (low, high), values in zip(DEFICIT_BINS, bins, strict=True):
         columns[f"deficit_{low}_{high}"] = values
     columns |= _harvest_series(cube, base, effect) | _feature_series(cube)
-    columns |= _same_month(cube, base, horizons)
-    kept = {name: values for name, values in columns.items() if np.isfinite(values).any()}
-    return Design(tuple(kept), tuple(kept.values()), len(cube.ids), cube.months)
+    columns |= _same_month(cube, base, origins, horizons)
+    return Design(tuple(columns), tuple(columns.values()), origins, len(cube.ids), cube.months)
+
+
+def held(made: Design) -> list[str]:
+    """Names of the features that hold any value."""
+    return [name for name, values in zip(made.names, made.columns, strict=True) if np.isfinite(values).any()]
 
 
 def training_rows(
@@ -270,12 +285,13 @@ def _feature_series(cube: Cube) -> dict[str, FloatArray]:
     return out
 
 
-def _same_month(cube: Cube, base: FloatArray, horizons: NDArray[np.int64]) -> dict[str, FloatArray]:
+def _same_month(
+    cube: Cube, base: FloatArray, origins: NDArray[np.int64], horizons: NDArray[np.int64]
+) -> dict[str, FloatArray]:
     """Ratio to the base in the target's calendar month, 12 and 24 months before, where known at the origin."""
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.where(base > 0, cube.yields / base, np.nan)
     out = {}
-    origins = np.arange(cube.months)
     for lag in (12, 24):
         month = origins[:, None] + horizons[None, :] - lag
         known = (month >= 0) & (horizons[None, :] - lag <= -cube.delays["yield"])

@@ -7,6 +7,7 @@ before the harvest. Few numbers, so that a young portfolio can estimate them.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -34,6 +35,7 @@ NAMES: tuple[str, ...] = (
     "chlorophyll",
     "light_8_12",
 )
+CANOPY = NAMES.index("chlorophyll")
 #: kinds of regressors, for explanations
 KINDS = (NAMES[:9], ("chlorophyll",), ("light_8_12",))
 
@@ -75,6 +77,14 @@ class Regressors:
         self._canopy, self._canopy_delay = canopy, cube.delays.get("cire", 0)
         self._light_sum, self._light_count = _cumulative(light)
         self._light_delay = cube.delays.get("ssrd_mean_mj_m2", 0)
+
+    def take(self, rows: NDArray[np.intp]) -> Regressors:
+        """The same of some plantations; what the region shares stays that of all."""
+        out = copy.copy(self)
+        out._origin = [series[rows] for series in self._origin]
+        for name in ("_region", "_sum", "_count", "_canopy", "_light_sum", "_light_count"):
+            setattr(out, name, getattr(self, name)[rows])
+        return out
 
     def at(self, origins: NDArray[np.int64], horizon: int) -> FloatArray:
         """Regressors of one horizon, ``(P, origins, R)``."""
@@ -149,11 +159,12 @@ def fit_memory(
 ) -> Memory:
     """Fit one regression per horizon on targets up to month index ``cutoff``.
 
-    Each standardised coefficient has a normal prior around 0 with sd ``memory.coefficient_sd``; one month's errors of
-    a region are one piece of evidence in part, so the noise is inflated by ``memory.inflation``.
+    Each standardised coefficient has a normal prior around 0 with sd ``memory.coefficient_sd``, that of the chlorophyll
+    one of :func:`learned_variance`; one month's errors of a region are one piece of evidence in part, so the noise is
+    inflated by ``memory.inflation``.
     """
     out = Memory(np.zeros((len(horizons), len(NAMES))), np.zeros((len(horizons), len(NAMES))))
-    sd = assumptions.number("memory.coefficient_sd")
+    assumed = assumptions.number("memory.coefficient_sd") ** 2
     for k, h in enumerate(horizons.tolist()):
         origins = np.arange(0, min(cutoff - h + 1, cube.months - h))
         if not len(origins):
@@ -165,14 +176,41 @@ def fit_memory(
         x = regressors.at(origins, h)[use]
         error = np.clip(y[use] / scale[use] - 1.0, -LARGEST, LARGEST)
         mean, spread = x.mean(axis=0), x.std(axis=0)
-        live = spread > 1e-9
-        z = (x[:, live] - mean[live]) / spread[live]
+        variance = np.where(spread > 1e-9, assumed, 0.0)
+        z = (x - mean) / np.where(spread > 1e-9, spread, 1.0)
         noise = float(error.var()) * assumptions.number("memory.inflation")
-        gram = z.T @ z / noise + np.eye(int(live.sum())) / sd**2
-        slope = np.linalg.solve(gram, z.T @ error / noise)
+        gram, evidence = z.T @ z / noise, z.T @ error / noise
+        if variance[CANOPY] > 0:
+            variance[CANOPY] = learned_variance(gram, evidence, variance, CANOPY)
+        live = variance > 0
+        slope = np.linalg.solve(gram[np.ix_(live, live)] + np.diag(1.0 / variance[live]), evidence[live])
         # no intercept: a common shock of the record must not become a forecast
         out.coefficients[k, live], out.means[k] = slope / spread[live], mean
     return out
+
+
+def learned_variance(gram: FloatArray, evidence: FloatArray, variance: FloatArray, at: int) -> float:
+    """Prior variance of one coefficient by what the data say of it: ``max(b^2 - v, 0)``, at most the assumed one.
+
+    b is its estimate without a prior and v the variance of that. Empirical Bayes for one positive effect (Efron and
+    Morris 1973): a fixed spread either credits an index that tells nothing with what it met by chance, or
+    halves what one that tells something adds. 0 too where b has the wrong sign: more chlorophyll lowers no harvest.
+
+    Parameters
+    ----------
+    gram, evidence
+        ``(R, R)`` and ``(R,)``: products of the standardised regressors among themselves and with the errors, over the
+        variance of the noise.
+    variance
+        ``(R,)`` prior variances; regressors with 0 are left out.
+    """
+    live = variance > 0
+    precision = np.where(live, 1.0 / np.where(live, variance, 1.0), 0.0)
+    precision[at] = 0.0
+    inverse = np.linalg.inv((gram + np.diag(precision))[np.ix_(live, live)])
+    own = int(live[:at].sum())
+    slope, doubt = float(inverse[own] @ evidence[live]), float(inverse[own, own])
+    return min(max(slope * slope - doubt, 0.0), float(variance[at])) if slope > 0 else 0.0
 
 
 def remembered(
@@ -186,8 +224,9 @@ def remembered(
     at = [[NAMES.index(n) for n in group] for group in groups]
     out = []
     for k, h in enumerate(horizons.tolist()):
-        x = regressors.at(origins, h) - memory.means[k]
-        out.append(np.stack([x[..., g] @ memory.coefficients[k, g] for g in at], axis=-1))
+        x = (regressors.at(origins, h) - memory.means[k]) * memory.coefficients[k]
+        # one after the other: a matrix product rounds by how many plantations there are
+        out.append(np.stack([sum((x[..., i] for i in g), np.zeros(x.shape[:2])) for g in at], axis=-1))
     return np.stack(out, axis=2)
 
 

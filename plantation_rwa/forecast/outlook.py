@@ -17,7 +17,7 @@ def outlook(seed: int, forecasts: pd.DataFrame, model: pd.DataFrame) -> pd.DataF
     """Twelve-month yield of each plantation.
 
     The joint law of the months is the published one: normal scores from the factor model (serially correlated
-    common, regional and own shocks), mapped through each month's published quantiles.
+    common and regional shocks, own level and rest of the own shock), mapped through each month's published quantiles.
 
     Returns
     -------
@@ -30,10 +30,12 @@ def outlook(seed: int, forecasts: pd.DataFrame, model: pd.DataFrame) -> pd.DataF
     loadings = model.set_index("plantation_id")
     for plantation, group in months.groupby("plantation_id", sort=True):
         m = loadings.loc[plantation]
+        own = m["loading_own"] * np.sqrt([m["level_share"], 1.0 - m["level_share"]])
         scores = (
             m["loading_common"] * _factor(seed, "common", "", m["ar1_common"])
             + m["loading_region"] * _factor(seed, "region", str(m["region"]), m["ar1_region"])
-            + m["loading_own"] * _factor(seed, "own", str(plantation), m["ar1_own"])
+            + own[0] * _factor(seed, "level", str(plantation), m["ar1_level"])
+            + own[1] * _factor(seed, "own", str(plantation), m["ar1_month"])
         )
         columns = [f"yield_{name}_t_ha" for name in _NAMES]
         knots, values = extended_knots(group[columns].to_numpy(dtype=np.float64))

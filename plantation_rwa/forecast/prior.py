@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,10 @@ class Water:
     normal: FloatArray
     delay: int
 
+    def take(self, rows: NDArray[np.intp]) -> Water:
+        """The same of some plantations."""
+        return replace(self, filled=self.filled[rows], normal=self.normal[rows])
+
 
 @dataclass(frozen=True)
 class PriorFit:
@@ -58,6 +62,10 @@ class PriorFit:
     beta: float
     beta_unshrunk: float
 
+    def take(self, rows: NDArray[np.intp]) -> PriorFit:
+        """The same of some plantations."""
+        return replace(self, season=self.season[rows])
+
 
 def water_of(cube: Cube, assumptions: Assumptions) -> Water:
     """Fill deficits causally; without any climate the assumed typical deficit stands in every month."""
@@ -65,14 +73,15 @@ def water_of(cube: Cube, assumptions: Assumptions) -> Water:
     raw = cube.features.get(DEFICIT, np.full(cube.yields.shape, np.nan))
     seen, value = np.isfinite(raw), np.nan_to_num(raw)
     overall = (np.cumsum(value, axis=1) + 12 * typical) / (np.cumsum(seen, axis=1) + 12)
-    month = cube.calendar[: cube.months][None, :, None] == np.arange(12)[None, None, :]
-    count = np.cumsum(seen[:, :, None] & month, axis=1)
-    total = np.cumsum(np.where(month, value[:, :, None], 0.0), axis=1)
-    normal = (total + overall[:, :, None]) / (count + 1.0)
-    own = np.take_along_axis(normal, cube.calendar[None, : cube.months, None], axis=2)[:, :, 0]
-    delay = cube.delays.get(DEFICIT, 0)
-    as_known = np.full(normal.shape, typical)
-    as_known[:, delay:] = normal[:, : cube.months - delay]
+    delay, calendar = cube.delays.get(DEFICIT, 0), cube.calendar[: cube.months]
+    as_known, own = np.full((*raw.shape, 12), typical), np.empty(raw.shape)
+    # month by month: all twelve at once would be the largest arrays of the forecast
+    for month in range(12):
+        here = calendar == month
+        count, total = np.cumsum(seen & here, axis=1), np.cumsum(np.where(here, value, 0.0), axis=1)
+        normal = (total + overall) / (count + 1.0)
+        own[:, here] = normal[:, here]
+        as_known[:, delay:, month] = normal[:, : cube.months - delay]
     return Water(np.where(seen, raw, own), as_known, delay)
 
 

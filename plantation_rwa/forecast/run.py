@@ -17,7 +17,8 @@ from plantation_rwa.forecast.cube import Cube, build_cube
 from plantation_rwa.forecast.dependence import Dependence, Levels, annual_sd, estimate_dependence, estimate_levels
 from plantation_rwa.forecast.explain import explain
 from plantation_rwa.forecast.intervals import calibrate, predictive_quantiles
-from plantation_rwa.forecast.members import HORIZONS, Past, near_term
+from plantation_rwa.forecast.members import HORIZONS
+from plantation_rwa.forecast.near_term import Past, near_term
 from plantation_rwa.forecast.prior import DEFICIT
 from plantation_rwa.periods import Month
 from plantation_rwa.schema.fields import FIELDS
@@ -109,11 +110,13 @@ def _quantiles(
     doubt = np.where(past.stacked[:, None], 0.0, cube.age_sd[:, : len(months)] ** 2)
     variance = extra[:, None] + doubt + ahead[None, :] + forward.climate_variance
     divisor = np.where(past.calibration_forecast > 0, past.calibration_forecast, np.nan)
-    by_stack = (past.calibration_observed - past.calibration_forecast) / divisor / scale[:, None, None]
+    rows = past.calibration_rows
+    own = scale[rows, None, None]
+    by_stack = (past.calibration_observed - past.calibration_forecast) / divisor / own
     divisor = np.where(past.calibration_prior > 0, past.calibration_prior, np.nan)
-    by_prior = (past.calibration_observed - past.calibration_prior) / divisor / scale[:, None, None]
+    by_prior = (past.calibration_observed - past.calibration_prior) / divisor / own
     shape, at = past.calibration_shape, past.calibration_months
-    by_stack = np.where(past.stacked[:, None, None], by_stack, np.nan)
+    by_stack = np.where(past.stacked[rows, None, None], by_stack, np.nan)
     of_stack = calibrate(by_stack, shape, at, HORIZONS, assumptions)
     of_prior = calibrate(by_prior, shape, at, HORIZONS, assumptions)
     stacked = predictive_quantiles(forward.mean, of_stack, past.shape, scale, variance, months)
@@ -178,13 +181,15 @@ def _flags(
         "no_age": ~cube.dated,
         "planting_disputed": cube.disputed,
     }
-    out = []
-    for p in range(len(cube.ids)):
+    monthly = {"immature": immature, "over_age": over_age, "replanting": cube.replanted[:, : immature.shape[1]]}
+    kind = sum(hit.astype(np.int64) << bit for bit, hit in enumerate(monthly.values()))
+    out: list[str] = []
+    for p, row in enumerate(np.asarray(kind).tolist()):
         always = [code for code, hit in plantation.items() if hit[p]]
-        for k in range(immature.shape[1]):
-            months = (("immature", immature[p, k]), ("over_age", over_age[p, k]), ("replanting", cube.replanted[p, k]))
-            here = [c for c, hit in months if hit]
-            out.append(";".join(sorted(always + here)))
+        told = {
+            k: ";".join(sorted(always + [code for bit, code in enumerate(monthly) if k >> bit & 1])) for k in set(row)
+        }
+        out += [told[k] for k in row]
     return out
 
 
@@ -197,7 +202,7 @@ def _model_table(
         out[f"loading_{name}"] = loading
         out[f"ar1_{name}"] = ar1
     out["sd_log_month"] = log_sd
-    out["sd_log_year"] = annual_sd(log_sd, dependence)
+    out["sd_log_year"] = annual_sd(log_sd, dependence, levels)
     out["n_obs_train"] = past.observed_months
     out["age_mean_years"] = np.where(np.isfinite(age), age, assumptions.number("age_curve.typical_age"))
     out["level_share"], out["ar1_level"], out["ar1_month"] = levels.share, levels.ar1_level, levels.ar1_month

@@ -68,8 +68,6 @@ def stack_weights(
         ``(P, origins, horizons)``: yield (NaN where not used) and the prior by which errors are divided.
     equal_months
         Origins k that equal weights are worth.
-    equal_months
-        Months k that equal weights are worth.
 
     Returns
     -------

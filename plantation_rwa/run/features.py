@@ -154,7 +154,11 @@ def feature_rows(
     months = [str(m) for m in month_range(*_span([p.partition.removeprefix("month=") for p in work.plans]))]
     climate = _by_key(monthly_climate(known.climate_daily, known.register, session.assumptions, known.climate_monthly))
     measured = monthly_sensors(
-        known.sensors, known.register, daily=known.climate_daily, assumptions=session.assumptions
+        known.sensors,
+        known.register,
+        daily=known.climate_daily,
+        assumptions=session.assumptions,
+        flagged=session.flagged,
     )
     sensors = _by_key(measured)
     index = {row.month: row for row in oni_known(known.climate_index, months).itertuples(index=False)}

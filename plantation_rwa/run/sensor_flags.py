@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plantation_rwa.features.sensor_flags import flag_intervals, flag_readings
+from plantation_rwa.features.sensor_flags import flag_intervals
 from plantation_rwa.run.partitions import History, Published, plan_whole
 from plantation_rwa.run.publishing import Target, publish_part
 from plantation_rwa.run.session import Session, code_hash, identity, short
@@ -26,10 +26,9 @@ def publish_flags(session: Session, history: History, target: Target) -> list[Pu
     )
     if not plan.todo:
         return list(plan.reuse)
-    flagged = flag_readings(known.sensors, known.register, known.climate_daily, session.assumptions)
     part = publish_part(
         target,
-        finalise(flag_intervals(flagged), TABLE),
+        finalise(flag_intervals(session.flagged), TABLE),
         stage=TABLE,
         table=TABLE,
         folder=session.tag,

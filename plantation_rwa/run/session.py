@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from plantation_rwa.assumptions import Assumptions
 from plantation_rwa.config import Config, fingerprint
 from plantation_rwa.errors import ConfigError, Problem
+from plantation_rwa.features.sensor_flags import flag_readings
 from plantation_rwa.periods import Month, as_of_instant, last_month_end
 from plantation_rwa.sources.base import Inputs, known_market
 
@@ -78,6 +79,12 @@ class Session:
     def assumptions(self) -> Assumptions:
         """Assumptions with the configuration's overrides."""
         return self.config.assumptions()
+
+    @cached_property
+    def flagged(self) -> pd.DataFrame:
+        """Sensor readings with their quality flags: the features and the table of flags rest on the same."""
+        known = self.known
+        return flag_readings(known.sensors, known.register, known.climate_daily, self.assumptions)
 
     @property
     def tag(self) -> str:

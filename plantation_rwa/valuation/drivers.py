@@ -23,6 +23,8 @@ from plantation_rwa.valuation.correlation import NAMES, Correlation
 from plantation_rwa.valuation.schwartz_smith import SchwartzSmith
 
 FloatArray = NDArray[np.float64]
+#: of the common, the regional, the slow and the monthly own factor of yields
+Four = tuple[float, float, float, float]
 
 
 def month_times(as_of: dt.date, months: int) -> FloatArray:
@@ -189,19 +191,23 @@ class Drivers:
             self._region = (region, self._draw("yield_region", region)[:, 0])
         return self._region[1]
 
-    def yield_scores(
-        self, plantation_id: str, region: str, loadings: tuple[float, float, float], ar1: tuple[float, float, float]
-    ) -> FloatArray:
+    def yield_scores(self, plantation_id: str, region: str, loadings: Four, ar1: Four) -> FloatArray:
         """Normal scores of a plantation's monthly yields, ``(months, paths)``.
 
-        ``z = lc C_t + lr R_t + lo O_t``, each factor AR(1) with unit variance; the common factor's innovation
-        is correlated with the price shock of the month. Loadings and coefficients are (common, region, own).
+        ``z = lc C_t + lr R_t + ll L_t + lo O_t``, each factor AR(1) with unit variance; the common factor's innovation
+        is correlated with the price shock of the month. Loadings and coefficients are (common, region, own level, rest
+        of the own shock).
         """
-        innovations = (self._common, self._regional(region), self._draw("yield_own", plantation_id)[:, 0])
         scores = np.zeros((self.months, self.paths))
-        for noise, loading, coefficient in zip(innovations, loadings, ar1, strict=True):
-            scores += loading * autoregressive(noise, coefficient)
+        for k, (loading, coefficient) in enumerate(zip(loadings, ar1, strict=True)):
+            if loading != 0.0:
+                scores += loading * autoregressive(self._innovations(k, plantation_id, region), coefficient)
         return scores
+
+    def _innovations(self, factor: int, plantation_id: str, region: str) -> FloatArray:
+        if factor < 2:
+            return self._regional(region) if factor else self._common
+        return self._draw(("yield_level", "yield_own")[factor - 2], plantation_id)[:, 0]
 
     def shared_scores(self, region: str, loadings: tuple[float, float], ar1: tuple[float, float]) -> FloatArray:
         """The common and regional part of :meth:`yield_scores`, scaled to unit variance, ``(months, paths)``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from plantation_rwa.valuation import yield_terms
 from plantation_rwa.valuation.cashflows import BASE, Driver, Facts, Revenue, Shock
 from plantation_rwa.valuation.defaults import stressed_years
 from plantation_rwa.valuation.disasters import mirrored_normals
-from plantation_rwa.valuation.drivers import Drivers, yields
+from plantation_rwa.valuation.drivers import Drivers, Four, yields
 from plantation_rwa.valuation.earnings import BentPrice
 from plantation_rwa.valuation.measures import quantile_sorted
 from plantation_rwa.valuation.plantation_prices import PlantationPrices
@@ -54,8 +55,8 @@ class Volume:
     mean: FloatArray
     known: NDArray[np.bool_]
     area: FloatArray
-    loadings: tuple[float, float, float]
-    ar1: tuple[float, float, float]
+    loadings: Four
+    ar1: Four
     region: str
 
 
@@ -128,17 +129,23 @@ class PalmModel:
         coefficients = yield_terms.yield_coefficients(quantiles) * area[:, None]
         return Volume(coefficients, quantiles, mean, known, area, self._loadings(model), self._ar1(model), region)
 
-    def _loadings(self, model: Row) -> tuple[float, float, float]:
+    def _loadings(self, model: Row) -> Four:
         if missing(model.get("loading_own")):
             common, region, own = self._assumptions.table("yield.loadings_default")
-            return float(common), float(region), float(own)
-        return float(model["loading_common"]), float(model["loading_region"]), float(model["loading_own"])
+            return float(common), float(region), 0.0, float(own)
+        share = 0.0 if missing(model.get("level_share")) else float(model["level_share"])
+        own = float(model["loading_own"])
+        slow, rest = own * math.sqrt(share), own * math.sqrt(1.0 - share)
+        return float(model["loading_common"]), float(model["loading_region"]), slow, rest
 
-    def _ar1(self, model: Row) -> tuple[float, float, float]:
+    def _ar1(self, model: Row) -> Four:
         if missing(model.get("ar1_own")):
             same = self._assumptions.number("yield.ar1_default")
-            return same, same, same
-        return float(model["ar1_common"]), float(model["ar1_region"]), float(model["ar1_own"])
+            return same, same, same, same
+        own = [float(model["ar1_own"])] * 2
+        if not missing(model.get("level_share")):
+            own = [float(model["ar1_level"]), float(model["ar1_month"])]
+        return float(model["ar1_common"]), float(model["ar1_region"]), own[0], own[1]
 
     # revenue ------------------------------------------------------------------------------------------------
 
@@ -307,7 +314,7 @@ class PalmModel:
         return stressed_years(price, charges, self._assumptions.number("credit.reference_share"))
 
 
-def _powers(loadings: tuple[float, float, float]) -> FloatArray:
+def _powers(loadings: Four) -> FloatArray:
     """``a^k`` for the polynomials of the shared score, a its share of the whole score."""
     a = float(np.hypot(loadings[0], loadings[1]))
     return np.array([a**k for k in range(yield_terms.SHARED + 1)])

@@ -9,6 +9,7 @@ matrix product, and the own part leaves a noise of known covariance.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -70,9 +71,7 @@ def yield_coefficients(quantiles: FloatArray) -> FloatArray:
     return out
 
 
-def own_covariance(
-    coefficients: FloatArray, loadings: tuple[float, float, float], ar1: tuple[float, float, float]
-) -> FloatArray:
+def own_covariance(coefficients: FloatArray, loadings: Sequence[float], ar1: Sequence[float]) -> FloatArray:
     """Covariance between months of the yield given the shared scores, averaged over them.
 
     By Mehler's formula ``Cov(y_s, y_t) = sum_k k! c_sk c_tk r^k`` with r the correlation of the scores z; what the
@@ -83,7 +82,7 @@ def own_covariance(
     coefficients
         Shape ``(months, OWN + 1)``.
     loadings, ar1
-        Of the common, regional and own factor; squared loadings sum to 1.
+        Of the common and regional factor, then of those of the own shock; squared loadings sum to 1.
 
     Returns
     -------
@@ -93,7 +92,7 @@ def own_covariance(
     months = np.arange(len(coefficients))
     lag = np.abs(months[:, None] - months[None, :])
     parts = [loading**2 * coefficient**lag for loading, coefficient in zip(loadings, ar1, strict=True)]
-    shared, total = parts[0] + parts[1], parts[0] + parts[1] + parts[2]
+    shared, total = parts[0] + parts[1], np.sum(parts, axis=0)
     out = np.zeros(lag.shape)
     for k in range(1, OWN + 1):
         explained = shared**k if k <= SHARED else 0.0

@@ -9,7 +9,7 @@ import pytest
 from plantation_rwa.assumptions import packaged
 from plantation_rwa.forecast.ahead import look_ahead, sampled_factors
 from plantation_rwa.forecast.cube import build_cube
-from plantation_rwa.forecast.members import near_term
+from plantation_rwa.forecast.near_term import near_term
 from plantation_rwa.forecast.prior import Water
 from tests.forecast.portfolio import portfolio
 

@@ -8,6 +8,7 @@ import pytest
 from plantation_rwa.assumptions import packaged
 from plantation_rwa.distributions import PROBABILITIES
 from plantation_rwa.forecast.dependence import (
+    Levels,
     annual_ratio,
     annual_sd,
     default_dependence,
@@ -42,7 +43,11 @@ def test_defaults_give_the_assumed_annual_spreads() -> None:
     assert annual / annual[2] == pytest.approx([0.066 / 0.12, 0.06 / 0.12, 1.0])
     month = 0.12 / annual[2]
     assert 0.22 < month < 0.28
-    assert annual_sd(np.array([month]), default)[0] == pytest.approx(np.sqrt(0.066**2 + 0.06**2 + 0.12**2))
+    one = Levels(0.0, 0.0, default.ar1[2])
+    assert annual_sd(np.array([month]), default, one)[0] == pytest.approx(np.sqrt(0.066**2 + 0.06**2 + 0.12**2))
+    # a level that never changes has no monthly noise to average out
+    still = annual_sd(np.array([month]), default, Levels(1.0, 1.0, 0.0))[0]
+    assert still == pytest.approx(np.sqrt(0.066**2 + 0.06**2 + (month * default.loadings[2]) ** 2))
 
 
 def test_without_errors_the_defaults() -> None:
@@ -118,7 +123,7 @@ def test_the_assumed_slow_share_gives_the_assumed_annual_spread() -> None:
 
 
 def test_joint_paths_have_the_published_quantiles_and_correlations() -> None:
-    loadings, ar1 = (0.4, 0.5, np.sqrt(1 - 0.41)), (0.9, 0.9, 0.6)
+    loadings, ar1 = (0.4, 0.5, 0.3, np.sqrt(1 - 0.5)), (0.9, 0.9, 0.98, 0.37)
     quantiles = np.array([[0.4, 0.6, 0.9, 1.2, 1.5, 1.9, 2.1]] * 24) * np.linspace(0.8, 1.3, 24)[:, None]
     drivers = Drivers(7, dt.date(2025, 12, 31), 24, 20_000, ASSUMPTIONS)
     scores = {

@@ -8,7 +8,8 @@ import pytest
 
 from plantation_rwa.assumptions import packaged
 from plantation_rwa.forecast.cube import Cube, build_cube
-from plantation_rwa.forecast.members import HORIZONS, MEMBERS, Past, fit_members, fixed_of, near_term
+from plantation_rwa.forecast.members import HORIZONS, MEMBERS, fit_members, fixed_of, ground_of, members_of
+from plantation_rwa.forecast.near_term import Past, near_term
 from tests.forecast.portfolio import portfolio
 
 #: equal weights: what is left is fitted fold by fold
@@ -81,7 +82,10 @@ def test_weights_are_those_of_the_members_and_sum_to_one(past: Past) -> None:
 def test_naive_members_by_hand() -> None:
     stacked = np.array([True, True, True, False])
     origin = LAST - 14
-    made = fit_members(CUBE, fixed_of(CUBE, ASSUMPTIONS), origin, np.array([origin]), stacked, ASSUMPTIONS).members
+    fixed, every = fixed_of(CUBE, ASSUMPTIONS), np.arange(4)
+    ground = ground_of(CUBE, fixed, every, np.arange(CUBE.months), ASSUMPTIONS)
+    fitted, told = fit_members(CUBE, fixed, ground, origin, stacked, ASSUMPTIONS)
+    made = members_of(fitted, told.at(np.array([origin])), CUBE)
     usual, newest = made[MEMBERS.index("climatology")][0, 0], made[MEMBERS.index("last_year")][0, 0]
     # three months ahead: years 12, 24, ... months before the target; relative to the stand's potential
     months = np.arange(origin + 3 - 12, -1, -12)

@@ -15,6 +15,7 @@ from plantation_rwa.forecast.memory import (
     anomalies,
     canopy_departure,
     fit_memory,
+    learned_variance,
     light_departure,
     remembered,
 )
@@ -129,6 +130,21 @@ def test_the_canopy_is_found_at_its_lag_and_not_in_noise() -> None:
     assert found[:6, at] == pytest.approx(0.24, abs=0.12)
     _, nothing = _recovered(noise, cire=cire)
     assert np.abs(nothing[:6, at]).max() < 0.12
+
+
+def test_the_spread_of_the_canopys_effect_is_learned_by_hand() -> None:
+    """One regressor, 400 pieces of evidence: variance of the estimate 1/400, so .06 leaves .06^2 - .05^2."""
+
+    def learned(slope: float, sd: float = 0.1) -> float:
+        return learned_variance(np.array([[400.0]]), np.array([400.0 * slope]), np.array([sd**2]), 0)
+
+    assert learned(0.06) == pytest.approx(0.06**2 - 0.05**2)
+    assert learned(0.04) == learned(-0.06) == 0.0
+    assert learned(0.3) == pytest.approx(0.1**2)
+    # one that shares its evidence with another is judged by what is left of it
+    gram = np.array([[400.0, 396.0], [396.0, 400.0]])
+    alone = learned_variance(gram, gram @ np.array([0.0, 0.06]), np.array([1e6, 0.01]), 1)
+    assert alone == 0.0
 
 
 def test_departures_are_causal_and_relative_to_the_past() -> None:

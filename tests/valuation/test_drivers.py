@@ -14,6 +14,7 @@ from tests.valuation.panels import TRUTH
 
 AS_OF = dt.date(2026, 1, 31)
 PATHS = 8000
+NO_MEMORY = (0.0, 0.0, 0.0, 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +74,7 @@ def test_kat_18_both_measures_agree_on_what_a_forward_is_worth() -> None:
 def test_enso_moves_yields_after_its_lag_and_prices_the_exchange_rate(assumptions: Assumptions) -> None:
     a = assumptions.override({"drivers.correlation": {"cpo-enso": 0.5, "cpo-fx": 0.4, "pk-fx": 0.3}}, where="test")
     made = Drivers(3, AS_OF, 30, PATHS, a)
-    common = made.yield_scores("P1", "R", (1.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+    common = made.yield_scores("P1", "R", (1.0, 0.0, 0.0, 0.0), NO_MEMORY)
     price = made.model.simulate(made.times, antithetic(3, "price", "", 30, PATHS, 2))[1]
     enso = made._shock("enso")
 
@@ -109,7 +110,7 @@ def test_longer_runs_continue_shorter_ones_bit_by_bit(drivers: Drivers, assumpti
         assert np.array_equal(getattr(short, name), getattr(drivers, name)[:24])
     assert np.array_equal(short.fx("IDR", "MYR"), drivers.fx("IDR", "MYR")[:24])
     assert np.array_equal(short.k_index(0.92), drivers.k_index(0.92)[:24])
-    key = ("P1", "R", (0.5, 0.5, math.sqrt(0.5)), (0.4, 0.3, 0.2))
+    key = ("P1", "R", (0.5, 0.5, 0.5, 0.5), (0.4, 0.3, 0.9, 0.2))
     assert np.array_equal(short.yield_scores(*key), drivers.yield_scores(*key)[:24])
 
 
@@ -120,7 +121,7 @@ def test_second_half_mirrors_the_first_and_odd_numbers_work() -> None:
 
 
 def test_scores_have_unit_variance_and_the_stated_correlations(drivers: Drivers) -> None:
-    loadings, ar1 = (0.5, 0.5, math.sqrt(0.5)), (0.6, 0.6, 0.6)
+    loadings, ar1 = (0.5, 0.5, 0.5, 0.5), (0.6, 0.6, 0.6, 0.6)
     a = drivers.yield_scores("P1", "R", loadings, ar1)
     b = drivers.yield_scores("P2", "R", loadings, ar1)
     c = drivers.yield_scores("P3", "S", loadings, ar1)
@@ -130,9 +131,18 @@ def test_scores_have_unit_variance_and_the_stated_correlations(drivers: Drivers)
     assert np.corrcoef(a[30], a[31])[0, 1] == pytest.approx(0.60, abs=0.05)
 
 
+def test_the_own_shock_is_a_level_and_monthly_noise(drivers: Drivers) -> None:
+    """Correlation by hand: 0.3 x 0.98^k + 0.7 x 0.37^k; one AR(1) would have forgotten by a year."""
+    scores = drivers.yield_scores("P1", "R", (0.0, 0.0, math.sqrt(0.3), math.sqrt(0.7)), (0.0, 0.0, 0.98, 0.37))
+    assert np.abs(scores.std(axis=1) - 1).max() < 0.05
+    for apart in (1, 3, 12, 24):
+        told = float(np.mean([np.corrcoef(scores[k], scores[k + apart])[0, 1] for k in range(0, 36, 3)]))
+        assert told == pytest.approx(0.3 * 0.98**apart + 0.7 * 0.37**apart, abs=0.015), apart
+
+
 def test_common_yield_shock_moves_against_the_price(drivers: Drivers) -> None:
-    common = drivers.yield_scores("P1", "R", (1.0, 0.0, 0.0), (0.0, 0.0, 0.0))
-    own = drivers.yield_scores("P1", "R", (0.0, 0.0, 1.0), (0.0, 0.0, 0.0))
+    common = drivers.yield_scores("P1", "R", (1.0, 0.0, 0.0, 0.0), NO_MEMORY)
+    own = drivers.yield_scores("P1", "R", (0.0, 0.0, 0.0, 1.0), NO_MEMORY)
     first_price_shock = np.log(drivers.price[0])
     assert np.corrcoef(common[0], first_price_shock)[0, 1] == pytest.approx(-0.2, abs=0.05)
     assert abs(np.corrcoef(own[0], first_price_shock)[0, 1]) < 0.05
@@ -161,7 +171,7 @@ def test_k_stays_within_its_published_range(drivers: Drivers) -> None:
 
 def test_yields_follow_the_published_quantiles(drivers: Drivers) -> None:
     q = np.array([0.9, 1.0, 1.2, 1.5, 1.8, 2.2, 2.5])
-    scores = drivers.yield_scores("P1", "R", (0.5, 0.5, math.sqrt(0.5)), (0.4, 0.3, 0.2))
+    scores = drivers.yield_scores("P1", "R", (0.5, 0.5, 0.5, 0.5), (0.4, 0.3, 0.9, 0.2))
     paths = yields(scores, np.tile(q, (60, 1)))
     assert np.quantile(paths[5], distributions.PROBABILITIES) == pytest.approx(q, rel=0.05)
     assert within_four_standard_errors(paths, float(distributions.mean_from_quantiles(q)))
