@@ -42,6 +42,8 @@ class SummaryData:
         Input or file name -> SHA-256.
     assumptions
         ``key, value, unit, source`` of every assumption used.
+    track
+        ``what, value, lo, hi, n``: scores of backtests of this portfolio.
     geometry
         GeoDataFrame ``plantation_id, geometry`` (longitude, latitude); also plantations without a value.
     """
@@ -56,4 +58,5 @@ class SummaryData:
     quarantine: pd.DataFrame = field(default_factory=_empty("input file row column value reason action plantation_id"))
     inputs: Mapping[str, str] = field(default_factory=dict)
     assumptions: pd.DataFrame = field(default_factory=_empty("key value unit source"))
+    track: pd.DataFrame = field(default_factory=_empty("what value lo hi n"))
     geometry: pd.DataFrame = field(default_factory=_empty("plantation_id geometry"))

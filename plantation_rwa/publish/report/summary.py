@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
-from importlib import resources
+from dataclasses import replace
 from pathlib import Path
 
 from plantation_rwa.publish.files import OutputFile, write_text_atomically
@@ -21,13 +20,14 @@ from plantation_rwa.publish.report.markup import (
     table,
     units,
 )
+from plantation_rwa.publish.report.memo import memo_name, render_memo
+from plantation_rwa.publish.report.page import GRADES, grade_badge, page
 from plantation_rwa.publish.report.view import MAX_CARDS, Plantation, View, gather
 from plantation_rwa.schema.flags import FLAGS
 
-__all__ = ["SummaryData", "render_summary", "write_summary"]
+__all__ = ["SummaryData", "render_summary", "write_memos", "write_summary"]
 
 _MAX_PANELS = 8
-_GRADES = ("A", "B", "C", "D")
 
 
 def write_summary(path: str | Path, data: SummaryData) -> OutputFile:
@@ -43,14 +43,29 @@ def write_summary(path: str | Path, data: SummaryData) -> OutputFile:
     return write_text_atomically(path, render_summary(data))
 
 
+def write_memos(folder: Path, data: SummaryData) -> list[OutputFile]:
+    """Write a memo per valued right, see :func:`~plantation_rwa.publish.report.memo.render_memo`.
+
+    Returns
+    -------
+    list of OutputFile
+        In the order of plantation and right; paths as below ``folder``.
+    """
+    written = []
+    for plantation in gather(data).plantations:
+        for record in plantation.values.to_dict("records"):
+            name = memo_name(plantation.name, str(record["right_id"]))
+            file = write_text_atomically(folder / name, render_memo(data, plantation, record))
+            written.append(replace(file, path=name))
+    return written
+
+
 def render_summary(data: SummaryData) -> str:
     """The whole page as text: no script, nothing loaded from elsewhere, the same text for the same tables.
 
     Every text of the inputs is escaped, and control and direction characters are replaced.
     """
     view = gather(data)
-    name, as_of = esc(data.meta.get("portfolio", "portfolio")), esc(data.meta["as_of"])
-    simulated = bool(data.meta.get("simulated", False))
     sections = [
         _tiles(view, data),
         _maps(view),
@@ -61,36 +76,8 @@ def render_summary(data: SummaryData) -> str:
         appendix.assumptions(data.assumptions),
         appendix.inputs(data.inputs),
     ]
-    policy = "default-src 'none'; style-src 'unsafe-inline'"
-    banner = (
-        '<div class="simulated" role="note">SIMULATED INPUTS: no number on this page describes a real plantation or '
-        "a real payment.</div>"
-        if simulated
-        else ""
-    )
-    mark = '<div class="watermark" aria-hidden="true"><span>SIMULATED</span></div>' if simulated else ""
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{esc(policy)}">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{name}, {as_of}{' (simulated)' if simulated else ''}</title><style>{_style()}</style></head>\n<body>"
-        f'<header><div class="in"><h1><bdi>{name}</bdi></h1><p>Plantation yields and revenue rights, valued as of '
-        f"{as_of} (end of the day, UTC)</p></div></header>\n{banner}{mark}<main>\n"
-        + "\n".join(s for s in sections if s)
-        + f"\n</main>\n{appendix.footer(data.meta)}</body></html>\n"
-    )
-
-
-@lru_cache(maxsize=1)
-def _style() -> str:
-    return resources.files("plantation_rwa.publish.report").joinpath("style.css").read_text("utf-8")
-
-
-def grade_badge(grade: object) -> str:
-    """The confidence grade as a coloured letter."""
-    letter = clean(grade)
-    style = f" g{letter}" if letter in _GRADES else ""
-    return f'<span class="grade{style}">{esc(letter) or DASH}</span>'
+    title = str(data.meta.get("portfolio", "portfolio"))
+    return page(data.meta, title, "Plantation yields and revenue rights", "\n".join(s for s in sections if s))
 
 
 def _tiles(view: View, data: SummaryData) -> str:
@@ -115,7 +102,7 @@ def _tiles(view: View, data: SummaryData) -> str:
     grades: dict[str, int] = {}
     if "confidence_grade" in data.valuations:
         grades = {str(k): int(v) for k, v in data.valuations["confidence_grade"].value_counts().items()}
-    counts = " ".join(f"{grade_badge(g)}&thinsp;{int(grades.get(g, 0))}" for g in _GRADES if grades.get(g, 0))
+    counts = " ".join(f"{grade_badge(g)}&thinsp;{int(grades.get(g, 0))}" for g in GRADES if grades.get(g, 0))
     tiles.append((counts or DASH, "rights by confidence grade"))
     tiles.append((number(len(data.quarantine)), "records in quarantine"))
     return (
@@ -228,7 +215,10 @@ def _value_row(
     low, mean, high = (out.get(f"yield12_{k}") for k in ("q05", "mean", "q95"))
     money = "" if view.money or not record else f" {esc(record.get('currency'))}"
     flags = " ".join(f'<code title="{esc(FLAGS.get(c, "unknown code"))}">{esc(c)}</code>' for c in codes)
-    name = f"<bdi>{esc(plantation.name)}</bdi><small><bdi>{esc(record.get('right_id'))}</bdi></small>"
+    name = f"<bdi>{esc(plantation.name)}</bdi>"
+    if record:
+        memo = esc(f"memos/{memo_name(plantation.name, str(record['right_id']))}")
+        name += f'<small><a href="{memo}">memo of <bdi>{esc(record["right_id"])}</bdi></a></small>'
     spread = f"<b>{number(mean, 1)}</b><small>{interval(low, high, 1)}</small>{charts.range_bar(low, mean, high, top)}"
     return [
         str(plantation.number) if first else "",

@@ -1,0 +1,59 @@
+"""The frame of every page: head, banner of simulated data, style, footer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+from plantation_rwa.publish.report import appendix
+from plantation_rwa.publish.report.markup import DASH, clean, esc
+
+GRADES = ("A", "B", "C", "D")
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+
+def page(meta: Mapping[str, Any], title: str, subtitle: str, body: str) -> str:
+    """A whole page as text: no script, nothing loaded from elsewhere.
+
+    Parameters
+    ----------
+    meta
+        As in :class:`~plantation_rwa.publish.report.data.SummaryData`.
+    title, subtitle
+        Plain text.
+    body
+        Markup.
+    """
+    name, as_of = esc(title), esc(meta["as_of"])
+    simulated = bool(meta.get("simulated", False))
+    banner = (
+        '<div class="simulated" role="note">SIMULATED INPUTS: no number on this page describes a real plantation or '
+        "a real payment.</div>"
+        if simulated
+        else ""
+    )
+    mark = '<div class="watermark" aria-hidden="true"><span>SIMULATED</span></div>' if simulated else ""
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{esc(_POLICY)}">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{name}, {as_of}{' (simulated)' if simulated else ''}</title><style>{_style()}</style></head>\n<body>"
+        f'<header><div class="in"><h1><bdi>{name}</bdi></h1><p>{esc(subtitle)}, valued as of '
+        f"{as_of} (end of the day, UTC)</p></div></header>\n{banner}{mark}<main>\n"
+        + body
+        + f"\n</main>\n{appendix.footer(meta)}</body></html>\n"
+    )
+
+
+@lru_cache(maxsize=1)
+def _style() -> str:
+    return resources.files("plantation_rwa.publish.report").joinpath("style.css").read_text("utf-8")
+
+
+def grade_badge(grade: object) -> str:
+    """The confidence grade as a coloured letter."""
+    letter = clean(grade)
+    style = f" g{letter}" if letter in GRADES else ""
+    return f'<span class="grade{style}">{esc(letter) or DASH}</span>'
