@@ -186,6 +186,8 @@ def _shared(a: BaseGeometry, b: BaseGeometry, width: float) -> tuple[float, floa
     origin = shapely.centroid(small)
     scale = np.array(_metres_per_degree(origin.y))
     local = [shapely.transform(g, lambda c: (c - [origin.x, origin.y]) * scale) for g in (a, b)]
+    # rounding may let a ring touch itself that was sound in degrees
+    local = [g if g.is_valid else shapely.make_valid(g, method="structure", keep_collapsed=False) for g in local]
     common = shapely.intersection(*local, grid_size=_GRID_M)
     common = shapely.union_all([g for g in shapely.get_parts(common) if g.geom_type == "Polygon"])
     whole = min(local[0].area, local[1].area)
