@@ -11,37 +11,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WithJsonSchema
+from pydantic import BaseModel, ValidationError
 from pydantic import Field as F
 
 from plantation_rwa.assumptions import Assumptions, packaged
+from plantation_rwa.config_compliance import ComplianceConfig
 from plantation_rwa.config_problems import ENV, expand_env, label, load_yaml, validation_problems
+from plantation_rwa.config_types import MonthText, Paths, Section, Texts, as_list
 from plantation_rwa.errors import ConfigError, Problem
-from plantation_rwa.periods import Month
-
-
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-def _month_text(value: Any) -> Any:
-    if isinstance(value, dt.date):
-        value = value.strftime("%Y-%m")
-    return str(Month.parse(value))
-
-
-_TEXT_OR_LIST = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
-Texts = Annotated[list[str], BeforeValidator(_as_list), F(min_length=1), WithJsonSchema(_TEXT_OR_LIST)]
-Paths = Texts
-MonthText = Annotated[
-    str, BeforeValidator(_month_text), WithJsonSchema({"type": "string", "pattern": r"^\d{4}-(0[1-9]|1[0-2])"})
-]
-
-
-class Section(BaseModel):
-    """Base of all sections: unknown keys are errors, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, strict=True, validate_by_name=False)
 
 
 class PortfolioConfig(Section):
@@ -191,7 +168,7 @@ class Config(Section):
     forecast: ForecastConfig = ForecastConfig()
     valuation: ValuationConfig = ValuationConfig()
     rights: RightsConfig = RightsConfig()
-    compliance: dict[str, Any] = F(default={}, description="Screening; used by later versions.")
+    compliance: ComplianceConfig = ComplianceConfig()
     reports: dict[str, Any] = F(default={}, description="Trade reports; used by later versions.")
     compute: ComputeConfig = ComputeConfig()
     publish: PublishConfig = PublishConfig()
@@ -199,7 +176,8 @@ class Config(Section):
     def assumptions(self) -> Assumptions:
         """The packaged assumptions with this configuration's overrides."""
         base = packaged().override(self.forecast.assumptions, where="forecast.assumptions")
-        return base.override(self.valuation.assumptions, where="valuation.assumptions")
+        base = base.override(self.valuation.assumptions, where="valuation.assumptions")
+        return base.override(self.compliance.assumptions, where="compliance.assumptions")
 
 
 _PATH_KEYS = {
@@ -209,6 +187,7 @@ _PATH_KEYS = {
     "sensors": ("path",),
     "harvest": ("path",),
     "market": ("futures", "prices", "fx", "rates", "fiscal"),
+    "compliance": ("published", "boundaries", "countries", "tenure", "sanctions", "documents"),
 }
 
 
@@ -293,7 +272,7 @@ def _resolve_raw_paths(raw: dict[str, Any], file: Path, problems: list[Problem])
             continue
         for key in keys:
             label = "register" if key == "plantations" else key
-            entries = _as_list(values.get(label))
+            entries = as_list(values.get(label))
             for entry in entries if isinstance(entries, list) else ():
                 if isinstance(entry, str):
                     _resolve(entry, base, f"{file.name}: {section}.{label}", problems)
@@ -314,6 +293,9 @@ def _resolve_paths(config: Config, file: Path, problems: list[Problem]) -> Confi
                 # a file that two patterns match is read once
                 found[key] = list(dict.fromkeys(p for e in entries for p in _resolve(e, base, where, problems)))
         updates[section] = model.model_copy(update=found)
+    updates["compliance"] = updates["compliance"].resolved(
+        lambda entry, key: _resolve(entry, base, f"{file.name}: compliance.{key}", problems)
+    )
     out = config.publish.out
     if "://" not in out:
         updates["publish"] = config.publish.model_copy(update={"out": str((base / out).resolve())})

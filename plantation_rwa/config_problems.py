@@ -14,6 +14,8 @@ from plantation_rwa.errors import Problem
 
 #: ``${NAME}`` in a value.
 ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+#: a configuration has some hundred values; far more are a file that was made to be unfolded
+_CHARACTERS, _VALUES, _DIGITS = 4_000_000, 200_000, 40
 
 
 class _Loader(yaml.SafeLoader):
@@ -31,16 +33,51 @@ class _Loader(yaml.SafeLoader):
 
 
 def load_yaml(text: str, file: str, problems: list[Problem]) -> Any:
-    """Parse the file; keys written twice become problems."""
-    loader = _Loader(text)
-    loader.repeated = []
+    """Parse the file; keys written twice become problems.
+
+    Raises
+    ------
+    yaml.YAMLError, ValueError
+        If it is no YAML, has tags, or would unfold to more than a configuration can be: aliases of aliases, an alias
+        of itself, nesting without end, numbers of hundreds of digits. Nothing has been built then.
+    """
+    if len(text) > _CHARACTERS:
+        raise ValueError(f"the file has {len(text)} characters, more than {_CHARACTERS}")
     try:
-        value = loader.get_single_data()
-    finally:
-        loader.dispose()
+        loader = _Loader(text)
+        loader.repeated = []
+        try:
+            node = loader.get_single_node()
+            _unfolded(node, {}, set())
+            value = None if node is None else loader.construct_document(node)
+        finally:
+            loader.dispose()
+    except RecursionError:
+        raise ValueError("values are nested too deeply") from None
     for key, line in loader.repeated:
         problems.append(Problem(f"{file}: line {line}", f"key '{key}' is written twice", "", "Keep one of them."))
     return value
+
+
+def _unfolded(node: Any, done: dict[int, int], above: set[int]) -> int:
+    """Number of values that a node stands for with every alias written out; a value used twice is counted once."""
+    if id(node) in above:
+        raise ValueError(f"line {node.start_mark.line + 1}: an alias refers to what it stands in")
+    if id(node) in done:
+        return done[id(node)]
+    count = 1
+    if isinstance(node, yaml.CollectionNode):
+        above.add(id(node))
+        pairs = node.value if isinstance(node, yaml.MappingNode) else [(child,) for child in node.value]
+        for children in pairs:
+            count += sum(_unfolded(child, done, above) for child in children)
+        above.discard(id(node))
+    elif isinstance(node, yaml.ScalarNode) and node.tag.endswith(":int") and len(node.value) > _DIGITS:
+        raise ValueError(f"line {node.start_mark.line + 1}: a number of {len(node.value)} digits")
+    if count > _VALUES:
+        raise ValueError(f"line {node.start_mark.line + 1}: aliases stand for more than {_VALUES} values")
+    done[id(node)] = count
+    return count
 
 
 def expand_env(value: Any, where: str, problems: list[Problem]) -> Any:
@@ -111,7 +148,10 @@ def _location(error: Any) -> list[str]:
 
 def _names(model: Any, location: list[str]) -> list[str]:
     for part in location:
-        annotation = model.model_fields[part].annotation
+        if part.isdigit():  # an entry of a list: the model is that of its entries already
+            continue
+        fields = {f.alias or n: f for n, f in model.model_fields.items()}
+        annotation = fields[part].annotation
         options = [
             a
             for a in getattr(annotation, "__args__", (annotation,))

@@ -12,6 +12,7 @@ from shapely.geometry import mapping
 from plantation_rwa.publish.manifest import Output
 from plantation_rwa.run import features as features_stage
 from plantation_rwa.run import forecast as forecast_stage
+from plantation_rwa.run import screening
 from plantation_rwa.run import valuation as valuation_stage
 from plantation_rwa.run.earlier import Earlier
 from plantation_rwa.run.partitions import Expected, History, PartitionPlan, Published, plan_whole
@@ -55,7 +56,8 @@ def make_plan(session: Session, foreseen: Foreseen | None = None) -> list[Partit
         components=fitted,
         force=session.force,
     )
-    priced = valuation_stage.components(session, identity(fitted), foreseen.values)
+    looked = identity(screening.components(session, plans))
+    priced = valuation_stage.components(session, identity(fitted), looked, foreseen.values)
     valuation = plan_whole(
         history,
         stage="valuation",

@@ -189,8 +189,8 @@ def test_a_key_written_twice_is_refused(folder: Path) -> None:
 
 
 def test_anchors_may_be_merged(folder: Path) -> None:
-    text = "portfolio: &p {register: register.geojson, name: a}\nmarket: {}\ncompliance: {<<: *p, name: b}\n"
-    assert load(folder, text).compliance == {"register": "register.geojson", "name": "b"}
+    text = "portfolio: &p {register: register.geojson, name: a}\nmarket: {}\nreports: {<<: *p, name: b}\n"
+    assert load(folder, text).reports == {"register": "register.geojson", "name": "b"}
 
 
 def test_files_that_are_no_configuration(folder: Path) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 from plantation_rwa.config import ClimateConfig, Config
 from plantation_rwa.errors import Problem, SourceError
 from plantation_rwa.run.climate import known_climate
-from plantation_rwa.sources import climate, futures, fx, harvest, market, register, rights, sensors
+from plantation_rwa.sources import climate, compliance, futures, fx, harvest, market, register, rights, sensors
 from plantation_rwa.sources.base import ImagerySource, Inputs, Quarantine, known, known_market, latest_revision
 
 
@@ -100,6 +100,7 @@ def read_inputs(config: Config) -> tuple[Inputs, list[Problem]]:
     found = {name: faults.read(*reader) for name, reader in readers.items()}
     sources = config.imagery.source if config.imagery else None
     imagery = faults.read("imagery.source", sources, lambda paths: _imagery(config, bad) if paths else None)
+    found["evidence"] = faults.read_section(lambda: _evidence(config, plantations, own), compliance.Evidence())
     return Inputs(register=plantations, blocks=blocks, imagery=imagery, quarantine=bad, **found), faults.problems
 
 
@@ -116,6 +117,18 @@ class _Faults:
         except SourceError as error:
             self.problems += [Problem(f"{key}: {p.where}", p.what, p.value, p.remedy) for p in error.problems]
             return reader(None)
+
+    def read_section(self, reader: Callable[[], Any], nothing: Any) -> Any:
+        """Result of a reader that names its keys itself; ``nothing`` if it gave up."""
+        try:
+            return reader()
+        except SourceError as error:
+            self.problems += error.problems
+            return nothing
+
+
+def _evidence(config: Config, plantations: pd.DataFrame, bad: Quarantine) -> compliance.Evidence:
+    return compliance.read_evidence(config.compliance, list(plantations["plantation_id"]), bad)
 
 
 def _imagery(config: Config, bad: Quarantine) -> ImagerySource | None:
@@ -136,4 +149,5 @@ def known_inputs(inputs: Inputs, instant: pd.Timestamp) -> Inputs:
         harvest=records,
         climate_index=index,
         sensors=known(inputs.sensors, instant),
+        evidence=compliance.known_evidence(inputs.evidence or compliance.Evidence(), instant),
     )

@@ -21,7 +21,7 @@ from plantation_rwa.run.progress import Progress
 from plantation_rwa.run.publishing import Target, publish_part, remove_tree, remove_unnamed
 from plantation_rwa.run.session import Session, identity
 from plantation_rwa.run.walk import run_date
-from plantation_rwa.schema.tables import table
+from plantation_rwa.schema.tables import TABLES, table
 
 FOLDER = "partial"
 #: the machine is missing in names that version 1.0 gave
@@ -101,6 +101,8 @@ def _copy_out(session: Session, report: RunReport, chosen: Sequence[str], root: 
     assert report.manifest is not None
     published: list[Published] = []
     for part in report.parts:
+        if part.output.table not in TABLES:  # a text of the whole portfolio
+            continue
         spec = table(part.output.table)
         if "plantation_id" not in spec.columns:
             continue

@@ -74,7 +74,8 @@ def remove_unnamed(root: Path, as_of: str) -> None:
     if manifest is None:
         return
     kept = {o.path for o in manifest.outputs}
-    for path in sorted(root.glob(f"*/as_of={as_of}/part-*.parquet")):
+    patterns = (f"*/as_of={as_of}/part-*.parquet", f"screening/as_of={as_of}/traces-*.geojson")
+    for path in sorted(p for pattern in patterns for p in root.glob(pattern)):
         if path.relative_to(root).as_posix() not in kept:
             path.unlink(missing_ok=True)
 

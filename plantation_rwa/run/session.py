@@ -33,6 +33,7 @@ _ROOMS = {
     "forecast": ("panel", "forecast"),
     "valuation": ("valuation",),
     "report": ("publish",),
+    "screening": ("screening", "sources", "run/land.py", "features/zonal.py"),
 }
 _GROUND = ("units.py", "periods.py", "grid.py", "streams.py", "distributions.py", "calendars.py", "schema")
 

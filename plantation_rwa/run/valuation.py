@@ -26,7 +26,9 @@ TABLES = ("cash_flows", "valuations", "curves", "price_model", "pools", "disclos
 _MARKET = ("futures", "prices", "fx", "rates", "fiscal")
 
 
-def components(session: Session, forecast_identity: str, planned: Earlier | None = None) -> dict[str, str]:
+def components(
+    session: Session, forecast_identity: str, screening_identity: str, planned: Earlier | None = None
+) -> dict[str, str]:
     """What the values depend on, known before anything is computed.
 
     Parameters
@@ -51,6 +53,7 @@ def components(session: Session, forecast_identity: str, planned: Earlier | None
         "configuration": short(settings),
         "forecasts": forecast_identity[:16],
         "register": str(snapshots["register"]["sha256"])[:16],
+        "screening": screening_identity[:16],
         "terms": terms,
         "earlier": short(None if before is None else [before.as_of, before.fingerprints]),
         **market,
@@ -58,12 +61,19 @@ def components(session: Session, forecast_identity: str, planned: Earlier | None
 
 
 def valuation_tables(
-    session: Session, features: pd.DataFrame, forecasts: pd.DataFrame, model: pd.DataFrame, work: Work
+    session: Session,
+    features: pd.DataFrame,
+    forecasts: pd.DataFrame,
+    model: pd.DataFrame,
+    land: pd.DataFrame,
+    work: Work,
 ) -> dict[str, Any]:
-    """Tables of the stage, from published features, forecasts and forecast model.
+    """Tables of the stage, from published features, forecasts, forecast model and screening.
 
     Parameters
     ----------
+    land
+        ``plantation_id, eudr_screen, overlap_max_frac``.
     work
         Runs units of rights in parallel; no number depends on how.
     """
@@ -73,6 +83,8 @@ def valuation_tables(
     result = value(book, spread=partial(_spread, work))
     valuations, explained = with_flags(session, result.valuations), _with_bridge(session, book, result.valuations)
     valuations = valuations.assign(**{c: explained[c] for c in explained if c.startswith("bridge_")})
+    valuations = valuations.drop(columns=["eudr_screen", "overlap_max_frac"], errors="ignore")
+    valuations = valuations.merge(land, on="plantation_id", how="left", validate="many_to_one")
     return {
         "valuations": with_geometry(session, valuations),
         "cash_flows": result.cash_flows,

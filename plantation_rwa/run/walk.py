@@ -25,10 +25,12 @@ from plantation_rwa.run.copies import copies_there, write_copies
 from plantation_rwa.run.imagery import Work
 from plantation_rwa.run.inputs import known_inputs
 from plantation_rwa.run.outcome import RunReport
-from plantation_rwa.run.partitions import History, Published, plan_whole
+from plantation_rwa.run.partitions import History, PartitionPlan, Published, plan_whole
 from plantation_rwa.run.progress import Progress, Silent, StageClock
 from plantation_rwa.run.publishing import Target, publish_part, read_all, remove_unnamed
 from plantation_rwa.run.scenes import Unit
+from plantation_rwa.run.screening import components as screening_components
+from plantation_rwa.run.screening import publish_screening, screening_of
 from plantation_rwa.run.sensor_flags import publish_flags
 from plantation_rwa.run.session import (
     STAGES,
@@ -112,6 +114,7 @@ class _Walk:
         if "features" in self.stages:
             self._features()
         self._note_scene_problems(self._parts("features"))
+        self._screening()
         for stage in ("forecast", "valuation"):
             if stage in self.stages:
                 self._whole(stage)
@@ -186,11 +189,21 @@ class _Walk:
             )
         return {(key, month): row for (key, month, _), row in found.rows.items()}, problems
 
-    def _needed(self, stage: str) -> dict[str, str]:
+    def _plans_as_read(self) -> list[PartitionPlan]:
         lost = self.lost if "features" in self.stages else None
-        plans = features_stage.plans_as_read(self.feature_work.plans, lost, self._parts("features"))
-        needed: dict[str, str] = _stage("forecast").components(self.session, plans)
-        return needed if stage == "forecast" else _stage("valuation").components(self.session, identity(needed))
+        return features_stage.plans_as_read(self.feature_work.plans, lost, self._parts("features"))
+
+    def _screening(self) -> None:
+        self.screened = screening_components(self.session, self._plans_as_read())
+        parts = self._parts("features")
+        self.published["screening"] = publish_screening(self.session, self.history, self.target, self.screened, parts)
+
+    def _needed(self, stage: str) -> dict[str, str]:
+        needed: dict[str, str] = _stage("forecast").components(self.session, self._plans_as_read())
+        if stage == "forecast":
+            return needed
+        made: dict[str, str] = _stage("valuation").components(self.session, identity(needed), identity(self.screened))
+        return made
 
     def _whole(self, stage: str) -> None:
         session, needed = self.session, self._needed(stage)
@@ -231,7 +244,8 @@ class _Walk:
             return made
         forecasts = self._read("forecast", "forecasts", stage)
         model = self._read("forecast", "forecast_model", stage)
-        made = _stage(stage).valuation_tables(self.session, features, forecasts, model, self.work)
+        land = screening_of(self.published["screening"])
+        made = _stage(stage).valuation_tables(self.session, features, forecasts, model, land, self.work)
         return made
 
     def _read(self, stage: str, table: str, reader: str, *, partition_key: str = "") -> pd.DataFrame:
@@ -293,7 +307,7 @@ class _Walk:
     def _manifest(self) -> Manifest:
         session = self.session
         outputs: list[Output] = []
-        for stage in ("features", "forecast", "valuation", "quarantine", "sensor_flags"):
+        for stage in ("features", "screening", "forecast", "valuation", "quarantine", "sensor_flags"):
             outputs += [p.output for p in self._parts(stage) if self._current(stage, p)]
         code = code_version(identity({s: code_hash(s) for s in STAGES}))
         manifest = Manifest(
@@ -309,7 +323,7 @@ class _Walk:
 
     def _current(self, stage: str, part: Published) -> bool:
         """Whether a part still belongs to this date's inputs: results of stages that were not run now may be stale."""
-        if stage in self.stages or stage in ("quarantine", "sensor_flags"):
+        if stage in self.stages or stage in ("screening", "quarantine", "sensor_flags"):
             return True
         if stage in ("forecast", "valuation"):
             return part.output.fingerprint == identity(self._needed(stage))

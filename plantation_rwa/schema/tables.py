@@ -11,6 +11,7 @@ from plantation_rwa.schema.disclosure_fields import DISCLOSURE_FIELDS
 from plantation_rwa.schema.fields import FIELDS, Field
 from plantation_rwa.schema.ghost_fields import GHOST_FIELDS, GHOST_LOSS_FIELDS, GHOST_SCORE_FIELDS
 from plantation_rwa.schema.price_fields import PRICE_MODEL_FIELDS
+from plantation_rwa.schema.screening_fields import SCREENING_FIELDS
 
 
 @dataclass(frozen=True)
@@ -201,6 +202,16 @@ TABLES: dict[str, Table] = {
             _words("pool_id section item"),
             required=_words("pool_id currency section item unit source"),
             own=DISCLOSURE_FIELDS,
+        ),
+        Table(
+            "screening",
+            "Evidence on the land of each plantation, one row per rule: state, evidence, what was not checked.",
+            tuple(f.name for f in SCREENING_FIELDS),
+            ("plantation_id", "rule"),
+            required=_words(
+                "plantation_id rule state in_eudr_screen finding evidence not_checked confidence rule_version"
+            ),
+            own=SCREENING_FIELDS,
         ),
         Table(
             "sensor_flags",

@@ -226,6 +226,7 @@ class Inputs:
     quarantine: Quarantine = field(default_factory=Quarantine)
     climate_monthly: Any = ()
     climate_seasonal: Any = ()
+    evidence: Any = None
 
 
 _PRICE_KEYS = ("series", "region", "currency", "frequency", "date")
