@@ -107,6 +107,11 @@ def origins_of(config: Config, inputs: Inputs, as_of: dt.date) -> list[dt.date]:
     return dates
 
 
+def vintages(out: Path) -> Path:
+    """Folder of what runs at the origins would have published, below that of the scores."""
+    return out / "vintages"
+
+
 def run_backtest(
     config: Config,
     inputs: Inputs,
@@ -120,7 +125,7 @@ def run_backtest(
 ) -> Evaluated:
     """Evaluate the forecast on the past.
 
-    Features are those that a run at each origin would have published; they stay under ``out`` and are used again
+    Features are those that a run at each origin would have published; they stay in :func:`vintages` and are used again
     by the next backtest. The newest date comes first: an earlier one then computes only what it knew differently.
 
     Parameters
@@ -135,7 +140,8 @@ def run_backtest(
     dates = origins_of(config, inputs, as_of)[::-1]
     clock, reader = StageClock(progress or Silent()), _Reader()
     clock.start("newest", 1)
-    now = open_session(config, inputs, as_of, root=out)
+    root = vintages(out)
+    now = open_session(config, inputs, as_of, root=root)
     panel = panel_of(now, reader.features(now, work))
     clock.end("newest", f"features as known on {as_of}, what harvests are compared with")
     dealt = leaks.shuffled_harvests(panel, config.seed) if leak_checks else None
@@ -150,7 +156,7 @@ def run_backtest(
         clock.start("features", len(chosen))
         origins = []
         for date in chosen:
-            origins.append(_origin(open_session(config, inputs, date, root=out), reader, near))
+            origins.append(_origin(open_session(config, inputs, date, root=root), reader, near))
             clock.progress.advanced("features", len(origins))
         clock.end("features", f"as known at {span}")
         fits = [fit for origin in origins for fit in fits_of(origin)]

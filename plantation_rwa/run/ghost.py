@@ -16,7 +16,7 @@ from plantation_rwa.forecast.run import forecast
 from plantation_rwa.panel.stand import stand_table
 from plantation_rwa.periods import Month
 from plantation_rwa.publish.geoparquet import write_part
-from plantation_rwa.run.backtest import origins_of
+from plantation_rwa.run.backtest import origins_of, vintages
 from plantation_rwa.run.climate import with_climate_per_plantation
 from plantation_rwa.run.forecast import panel_of
 from plantation_rwa.run.imagery import Work
@@ -87,14 +87,15 @@ def run_ghosts(
     tenor = int(config.assumptions().number("ghost.tenor_months"))
     last = Month.of(as_of) + -(tenor + 1)
     dates = [d for d in origins_of(config, inputs, as_of) if Month.of(d) <= last]
-    now = open_session(config, inputs, as_of, root=out)
+    root = vintages(out)
+    now = open_session(config, inputs, as_of, root=root)
     panel = _panel(now, near)
     harvested = panel[panel["month"] <= str(Month.of(as_of))]
     later = Later.of(tonnes_of(harvested), book_of(now, now.known, as_of, _EMPTY, _EMPTY).market, as_of)
     values, losses, failures = [], [], list[str]()
     for start in range(0, len(dates), _BATCH):
         batch = [
-            _vintage(open_session(config, inputs, d, root=out), near, later) for d in dates[start : start + _BATCH]
+            _vintage(open_session(config, inputs, d, root=root), near, later) for d in dates[start : start + _BATCH]
         ]
         for vintage, outcome in zip(batch, work(value_vintage, batch), strict=True):
             if outcome.value is None:
