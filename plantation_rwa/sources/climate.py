@@ -14,6 +14,7 @@ from plantation_rwa.sources.base import Quarantine
 from plantation_rwa.sources.climate_grid import open_grid
 from plantation_rwa.sources.climate_monthly import open_monthly
 from plantation_rwa.sources.climate_seasonal import open_seasonal
+from plantation_rwa.sources.climate_table_sums import settle_units
 from plantation_rwa.sources.climate_table_units import convert_declared, infer
 from plantation_rwa.sources.climate_units import VARIABLES
 from plantation_rwa.sources.files import file_name, read_bytes
@@ -85,7 +86,7 @@ def read_daily(
     Rejected: unknown plantation; rows of one day and ``known_at`` that give different values, all of them; repeats
     that do not (one stays, with what the others add). Left out: fill values, impossible values, both
     temperatures when the minimum exceeds the maximum. Repaired: noise just beyond a bound, and units that only the
-    values tell (:func:`climate_table_units.infer`).
+    values tell (:func:`climate_table_units.infer`, :func:`climate_table_sums.settle_units`).
     """
     sheet = read_sheet(paths, input="climate", columns=_DAILY, quarantine=quarantine)
     months = sheet.frame["date"].dt.strftime("%Y-%m")
@@ -100,6 +101,7 @@ def read_daily(
     sheet.reject_unknown("plantation_id", list(register["plantation_id"]), reason, once=True)
     convert_declared(sheet, units or {})
     infer(sheet, units or {}, packaged())
+    settle_units(sheet, units or {}, packaged())
     for name in VARIABLES:
         _check_values(sheet, name)
     keys = ["plantation_id", "date", "known_at"]
