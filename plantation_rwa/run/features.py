@@ -163,8 +163,6 @@ def feature_rows(
     sensors = _by_key(measured)
     index = {row.month: row for row in oni_known(known.climate_index, months).itertuples(index=False)}
     outlines = {row.key: row for row in work.outlines.itertuples(index=False)}
-    wanted = {(u.key, u.month) for u in units_to_do(session, work)}
-    failed = wanted - set(imagery)
     rows: dict[str, list[dict[str, Any]]] = {}
     for plan in todo:
         month = plan.partition.removeprefix("month=")
