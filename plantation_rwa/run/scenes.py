@@ -123,6 +123,7 @@ class SceneWindows:
         numbers: dict[tuple[tuple[str, _Known], ...], int] = {}
         self._alike = {k: numbers.setdefault(tuple(m.items()), len(numbers)) for k, m in self._months.items()}
         self._identities: dict[tuple[int, str, str], str] = {}
+        self._past: dict[tuple[int, str], tuple[str, ...]] = {}
         self._latest: dict[tuple[int, str, int], pd.Timestamp | None] = {}
 
     def identity(self, key: Key, month: str) -> str:
@@ -139,9 +140,12 @@ class SceneWindows:
     def seen(self, key: Key, month: str) -> Seen:
         """The hashes of a unit one by one."""
         estate = key[:1]
-        past = tuple(self._hashes.get((estate, m), "") for m in window_months(month, self._rules))
-        own = self._hashes.get((estate, month), "")
-        return Seen(self.identity(key, month), own, self.identity(estate, month), past)
+        at = self._alike.get(estate, -1), month
+        if at not in self._past:
+            judged = self._judged(estate, (*window_months(month, self._rules), month))
+            self._past[at] = tuple("" if known is None else known[0] for known in judged)
+        *past, own = self._past[at]
+        return Seen(self.identity(key, month), own, self.identity(estate, month), tuple(past))
 
     def known_at(self, key: Key, month: str) -> pd.Timestamp | None:
         """When the last of the scenes became known that judge the scenes of a month, its own plantation's left out."""
