@@ -73,14 +73,20 @@ def read_inputs(config: Config) -> tuple[Inputs, list[Problem]]:
         "climate_grid": (
             "climate.grid",
             climate_cfg.grid,
-            lambda paths: climate.open_grid(paths, bad, accumulation=climate_cfg.accumulation),
+            lambda paths: climate.open_grid(paths, bad, accumulation=climate_cfg.accumulation) if paths else None,
         ),
         "climate_monthly": (
             "climate.monthly",
             climate_cfg.monthly,
-            lambda paths: climate.open_monthly(paths, bad, known_lag_days=climate_cfg.monthly_known_lag_days),
+            lambda paths: (
+                climate.open_monthly(paths, bad, known_lag_days=climate_cfg.monthly_known_lag_days) if paths else ()
+            ),
         ),
-        "climate_seasonal": ("climate.seasonal", climate_cfg.seasonal, climate.open_seasonal),
+        "climate_seasonal": (
+            "climate.seasonal",
+            climate_cfg.seasonal,
+            lambda paths: climate.open_seasonal(paths) if paths else (),
+        ),
         "climate_index": ("climate.index", climate_cfg.index, lambda paths: climate.read_index(paths, bad)),
         "sensors": ("sensors.path", sensor_path, lambda paths: sensors.read_sensors(paths, zones, own)),
         "futures": (

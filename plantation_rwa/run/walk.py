@@ -23,6 +23,7 @@ from plantation_rwa.run.ahead import ImageryOfDates
 from plantation_rwa.run.climate import with_climate_per_plantation
 from plantation_rwa.run.copies import copies_there, write_copies
 from plantation_rwa.run.imagery import Work
+from plantation_rwa.run.imagery_rows import RowsOfDate
 from plantation_rwa.run.inputs import known_inputs
 from plantation_rwa.run.outcome import RunReport
 from plantation_rwa.run.partitions import History, PartitionPlan, Published, plan_whole
@@ -149,7 +150,7 @@ class _Walk:
         imagery, problems = self._imagery(units)
         parts = [part for plan in work.plans for part in plan.reuse]
         by_partition = {(p.table, p.partition): p for p in todo}
-        for (table, month), frame in features_stage.feature_rows(session, work, imagery).items():
+        for (table, month), frame in features_stage.feature_rows(session, work, imagery):
             plan = by_partition[(table, f"month={month}")]
             fingerprint, components = features_stage.part_identity(plan, frame)
             vintage = max(frame["known_at"]).isoformat()
@@ -169,25 +170,22 @@ class _Walk:
         self.published[stage] = parts
         self._count(stage, len(todo), len(work.plans) - len(todo), f"{len(units)} plantation-months of imagery")
 
-    def _imagery(
-        self, units: Sequence[Unit]
-    ) -> tuple[dict[Any, dict[str, Any]], dict[tuple[str, str], set[tuple[str, ...]]]]:
+    def _imagery(self, units: Sequence[Unit]) -> tuple[RowsOfDate, dict[tuple[str, str], set[tuple[str, ...]]]]:
         advanced = partial(self.clock.progress.advanced, "features")
         found = self.imagery.compute(self.session, units, self.work, advanced)
         problems: dict[tuple[str, str], set[tuple[str, ...]]] = {}
         for unit in units:
-            error = found.errors.get(unit.at)
+            error, wrong = found.errors.get(unit.at), found.problems.get(unit.at)
             if error is not None:
                 self.report.failures.append(f"features month={unit.month} {'/'.join(unit.key)}: {error}")
                 self.lost.add((unit.month, *unit.key))
-                continue
-            table = "features" if len(unit.key) == 1 else "features_blocks"
-            files = {v.id: v.file for s in unit.scenes for v in s.versions}
-            problems.setdefault((table, unit.month), set()).update(
-                (files.get(scene, ""), scene, band, message, unit.key[0])
-                for scene, band, message in found.rows[unit.at]["problems"]
-            )
-        return {(key, month): row for (key, month, _), row in found.rows.items()}, problems
+            elif wrong is not None:
+                table = "features" if len(unit.key) == 1 else "features_blocks"
+                files = {v.id: v.file for s in unit.scenes for v in s.versions}
+                problems.setdefault((table, unit.month), set()).update(
+                    (files.get(scene, ""), scene, band, message, unit.key[0]) for scene, band, message in wrong
+                )
+        return RowsOfDate(found.rows, [u.at for u in units]), problems
 
     def _plans_as_read(self) -> list[PartitionPlan]:
         lost = self.lost if "features" in self.stages else None

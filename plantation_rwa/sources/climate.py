@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,16 +13,21 @@ from plantation_rwa.assumptions import packaged
 from plantation_rwa.errors import SourceError
 from plantation_rwa.periods import Month, end_of_month_utc
 from plantation_rwa.sources.base import Quarantine
-from plantation_rwa.sources.climate_grid import open_grid
-from plantation_rwa.sources.climate_monthly import open_monthly
-from plantation_rwa.sources.climate_seasonal import open_seasonal
 from plantation_rwa.sources.climate_table_sums import settle_units
 from plantation_rwa.sources.climate_table_units import convert_declared, infer
 from plantation_rwa.sources.climate_units import VARIABLES
 from plantation_rwa.sources.files import file_name, read_bytes
 from plantation_rwa.sources.tables import ColumnSpec, Sheet, read_sheet
 
+if TYPE_CHECKING:
+    from plantation_rwa.sources.climate_grid import open_grid
+    from plantation_rwa.sources.climate_monthly import open_monthly
+    from plantation_rwa.sources.climate_seasonal import open_seasonal
+
 __all__ = ["open_grid", "open_monthly", "open_seasonal", "read_daily", "read_index"]
+
+#: readers of grids and their modules: these load xarray and dask, which a run without grids does not need
+_OF_GRIDS = {"open_grid": "climate_grid", "open_monthly": "climate_monthly", "open_seasonal": "climate_seasonal"}
 
 #: Numbers at or below the one, at or above the other, mean "missing" in climate files (-999, -9999, 1e20 ...).
 FILL_BELOW, FILL_ABOVE = -900.0, 1e15
@@ -45,6 +52,12 @@ _INDEX = {
     "value": ColumnSpec("float", required=True),
     "known_at": ColumnSpec("instant"),
 }
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _OF_GRIDS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"plantation_rwa.sources.{_OF_GRIDS[name]}"), name)
 
 
 def read_daily(
