@@ -87,6 +87,11 @@ class Backfilled:
         return not self.failures and all(r.recomputed_nothing for r in self.reports)
 
     @property
+    def computed(self) -> int:
+        """Partitions computed for all dates."""
+        return sum(sum(r.computed.values()) for r in self.reports)
+
+    @property
     def quarantined(self) -> bool:
         """Whether a date has records in quarantine."""
         return any(r.quarantined for r in self.reports)
