@@ -101,6 +101,12 @@ def load_all(root: Path) -> list[Manifest]:
     return [_read(path) for path in sorted((root / "manifests").glob("as_of=*.json"))]
 
 
+def manifest_stamp(root: Path) -> tuple[tuple[str, int, int], ...]:
+    """Changes whenever a manifest below a folder is written: name, size and time of each."""
+    found = [(path.name, path.stat()) for path in sorted((root / "manifests").glob("as_of=*.json"))]
+    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in found)
+
+
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file; one that cannot be read raises :class:`PublishError`."""
     try:

@@ -19,8 +19,8 @@ from plantation_rwa.run.outcome import RunReport
 from plantation_rwa.run.partial import run_only, working_folder
 from plantation_rwa.run.partitions import History
 from plantation_rwa.run.progress import Progress
-from plantation_rwa.run.session import STAGES, Session, output_folder
-from plantation_rwa.run.walk import open_session, run_date
+from plantation_rwa.run.session import STAGES, Session, open_session, output_folder
+from plantation_rwa.run.walk import run_date
 from plantation_rwa.sources.base import Inputs
 
 
