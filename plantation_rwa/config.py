@@ -251,6 +251,14 @@ def load_config(path: str | Path) -> Config:
     return config
 
 
+def with_out(config: Config, out: str | None) -> Config:
+    """The configuration with another output folder, relative to where the user stands; None changes nothing."""
+    if out is None:
+        return config
+    place = out if "://" in out else str(Path(out).resolve())
+    return config.model_copy(update={"publish": config.publish.model_copy(update={"out": place})})
+
+
 def json_schema() -> str:
     """JSON schema of the configuration, as written to ``configs/schema.json``."""
     return json.dumps(Config.model_json_schema(), indent=2, sort_keys=True) + "\n"

@@ -15,6 +15,7 @@ from hypothesis import settings
 from plantation_rwa.config import load_config
 from plantation_rwa.executor import Runner
 from plantation_rwa.run import STAGES, RunReport, load_inputs, open_session, run_date
+from plantation_rwa.testing import edit_config
 
 # as the command line does for itself: one level of parallelism, work units outside
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -81,6 +82,13 @@ def small_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def world_copy(small_world: Path, tmp_path: Path) -> Path:
     """A copy of the small world that a test may spoil."""
     return Path(shutil.copytree(small_world, tmp_path / "world"))
+
+
+@pytest.fixture
+def light_world(world_copy: Path) -> Path:
+    """A configuration of the small world that is valued in two seconds: register and market alone."""
+    changes = {"imagery": None, "climate": None, "sensors": None, "harvest": None, "valuation.paths": 100}
+    return edit_config(world_copy / "config.yaml", changes)
 
 
 @pytest.fixture(scope="session")

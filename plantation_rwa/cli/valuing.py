@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from plantation_rwa.cli.console import StageProgress, error, say, table
-from plantation_rwa.config import Config, load_config
+from plantation_rwa.config import Config, load_config, with_out
 from plantation_rwa.errors import ConfigError, Problem
 from plantation_rwa.executor import Runner
 from plantation_rwa.run import RunReport, load_inputs, open_session, resolve_as_of, run_date
@@ -52,14 +52,6 @@ def run(
     if report.failures:
         return 1
     return 1 if strict and report.quarantined else 0
-
-
-def with_out(config: Config, out: str | None) -> Config:
-    """The configuration with another output folder, relative to where the user stands."""
-    if out is None:
-        return config
-    place = out if "://" in out else str(Path(out).resolve())
-    return config.model_copy(update={"publish": config.publish.model_copy(update={"out": place})})
 
 
 def output_of(config: Config) -> Path:

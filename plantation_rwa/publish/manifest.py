@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 from plantation_rwa import CONTRACT_VERSION, __version__
 from plantation_rwa.errors import PublishError
 from plantation_rwa.publish.files import write_text_atomically
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ def manifest_path(root: Path, as_of: str) -> Path:
 def save(root: Path, manifest: Manifest) -> None:
     """Write the manifest atomically; from this moment its outputs are published."""
     write_text_atomically(manifest_path(root, manifest.as_of), manifest.text())
+    _LOG.info("published %s: %d files", manifest.as_of, len(manifest.outputs))
 
 
 def load(root: Path, as_of: str) -> Manifest | None:
@@ -95,6 +99,12 @@ def load(root: Path, as_of: str) -> Manifest | None:
 def load_all(root: Path) -> list[Manifest]:
     """Manifests of all dates, oldest first."""
     return [_read(path) for path in sorted((root / "manifests").glob("as_of=*.json"))]
+
+
+def manifest_stamp(root: Path) -> tuple[tuple[str, int, int], ...]:
+    """Changes whenever a manifest below a folder is written: name, size and time of each."""
+    found = [(path.name, path.stat()) for path in sorted((root / "manifests").glob("as_of=*.json"))]
+    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in found)
 
 
 def sha256_of(path: Path) -> str:

@@ -18,9 +18,11 @@ import pyarrow.compute as pc
 
 from plantation_rwa.assumptions import Assumptions
 from plantation_rwa.config import Config, fingerprint
-from plantation_rwa.errors import ConfigError, Problem
+from plantation_rwa.errors import ConfigError, Problem, SourceError
 from plantation_rwa.features.sensor_flags import flag_readings
 from plantation_rwa.periods import Month, as_of_instant, last_month_end
+from plantation_rwa.run.climate import with_climate_per_plantation
+from plantation_rwa.run.inputs import known_inputs
 from plantation_rwa.sources.base import Inputs, known_market
 
 STAGES = ("features", "forecast", "valuation", "report")
@@ -146,6 +148,22 @@ def output_folder(config: Config) -> Path:
     if problems:
         raise ConfigError(problems)
     return Path(out)
+
+
+def open_session(
+    config: Config, inputs: Inputs, as_of: dt.date, *, root: Path | None = None, force: bool = False
+) -> Session:
+    """A session for one date; ``inputs`` may be shared between dates."""
+    out = output_folder(config)
+    if inputs.register.empty:
+        bad = inputs.quarantine.frame()
+        reasons = "; ".join(sorted(set(bad.loc[bad["input"] == "register", "reason"]))[:3]) or "the files hold no rows"
+        remedy = "See the records that 'plantation-rwa check' lists."
+        raise SourceError.of("portfolio.register", "holds no usable plantation", reasons, remedy)
+    known = known_inputs(with_climate_per_plantation(inputs, config), as_of_instant(as_of))
+    chosen = root or out
+    reuse = (chosen,) if chosen == out else (chosen, out)
+    return Session(config, as_of, known, chosen, reuse, force, inputs)
 
 
 def code_hash(stage: str) -> str:

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import importlib
 import os
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from plantation_rwa.config import Config
-from plantation_rwa.errors import PlantationError, SourceError, StageError
-from plantation_rwa.periods import as_of_instant
+from plantation_rwa.errors import PlantationError, StageError
 from plantation_rwa.publish.files import SharedFolder, remove_stale
 from plantation_rwa.publish.geoparquet import read_part
+from plantation_rwa.publish.leases import Leases
 from plantation_rwa.publish.manifest import Manifest, Output, code_version, damaged, save, sha256_of
 from plantation_rwa.run import features as features_stage
 from plantation_rwa.run.ahead import ImageryOfDates
-from plantation_rwa.run.climate import with_climate_per_plantation
+from plantation_rwa.run.claims import claim
 from plantation_rwa.run.copies import copies_there, write_copies
 from plantation_rwa.run.imagery import Work
 from plantation_rwa.run.imagery_rows import RowsOfDate
-from plantation_rwa.run.inputs import known_inputs
 from plantation_rwa.run.outcome import RunReport
 from plantation_rwa.run.partitions import History, PartitionPlan, Published, plan_whole
 from plantation_rwa.run.progress import Progress, Silent, StageClock
@@ -39,27 +35,9 @@ from plantation_rwa.run.session import (
     code_hash,
     configuration_record,
     identity,
-    output_folder,
     short,
 )
 from plantation_rwa.schema.checks import finalise
-from plantation_rwa.sources.base import Inputs
-
-
-def open_session(
-    config: Config, inputs: Inputs, as_of: dt.date, *, root: Path | None = None, force: bool = False
-) -> Session:
-    """A session for one date; ``inputs`` may be shared between dates."""
-    out = output_folder(config)
-    if inputs.register.empty:
-        bad = inputs.quarantine.frame()
-        reasons = "; ".join(sorted(set(bad.loc[bad["input"] == "register", "reason"]))[:3]) or "the files hold no rows"
-        remedy = "See the records that 'plantation-rwa check' lists."
-        raise SourceError.of("portfolio.register", "holds no usable plantation", reasons, remedy)
-    known = known_inputs(with_climate_per_plantation(inputs, config), as_of_instant(as_of))
-    chosen = root or out
-    reuse = (chosen,) if chosen == out else (chosen, out)
-    return Session(config, as_of, known, chosen, reuse, force, inputs)
 
 
 def run_date(
@@ -84,9 +62,11 @@ def run_date(
     StageError
         If a stage before the first chosen one has not been published for this date.
     """
-    with SharedFolder(session.root) as folder:
-        chosen = tuple(s for s in STAGES if s in stages)
-        return _Walk(session, chosen, work, progress or Silent(), folder, imagery or ImageryOfDates()).run()
+    chosen = tuple(s for s in STAGES if s in stages)
+    with SharedFolder(session.root) as folder, Leases(session.root) as leases:
+        history, plan = claim(session, chosen, leases)
+        walk = _Walk(session, chosen, work, progress or Silent(), folder, leases, imagery or ImageryOfDates())
+        return walk.run(history, plan)
 
 
 class _Walk:
@@ -97,20 +77,21 @@ class _Walk:
         work: Work,
         progress: Progress,
         folder: SharedFolder,
+        leases: Leases,
         imagery: ImageryOfDates,
     ) -> None:
-        self.session, self.stages, self.work, self.folder, self.imagery = session, stages, work, folder, imagery
+        self.session, self.stages, self.work, self.imagery = session, stages, work, imagery
+        self.folder, self.leases = folder, leases
         self.target = Target(session.root, session.config.simulated)
         self.clock = StageClock(progress)
-        self.history = History(session)
         self.report = RunReport(session.as_of.isoformat(), session.root)
-        found = self.history.manifest(session.as_of.isoformat())
-        self.old = found[1] if found and found[0] == session.root else None
         self.published: dict[str, list[Published]] = {}
-        self.feature_work = features_stage.plan_features(session, self.history)
         self.lost: set[tuple[str, ...]] = set()
 
-    def run(self) -> RunReport:
+    def run(self, history: History, plan: features_stage.FeatureWork) -> RunReport:
+        self.history, self.feature_work = history, plan
+        found = history.manifest(self.session.as_of.isoformat())
+        self.old = found[1] if found and found[0] == self.session.root else None
         remove_stale(self.session.root)
         if "features" in self.stages:
             self._features()
@@ -122,6 +103,7 @@ class _Walk:
         self._quarantine()
         self.published["sensor_flags"] = publish_flags(self.session, self.history, self.target)
         with self.folder.turn():
+            self.leases.check()
             manifest = self._publish()
         self.report.manifest, self.report.seconds = manifest, self.clock.seconds
         self.report.parts = [part for parts in self.published.values() for part in parts]
