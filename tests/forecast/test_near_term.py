@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 
 import numpy as np
@@ -25,14 +26,16 @@ def test_all_plantations_are_fitted_on_up_to_the_limit() -> None:
 
 
 def test_a_larger_portfolio_is_sampled_in_proportion_to_its_strata() -> None:
-    """Regions of 3, 2 and 1 with harvests and one of the first without: half of each, the largest remainders up."""
-    chosen = fitting_rows(CUBE, STACKED, 4)
-    assert len(chosen) == 4
+    """Regions of 5, 1 and 1: of four places 2.86, 0.57 and 0.57, the largest remainders rounded up."""
+    cube = dataclasses.replace(CUBE, region=("c", "a", "a", "b", "a", "a", "a"))
+    chosen = fitting_rows(cube, np.ones(7, dtype=np.bool_), 4)
     assert (np.diff(chosen) > 0).all()
-    strata = pd.Series([f"{r}{s}" for r, s in zip(CUBE.region, STACKED, strict=True)])
-    places, size = strata[chosen].value_counts(), strata.value_counts()
-    assert (np.abs(places.reindex(size.index, fill_value=0) - 4 * size / 7) < 1.0).all()
-    assert fitting_rows(CUBE, STACKED, 4).tolist() == chosen.tolist()
+    assert sorted(cube.region[p] for p in chosen) == ["a", "a", "a", "b"]
+    assert fitting_rows(cube, np.ones(7, dtype=np.bool_), 4).tolist() == chosen.tolist()
+    # those whose records carry the stack are a stratum of their own
+    apart = fitting_rows(cube, np.array([False, True, False, False, True, True, True]), 4)
+    assert {1, 4, 5, 6} - set(apart.tolist())
+    assert len({1, 4, 5, 6} & set(apart.tolist())) == 2
 
 
 def test_a_plantation_outside_the_sample_is_forecast_like_the_others() -> None:
