@@ -11,7 +11,7 @@ from plantation_rwa.assumptions import packaged
 from plantation_rwa.forecast import near_term
 from plantation_rwa.forecast.cube import build_cube
 from plantation_rwa.forecast.near_term import fitting_rows
-from plantation_rwa.forecast.run import STACK_ID, forecast
+from plantation_rwa.forecast.run import STACK_ID, ForecastResult, forecast
 from tests.forecast.portfolio import portfolio
 
 DATE = dt.date(2025, 12, 31)
@@ -19,6 +19,12 @@ ASSUMPTIONS = packaged().override({"boosting.max_iter": 10}, where="tests")
 MADE = portfolio(5, plantations=7, months=72, unharvested=1)
 CUBE = build_cube(MADE.panel, MADE.stand, DATE, 12, ASSUMPTIONS)
 STACKED = np.isfinite(CUBE.yields).sum(axis=1) >= 24
+
+
+@pytest.fixture(scope="module")
+def whole() -> ForecastResult:
+    """The forecast fitted on all plantations, told at once."""
+    return forecast(MADE.panel, MADE.stand, as_of=DATE, horizons=14, assumptions=ASSUMPTIONS)
 
 
 def test_all_plantations_are_fitted_on_up_to_the_limit() -> None:
@@ -38,26 +44,27 @@ def test_a_larger_portfolio_is_sampled_in_proportion_to_its_strata() -> None:
     assert len({1, 4, 5, 6} & set(apart.tolist())) == 2
 
 
-def test_a_plantation_outside_the_sample_is_forecast_like_the_others() -> None:
+def test_a_plantation_outside_the_sample_is_forecast_like_the_others(whole: ForecastResult) -> None:
     few = ASSUMPTIONS.override({"fitting.max_plantations": 4}, where="tests")
     past = near_term.near_term(CUBE, 36, few)
     assert past.calibration_forecast.shape == (4, 36, 12)
     assert past.mean.shape == (7, 12)
-    made = forecast(MADE.panel, MADE.stand, as_of=DATE, horizons=12, assumptions=few).forecasts
-    whole = forecast(MADE.panel, MADE.stand, as_of=DATE, horizons=12, assumptions=ASSUMPTIONS).forecasts
-    assert made["model_id"].equals(whole["model_id"])
-    assert (made["model_id"] == STACK_ID).sum() == 6 * 12
+    made = forecast(MADE.panel, MADE.stand, as_of=DATE, horizons=14, assumptions=few).forecasts
+    everyone = whole.forecasts
+    assert made["model_id"].equals(everyone["model_id"])
+    assert (made["model_id"] == STACK_ID).sum() == 6 * 14
     # what all plantations share in time is taken from all of them: the prior does not move
-    assert made["prior_t_ha"].equals(whole["prior_t_ha"])
-    ratio = (made["yield_mean_t_ha"] / whole["yield_mean_t_ha"]).to_numpy()
+    assert made["prior_t_ha"].equals(everyone["prior_t_ha"])
+    ratio = (made["yield_mean_t_ha"] / everyone["yield_mean_t_ha"]).to_numpy()
     assert np.abs(np.log(ratio)).max() < 0.35
     assert (ratio != 1.0).any()
 
 
 @pytest.mark.parametrize("chunk", [1, 3])
-def test_chunks_of_plantations_change_nothing(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = forecast(MADE.panel, MADE.stand, as_of=DATE, horizons=30, assumptions=ASSUMPTIONS)
+def test_chunks_of_plantations_change_nothing(
+    chunk: int, whole: ForecastResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(near_term, "CHUNK", chunk)
-    made = forecast(MADE.panel, MADE.stand, as_of=DATE, horizons=30, assumptions=ASSUMPTIONS)
+    made = forecast(MADE.panel, MADE.stand, as_of=DATE, horizons=14, assumptions=ASSUMPTIONS)
     pd.testing.assert_frame_equal(made.forecasts, whole.forecasts, rtol=0, atol=0)
     pd.testing.assert_frame_equal(made.model, whole.model, rtol=0, atol=0)
