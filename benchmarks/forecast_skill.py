@@ -15,7 +15,7 @@ import datetime as dt
 import os
 import pickle
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +44,8 @@ from plantation_rwa.simulate.world import Channels, Effects
 HORIZONS = np.arange(1, 13)
 SHOWN = (1, 2, 3, 6, 9, 12)
 LEVELS = [f"yield_q{round(100 * p):02d}_t_ha" for p in PROBABILITIES]
+#: figures of a seed that are told at once
+_TOLD = ("share h1-3", "share h12", "skill h1-3", "skill h12", "cover80", "cover90", "crps_gain_low", "beta")
 #: panel columns that each missing input takes away
 INPUTS = {
     "harvest": ("ffb_t", "yield_t_ha"),
@@ -264,11 +266,16 @@ def lower_bound(gain: np.ndarray, table: pd.DataFrame) -> float:
     return float(np.quantile(means, 0.05))
 
 
-def evaluate(seeds: Sequence[int], setting: Setting, workers: int = 2) -> pd.DataFrame:
-    """One row of figures per seed."""
+def evaluate(
+    seeds: Sequence[int], setting: Setting, workers: int = 2, told: Callable[[str], None] = lambda text: None
+) -> pd.DataFrame:
+    """One row of figures per seed; ``told`` hears of each as it comes."""
+    rows = []
     with ProcessPoolExecutor(min(workers, len(seeds))) as pool:
-        done = list(pool.map(one_seed, seeds, [setting] * len(seeds)))
-    return pd.DataFrame([{"seed": seed, **extra, **skill(table)} for seed, table, extra in done]).set_index("seed")
+        for seed, table, extra in pool.map(one_seed, seeds, [setting] * len(seeds)):
+            rows.append({"seed": seed, **extra, **skill(table)})
+            told(f"{seed}: " + ", ".join(f"{name} {rows[-1][name]:.3f}" for name in _TOLD))
+    return pd.DataFrame(rows).set_index("seed")
 
 
 def seeds_of(text: str) -> list[int]:
@@ -301,7 +308,7 @@ def main() -> None:
         given.step, given.years, given.drought, given.coupling, tuple(given.without), given.sarima, given.cache,
         overrides, given.plantations, given.plain,
     )  # fmt: skip
-    figures = evaluate(seeds_of(given.seeds), setting, given.workers)
+    figures = evaluate(seeds_of(given.seeds), setting, given.workers, lambda text: print(text, flush=True))
     with pd.option_context("display.width", 200, "display.max_rows", 200, "display.max_columns", 40):
         print(figures.T.assign(median=figures.median()).round(3).to_string())
 
