@@ -87,7 +87,7 @@ def _cut_to_dates(sheet: Sheet) -> Bools:
     Two are a conflict of a daily record, which is settled like any other.
     """
     frame = sheet.frame
-    dated = frame["time"].str.fullmatch(_DATE_ALONE).to_numpy(bool)
+    dated: Bools = frame["time"].str.fullmatch(_DATE_ALONE).to_numpy(bool, copy=True)
     if not dated.any():
         return dated
     groups = frame[dated].groupby([*_SERIES, "time"], dropna=False, sort=False)["value"]
