@@ -105,4 +105,16 @@ def run_copy(small_run: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(small_run, tmp_path / "out"))
 
 
+@pytest.fixture
+def requires() -> Callable[[str], None]:
+    """Skip a test whose program is not installed, saying which; with ``REQUIRE_ALL=1`` that is a failure."""
+
+    def check(program: str) -> None:
+        if shutil.which(program) is None:
+            reason = f"needs {program}, which is not installed"
+            (pytest.fail if os.environ.get("REQUIRE_ALL") == "1" else pytest.skip)(reason)
+
+    return check
+
+
 Run = Callable[..., RunReport]

@@ -80,6 +80,8 @@ def _closing(report: RunReport, config: Config) -> None:
     if report.recomputed_nothing:
         say("nothing to recompute: every partition is already published and unchanged")
     say(f"results: {report.root}")
+    if report.profile is not None:
+        say(f"profile {config.publish.profile}: {report.profile}")
     page = next((p.path for p in report.parts if p.output.table == "report"), None)
     if page is not None:
         say(f"summary: {page}")

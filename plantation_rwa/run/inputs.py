@@ -11,7 +11,18 @@ import pandas as pd
 from plantation_rwa.config import ClimateConfig, Config
 from plantation_rwa.errors import Problem, SourceError
 from plantation_rwa.run.climate import known_climate
-from plantation_rwa.sources import climate, compliance, futures, fx, harvest, market, register, rights, sensors
+from plantation_rwa.sources import (
+    climate,
+    compliance,
+    futures,
+    fx,
+    harvest,
+    market,
+    overlays,
+    register,
+    rights,
+    sensors,
+)
 from plantation_rwa.sources.base import ImagerySource, Inputs, Quarantine, known, known_market, latest_revision
 
 
@@ -58,6 +69,11 @@ def read_inputs(config: Config) -> tuple[Inputs, list[Problem]]:
             lambda paths: rights.read_parties(paths, "sponsors", bad),
         ),
         "mills": ("portfolio.mills", portfolio.mills, lambda paths: rights.read_parties(paths, "mills", bad)),
+        "overlays": (
+            "valuation.overlays",
+            config.valuation.overlays,
+            lambda paths: overlays.read_overlays(paths, plantations, own),
+        ),
         "harvest": (
             "harvest.path",
             harvest_path,

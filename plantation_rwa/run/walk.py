@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import pandas as pd
 
-from plantation_rwa.errors import PlantationError, StageError
+from plantation_rwa.errors import PlantationError
 from plantation_rwa.publish.files import SharedFolder, remove_stale
-from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.publish.leases import Leases
-from plantation_rwa.publish.manifest import Manifest, Output, code_version, damaged, save, sha256_of
+from plantation_rwa.publish.manifest import Manifest, Output, code_version, save
 from plantation_rwa.run import features as features_stage
 from plantation_rwa.run.ahead import ImageryOfDates
 from plantation_rwa.run.claims import claim
 from plantation_rwa.run.copies import copies_there, write_copies
+from plantation_rwa.run.finishing import Finish, read_table
 from plantation_rwa.run.imagery import Work
 from plantation_rwa.run.imagery_rows import RowsOfDate
 from plantation_rwa.run.outcome import RunReport
 from plantation_rwa.run.partitions import History, PartitionPlan, Published, plan_whole
+from plantation_rwa.run.profiles import publish_profile
 from plantation_rwa.run.progress import Progress, Silent, StageClock
-from plantation_rwa.run.publishing import Target, publish_part, read_all, remove_unnamed
+from plantation_rwa.run.publishing import Target, note_scene_problems, publish_part, remove_unnamed
 from plantation_rwa.run.scenes import Unit
 from plantation_rwa.run.screening import components as screening_components
 from plantation_rwa.run.screening import publish_screening, screening_of
@@ -32,9 +32,10 @@ from plantation_rwa.run.sensor_flags import publish_flags
 from plantation_rwa.run.session import (
     STAGES,
     Session,
-    code_hash,
     configuration_record,
     identity,
+    program_hash,
+    provenance,
     short,
 )
 from plantation_rwa.schema.checks import finalise
@@ -95,7 +96,7 @@ class _Walk:
         remove_stale(self.session.root)
         if "features" in self.stages:
             self._features()
-        self._note_scene_problems(self._parts("features"))
+        note_scene_problems(self.session, self._parts("features"))
         self._screening()
         for stage in ("forecast", "valuation"):
             if stage in self.stages:
@@ -114,14 +115,20 @@ class _Walk:
 
     def _publish(self) -> Manifest:
         manifest, root = self._manifest(), self.session.root
-        if "report" in self.stages:
-            manifest = self._report(manifest)
+        finish = Finish(self.session, self.history, self._parts)
+        for stage in ("attest", "report"):
+            manifest, done = finish.stage(stage, manifest, wanted=stage in self.stages, clock=self.clock)
+            self.published[stage] = done.published
+            if stage in self.stages:
+                self._count(stage, int(done.computed), int(not done.computed), "")
         changed = self.old is None or manifest.text() != self.old.text()
         if changed or not copies_there(root):
             # copies first: a run that is killed between the two has no new manifest and makes all of them again
             parts = [p for stage in ("features", "forecast", "valuation") for p in self._parts(stage)]
             write_copies(self.session, manifest, parts)
             save(root, manifest)
+        if self.session.config.publish.profile != "full":
+            self.report.profile = publish_profile(self.session.config, root, manifest)
         return manifest
 
     def _features(self) -> None:
@@ -229,13 +236,7 @@ class _Walk:
         return made
 
     def _read(self, stage: str, table: str, reader: str, *, partition_key: str = "") -> pd.DataFrame:
-        parts = [p for p in self._parts(stage) if p.output.table == table]
-        if not parts:
-            raise StageError(
-                f"stage '{reader}' needs '{table}' of {self.session.tag}, not published in {self.session.root.name}/. "
-                f"Run the stage '{stage}' first, or leave --stage out."
-            )
-        return read_all(parts, partition_key=partition_key)
+        return read_table(self.session, self._parts(stage), stage, table, reader, partition_key=partition_key)
 
     def _parts(self, stage: str) -> list[Published]:
         if stage not in self.published and self.old is not None:
@@ -270,26 +271,12 @@ class _Walk:
         else:
             self.published["quarantine"] = list(plan.reuse)
 
-    def _note_scene_problems(self, parts: Sequence[Published]) -> None:
-        for part in parts:
-            for file, scene, band, message, plantation in part.output.problems:
-                repaired = band == "offset"
-                self.session.known.quarantine.add(
-                    "imagery",
-                    file,
-                    message if repaired else f"{message}; the scene was left out of the month",
-                    "repaired" if repaired else "rejected",
-                    column=band,
-                    value=scene,
-                    plantation_id=plantation,
-                )
-
     def _manifest(self) -> Manifest:
         session = self.session
         outputs: list[Output] = []
         for stage in ("features", "screening", "forecast", "valuation", "quarantine", "sensor_flags"):
             outputs += [p.output for p in self._parts(stage) if self._current(stage, p)]
-        code = code_version(identity({s: code_hash(s) for s in STAGES}))
+        code = code_version(program_hash())
         manifest = Manifest(
             session.as_of.isoformat(),
             session.config.portfolio.name,
@@ -298,6 +285,7 @@ class _Walk:
             configuration_record(session.config),
             session.snapshots,
             (),
+            provenance=provenance(session.config),
         )
         return manifest.with_outputs(outputs)
 
@@ -310,53 +298,6 @@ class _Walk:
         plans = {(p.table, p.partition): p for p in self.feature_work.plans}
         plan = plans.get((part.output.table, part.output.partition))
         return plan is not None and part.path in {p.path for p in plan.reuse}
-
-    def _report(self, manifest: Manifest) -> Manifest:
-        from plantation_rwa.publish.report.summary import write_summary
-
-        session, stage = self.session, "report"
-        upstream = [o.fingerprint for o in manifest.outputs if o.stage != stage]
-        needed = _stage(stage).components(session, *upstream)
-        plan = plan_whole(
-            self.history,
-            stage=stage,
-            tables=("report",),
-            partition=session.tag,
-            components=needed,
-            force=session.force,
-        )
-        # the page has one name for all runs of the date: another one may have written its own meanwhile
-        todo = plan.todo or damaged(session.root, [p.output for p in plan.reuse])
-        self.clock.start(stage, 1 if todo else 0)
-        if todo:
-            tables = {
-                "features": self._read("features", "features", stage, partition_key="month"),
-                "forecasts": self._read("forecast", "forecasts", stage),
-                "forecast_model": self._read("forecast", "forecast_model", stage),
-                "valuations": self._read("valuation", "valuations", stage),
-                "curves": self._read("valuation", "curves", stage),
-            }
-            quarantine = read_part(self.published["quarantine"][0].path)
-            relative = f"reports/{session.tag}/index.html"
-            path = session.root / relative
-            write_summary(path, _stage(stage).summary_data(session, manifest, tables, quarantine))
-            output = Output(
-                stage,
-                "report",
-                session.tag,
-                relative,
-                sha256_of(path),
-                os.path.getsize(path),
-                0,
-                identity(needed),
-                needed,
-            )
-            self.published[stage] = [Published(session.root, output)]
-        else:
-            self.published[stage] = list(plan.reuse)
-        self._count(stage, int(bool(todo)), int(not todo), "")
-        others = [o for o in manifest.outputs if o.stage != stage]
-        return manifest.with_outputs([*others, *(p.output for p in self.published[stage])])
 
     def _count(self, stage: str, computed: int, skipped: int, detail: str) -> None:
         self.report.computed[stage], self.report.skipped[stage] = computed, skipped
@@ -371,8 +312,6 @@ def _stage(name: str) -> Any:
 
 def require_stages(stages: Sequence[str]) -> tuple[str, ...]:
     """Check stage names given by a user."""
-    if "attest" in stages:
-        raise PlantationError(f"--stage: attest is not available in this version. Choose from {', '.join(STAGES)}.")
     unknown = [s for s in stages if s not in STAGES]
     if unknown:
         raise PlantationError(f"--stage: unknown stage '{unknown[0]}'. Choose from {', '.join(STAGES)}.")

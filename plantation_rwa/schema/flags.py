@@ -53,6 +53,7 @@ FLAGS: dict[str, str] = {
     "limit_plantation": "one plantation holds more of the pool than the limit",
     "limit_sponsor": "one sponsor stands behind more of the pool than the limit",
     "limit_region": "one region holds more of the pool than the limit",
+    "overlay": "the value holds a manual adjustment, signed and with an end; disclosure.json tells whose and why",
     "expired": "the term of the right is over",
     "simulated": "inputs are simulated",
 }
