@@ -261,7 +261,7 @@ def test_the_index_formulas_of_the_method_are_those_in_use() -> None:
         python = re.sub(r"(\d|\d\.\d) (?=[(B])", r"\1 * ", formula.replace("^", "**").replace(" x ", " * "))
         value = eval(python, {"tanh": np.tanh, "NDVI": ndvi, **bands})
         np.testing.assert_allclose(
-            np.clip(value, INDICES[name].lower, INDICES[name].upper), index_values(name, bands), rtol=1e-5
+            np.clip(value, INDICES[name].lower, INDICES[name].upper), index_values(name, bands), rtol=1e-5, atol=1e-6
         )
 
 
