@@ -17,7 +17,7 @@ import pytest
 from plantation_rwa.assumptions import packaged
 from plantation_rwa.cli import app, run_command
 from plantation_rwa.config import Config
-from plantation_rwa.features.indices import INDICES, index_values
+from plantation_rwa.features.indices import INDICES
 from plantation_rwa.schema.fields import FIELDS
 from plantation_rwa.schema.flags import FLAGS
 from plantation_rwa.sources import climate, futures, fx, harvest, market, register, rights, sensors
@@ -25,6 +25,7 @@ from plantation_rwa.sources.cells import ColumnSpec
 from plantation_rwa.sources.climate_units import VARIABLES
 from plantation_rwa.testing import edit_config
 from tests.conftest import run_world
+from tests.features.compiled_values import index_values
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -259,7 +260,9 @@ def test_the_index_formulas_of_the_method_are_those_in_use() -> None:
     for name, formula in rows:
         python = re.sub(r"(\d|\d\.\d) (?=[(B])", r"\1 * ", formula.replace("^", "**").replace(" x ", " * "))
         value = eval(python, {"tanh": np.tanh, "NDVI": ndvi, **bands})
-        np.testing.assert_allclose(np.clip(value, INDICES[name].lower, INDICES[name].upper), index_values(name, bands))
+        np.testing.assert_allclose(
+            np.clip(value, INDICES[name].lower, INDICES[name].upper), index_values(name, bands), rtol=1e-5, atol=1e-6
+        )
 
 
 def test_numbers_that_the_method_quotes_are_the_assumptions() -> None:

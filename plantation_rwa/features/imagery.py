@@ -1,4 +1,8 @@
-"""Imagery features of plantations in one month: which scenes and blocks to read, and what the pixels say."""
+"""Imagery features of plantations in one month: which scenes and blocks to read, and what the pixels say.
+
+The pixels themselves are shown on request: :func:`monthly_composite` gives the monthly medians of a tile as lazy,
+dask-backed xarray with its CRS, from the same kernels.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ import pandas as pd
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from plantation_rwa.features.composites import monthly_composite
 from plantation_rwa.features.engine.bits import CHECKED, LENIENT, STRICT
 from plantation_rwa.features.engine.gathered import SceneKey, key_of
 from plantation_rwa.features.engine.lanes import Lanes, OneLane
@@ -24,6 +29,8 @@ from plantation_rwa.features.scene_claims import item_faults, missing_bands
 from plantation_rwa.features.scene_figures import SceneFigures, scene_figures
 from plantation_rwa.features.scene_trail import UNSEEN, idle_row, item_hash, repair_text, trail_row
 from plantation_rwa.grid import area_ha, edge_buffer_m, perimeter_m
+
+__all__ = ["Checks", "MonthOfOutlines", "Outline", "monthly_composite", "plantation_month"]
 
 #: effective pixels (sum of covered fractions) below which indices are withheld
 MIN_PIXELS = 12.0

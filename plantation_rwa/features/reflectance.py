@@ -1,4 +1,4 @@
-"""Digital numbers to surface reflectance, and bands of any resolution to one grid."""
+"""The smallest reflectance believed, and bands of any resolution to one grid."""
 
 from __future__ import annotations
 
@@ -9,31 +9,6 @@ from plantation_rwa.grid import GridSpec, Window
 
 #: below this a reflectance is not physical: the offset was taken off twice, or the pixel is broken
 MIN_REFLECTANCE = -0.05
-
-
-def reflectance(dn: NDArray[np.generic], *, nodata: float | None, scale: float, offset: float) -> NDArray[np.float64]:
-    """Surface reflectance ``(DN + offset) * scale``; nodata is decided on the digital number, before the
-    offset.
-
-    Parameters
-    ----------
-    dn
-        Digital numbers, any shape and number type.
-    nodata
-        Digital number that means no data; None if every number is data.
-    scale, offset
-        Rule of the scene; -1000 from processing baseline 04.00 (domain/yield.md 2.4).
-
-    Returns
-    -------
-    numpy.ndarray
-        Reflectance 0-1, NaN for no data and for values below ``MIN_REFLECTANCE``.
-    """
-    values = dn.astype(np.float64)
-    empty = np.zeros(values.shape, dtype=bool) if nodata is None else values == nodata
-    out = (values + offset) * scale
-    out[empty | ~(out >= MIN_REFLECTANCE)] = np.nan
-    return np.asarray(out, dtype=np.float64)
 
 
 def nearest(source: GridSpec, target: GridSpec) -> tuple[Window | None, NDArray[np.intp], NDArray[np.intp]]:

@@ -7,13 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 from pyproj.exceptions import ProjError
 from shapely.geometry.base import BaseGeometry
 
 from plantation_rwa.features.observations import Reader, SceneLike, UnreadableSceneError, scene_grid
-from plantation_rwa.features.zonal import coverage
-from plantation_rwa.grid import GridSpec, reproject, split_at
+from plantation_rwa.grid import GridSpec, reproject
 
 
 @dataclass(frozen=True)
@@ -23,15 +21,6 @@ class Tile:
     name: str
     grid: GridSpec
     scenes: tuple[SceneLike, ...]
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Ground that one tile supplies: a window of the tile and the covered fraction of each of its pixels."""
-
-    tile: Tile
-    grid: GridSpec
-    fractions: NDArray[np.float64]
 
 
 def tiles_of(outline: BaseGeometry, scenes: Sequence[SceneLike], bands: Sequence[str], reader: Reader) -> list[Tile]:
@@ -114,38 +103,3 @@ def _union(grids: Sequence[GridSpec]) -> GridSpec:
     right, bottom = int(np.ceil((xmax - x0) / size - 1e-6)), int(np.ceil((y0 - ymin) / size - 1e-6))
     shift = first.transform @ type(first.transform).translation(left, top)
     return GridSpec(first.crs, shift, bottom - top, right - left)
-
-
-def pieces_of(outline: BaseGeometry, tiles: Sequence[Tile], edge_m: float) -> tuple[list[Piece], float]:
-    """The shrunk outline cut into the tiles' pieces, each piece of ground once.
-
-    Parameters
-    ----------
-    outline
-        (Multi)Polygon on WGS84.
-    tiles
-        In order of preference, see :func:`tiles_of`.
-    edge_m
-        Metres taken off the edge, in the CRS of the first tile.
-
-    Returns
-    -------
-    pieces : list of Piece
-        Empty if the outline is too small for the edge.
-    unseen : float
-        Ground that no tile reaches, m2.
-    """
-    pieces: list[Piece] = []
-    rest, crs = outline, "EPSG:4326"
-    for n, tile in enumerate(tiles):
-        rest, crs = reproject(rest, crs, tile.grid.crs), tile.grid.crs
-        if n == 0:
-            rest = rest.buffer(-edge_m)
-        own, rest = split_at(rest, tile.grid.bounds)
-        found = None if own.is_empty else tile.grid.window_of(own.bounds)
-        if found is not None:
-            grid = tile.grid.crop(found)
-            pieces.append(Piece(tile, grid, coverage(own, grid)))
-        if rest.is_empty:
-            break
-    return pieces, float(rest.area) if pieces else 0.0

@@ -112,9 +112,9 @@ def _square(unit: Unit) -> tuple[int, int]:
 
 
 def _size(units: Sequence[Unit], areas: Mapping[bytes, float]) -> Size:
-    """Pixels of a plantation and its blocks, and the most layers they have in a month."""
+    """Pixels of a plantation and its blocks, the most layers they have in a month, and their months."""
     # a month that several dates see differently is gathered once for each
     views = max(Counter((u.key, u.month) for u in units).values(), default=1)
     pixels = sum(areas[outline] for outline in {u.key: u.outline for u in units}.values()) * _PIXELS_HA * views
     layers = max((sum(len(s.assets) for s in u.scenes) for u in units), default=0)
-    return Size(int(pixels), layers)
+    return Size(int(pixels), layers, len(units))

@@ -13,7 +13,7 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 
-from plantation_rwa.features.composites import monthly_composite
+from plantation_rwa.features.imagery import monthly_composite
 from plantation_rwa.sources.base import Asset, Scene
 from plantation_rwa.sources.scenes import RasterReader
 

@@ -6,7 +6,7 @@ definitions say and nothing is saved. It judges scenes with the same rules; ever
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from plantation_rwa.features.imagery import FEW_CLEAR, MIN_PIXELS, Checks
+from plantation_rwa.features.imagery import Checks
 from plantation_rwa.features.indices import needed_bands
 from plantation_rwa.features.observations import (
     Reader,
@@ -25,14 +25,72 @@ from plantation_rwa.features.observations import (
     versions_of,
     with_offset,
 )
-from plantation_rwa.features.scene_checks import Verdict, judge
+from plantation_rwa.features.scene_checks import SceneRecord, Verdict, judge
 from plantation_rwa.features.scene_claims import item_faults, missing_bands
 from plantation_rwa.features.scene_figures import SceneFigures
 from plantation_rwa.features.scene_trail import UNSEEN, idle_row, item_hash, repair_text, trail_row
-from plantation_rwa.features.tiles import Piece, pieces_of, tiles_of
-from plantation_rwa.features.zonal import weighted_mean, weighted_quantile
+from plantation_rwa.features.tiles import tiles_of
 from plantation_rwa.grid import area_ha, edge_buffer_m, perimeter_m
+from tests.features.definitions import Piece, pieces_of
 from tests.features.plain_pixels import NAMES, blocks_of, composite_of, scene_figures
+
+#: effective pixels below which an index is withheld, and valid fraction below which a month is few_clear
+TWELVE, FEW = 12.0, 0.3
+NOTHING = float("nan")
+
+
+@dataclass(frozen=True)
+class PlainMonth:
+    """What the definitions say of an outline and month.
+
+    Parameters
+    ----------
+    scenes
+        Datatakes that touch the outline.
+    sample
+        Its pixels; None for a point.
+    known_at, flags, problems, offset_inferred, trail, records
+        As :meth:`~plantation_rwa.features.imagery.MonthOfOutlines.rows` describes them.
+    """
+
+    scenes: int
+    sample: _Sample | None
+    known_at: pd.Timestamp | None
+    flags: set[str]
+    problems: list[tuple[str, str, str]]
+    offset_inferred: bool = False
+    trail: Sequence[Mapping[str, Any]] = ()
+    records: tuple[SceneRecord, ...] = ()
+
+    def pixels(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Values of an index and their weights, none where too few pixels have one."""
+        if self.sample is None or not self.scenes:
+            return np.empty(0), np.empty(0)
+        values = self.sample.values[NAMES.index(name)]
+        few = self.sample.coverage[np.isfinite(values)].sum() < TWELVE
+        return (np.empty(0), np.empty(0)) if few else (values, self.sample.weights)
+
+    @property
+    def valid_fraction(self) -> float:
+        """Covered ground seen clearly."""
+        if self.sample is None:
+            return NOTHING
+        return min(_valid_fraction(self.sample), 1.0) if self.scenes else 0.0
+
+    @property
+    def n_clear(self) -> float:
+        """Mean count of clear observations."""
+        if self.sample is None or not self.scenes:
+            return NOTHING if self.sample is None else 0.0
+        total = float(self.sample.weights.sum()) + self.sample.unseen
+        return float((self.sample.weights * self.sample.values[-1]).sum()) / total if total > 0 else NOTHING
+
+    @property
+    def effective_pixels(self) -> float:
+        """Covered fractions of the pixels seen clearly."""
+        if self.sample is None or not self.scenes:
+            return NOTHING if self.sample is None else 0.0
+        return float(self.sample.coverage[self.sample.values[-1] > 0].sum())
 
 
 @dataclass(frozen=True)
@@ -70,12 +128,12 @@ def plantation_month(
     checks: Checks,
     profile: str = "strict",
     edge_buffer: Literal["auto"] | float = "auto",
-) -> dict[str, Any]:
-    """Imagery columns of the ``features`` table for one outline and month.
+) -> PlainMonth:
+    """One outline and month by the definitions.
 
     First every scene's claimed offset and air are checked, see :mod:`~plantation_rwa.features.scene_checks`: the
     offset is corrected, an observation in haze left out. Then each index per pixel and scene, the median over the
-    month per pixel, then the coverage-weighted median of :func:`~plantation_rwa.features.zonal.weighted_quantile` over
+    month per pixel, then the coverage-weighted median of :func:`~tests.features.definitions.weighted_quantile` over
     the outline shrunk by the edge buffer. A pixel belongs to one tile: the tile that covers most of the outline, then
     the next for what is left. A datatake counts once however many items hold it. ``valid_fraction`` and ``n_clear``
     look at the bands of NDVI; ground that no tile reaches counts as not seen.
@@ -98,21 +156,13 @@ def plantation_month(
         for the month.
     edge_buffer
         Metres taken off the edge, or ``auto``: min(20 m, 0.15 x 2 area/perimeter), geodesic.
-
-    Returns
-    -------
-    dict
-        The imagery columns (NaN where unknown), ``known_at`` (latest of the scenes that touch the outline,
-        None without any), ``flags`` (sorted codes), ``problems`` (scene id, band, message of each
-        unreadable scene, and each corrected offset as band ``offset``); where the scenes were judged here also
-        ``trail`` (columns of ``features_scenes``) and ``records`` (of the readable scenes, for later months).
     """
     if profile not in {"strict", "lenient"}:
         raise ValueError(f"{month}: no SCL profile '{profile}'; known: strict, lenient")
     near = [s for s in scenes if s.footprint is None or s.footprint.intersects(outline)]
     near.sort(key=lambda s: (s.acquired, s.id, s.fingerprint))
     if outline.area == 0:
-        return _row(None, [], None, {"point"}, [])
+        return PlainMonth(0, None, None, {"point"}, [])
     lost: dict[str, tuple[str, str, str]] = {}
     while True:
         try:
@@ -123,20 +173,23 @@ def plantation_month(
     used = {s.id for s in found.scenes}
     idle = [v for s in near for v in versions_of(s) if v.id not in used]
     times = [s.known_at for s in (*found.touching, *idle)]
-    row = _row(found.sample, found.touching, max(times) if times else None, _flags(found, bool(lost)), lost.values())
-    row["offset_inferred"] = any(v.inferred and v.used for v in found.verdicts)
-    row["records"] = tuple(f.record for f in found.figures)
+    trail: list[dict[str, Any]] = []
+    problems = list(lost.values())
     for scene, seen, verdict in zip(found.scenes, found.figures, found.verdicts, strict=False):
-        row["trail"].append(trail_row(scene, seen, verdict, profile=found.profile))
+        trail.append(trail_row(scene, seen, verdict, profile=found.profile))
         if verdict.inferred:
-            row["problems"].append((scene.id, "offset", repair_text(row["trail"][-1])))
+            problems.append((scene.id, "offset", repair_text(trail[-1])))
     if checks.verdicts is None:
-        row["trail"] += [idle_row(s, "unreadable" if s.id in lost else "replaced") for s in idle]
-        for scene, line in zip((*found.scenes, *idle), row["trail"], strict=True):
+        trail += [idle_row(s, "unreadable" if s.id in lost else "replaced") for s in idle]
+        for scene, line in zip((*found.scenes, *idle), trail, strict=True):
             bands = needed_bands(NAMES)
             line["missing_bands"] = missing_bands(scene, bands)
             line["item_faults"] = item_faults(scene, bands, reader) if line["outcome"] not in UNSEEN else ""
-    return row
+    return PlainMonth(
+        len({s.datatake for s in found.touching}), found.sample, max(times, default=None),
+        _flags(found, bool(lost)) | _sample_flags(found), problems,
+        any(v.inferred and v.used for v in found.verdicts), trail, tuple(f.record for f in found.figures),
+    )  # fmt: skip
 
 
 def _flags(found: _Look, lost: bool) -> set[str]:
@@ -174,7 +227,7 @@ def _look(
         for p in pieces
     ]
     sample, used = _sample(pieces, unseen, reader, "strict"), "strict"
-    if profile == "lenient" and bool(tiles) and _valid_fraction(sample) < FEW_CLEAR:
+    if profile == "lenient" and bool(tiles) and _valid_fraction(sample) < FEW:
         sample, used = _sample(pieces, unseen, reader, "lenient"), "lenient"
     touching = tuple(s for tile in tiles for s in tile.scenes)
     return _Look(tuple(scenes), touching, tuple(figures), tuple(verdicts), sample, used)
@@ -217,45 +270,15 @@ def _valid_fraction(sample: _Sample) -> float:
     return float(sample.weights[sample.values[-1] > 0].sum()) / total if total > 0 else float("nan")
 
 
-def _row(
-    sample: _Sample | None,
-    touching: Sequence[SceneLike],
-    known_at: pd.Timestamp | None,
-    flags: set[str],
-    problems: Iterable[tuple[str, str, str]],
-) -> dict[str, Any]:
-    names = (*NAMES, "ndvi_mean", "ndmi_mean", "ndvi_p10", "ndvi_p90", "valid_fraction", "n_clear", "effective_pixels")
-    row: dict[str, Any] = dict.fromkeys(names, float("nan"))
-    row |= {"scenes": len({s.datatake for s in touching}), "offset_inferred": False, "known_at": known_at}
-    if sample is not None and not touching:
-        row |= {"valid_fraction": 0.0, "n_clear": 0.0, "effective_pixels": 0.0}
-        flags = flags | {"no_imagery"}
-    elif sample is not None:
-        flags = flags | _fill(row, sample)
-    return {**row, "flags": sorted(flags), "problems": sorted(problems), "trail": [], "records": ()}
-
-
-def _fill(row: dict[str, Any], sample: _Sample) -> set[str]:
-    """Statistics of a sample into a row; returns the flags they raise."""
-    fraction, total = _valid_fraction(sample), float(sample.weights.sum()) + sample.unseen
-    row["valid_fraction"] = min(fraction, 1.0)
-    row["n_clear"] = float((sample.weights * sample.values[-1]).sum()) / total if total > 0 else float("nan")
-    for n, name in enumerate(NAMES):
-        values = sample.values[n]
-        if sample.coverage[np.isfinite(values)].sum() < MIN_PIXELS:
-            continue
-        row[name] = weighted_quantile(values, sample.weights, 0.5)
-        if f"{name}_mean" in row:
-            row[f"{name}_mean"] = weighted_mean(values, sample.weights)
-        if name == "ndvi":
-            row["ndvi_p10"] = weighted_quantile(values, sample.weights, 0.1)
-            row["ndvi_p90"] = weighted_quantile(values, sample.weights, 0.9)
-    flags = set()
-    clear = row["effective_pixels"] = float(sample.coverage[sample.values[-1] > 0].sum())
-    if fraction == 0:
-        flags.add("no_clear")
-    elif fraction < FEW_CLEAR:
-        flags.add("few_clear")
-    if sample.coverage.sum() < MIN_PIXELS or 0 < clear < MIN_PIXELS:
-        flags.add("few_pixels")
-    return flags
+def _sample_flags(found: _Look) -> set[str]:
+    """What the pixels alone say."""
+    if not found.touching:
+        return {"no_imagery"}
+    sample, fraction = found.sample, _valid_fraction(found.sample)
+    clear, every = float(sample.coverage[sample.values[-1] > 0].sum()), float(sample.coverage.sum())
+    said = {
+        "no_clear": fraction == 0,
+        "few_clear": 0 < fraction < FEW,
+        "few_pixels": every < TWELVE or 0 < clear < TWELVE,
+    }
+    return {name for name, true in said.items() if true}

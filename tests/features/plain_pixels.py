@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plantation_rwa.errors import ReadError
-from plantation_rwa.features.clouds import clear_mask, margin_pixels
-from plantation_rwa.features.indices import INDICES, index_values, needed_bands
+from plantation_rwa.features.clouds import margin_pixels
+from plantation_rwa.features.indices import INDICES, needed_bands
 from plantation_rwa.features.observations import (
     Observation,
     Reader,
@@ -19,12 +19,11 @@ from plantation_rwa.features.observations import (
     observations,
     scene_grid,
 )
-from plantation_rwa.features.reflectance import nearest, reflectance, spread
+from plantation_rwa.features.reflectance import nearest, spread
 from plantation_rwa.features.scene_checks import NO_FIGURES, OTHER_OFFSET, Figures, Rules, SceneRecord
 from plantation_rwa.features.scene_figures import DECIMALS, SceneFigures
-from plantation_rwa.features.tiles import Piece
-from plantation_rwa.features.zonal import weighted_quantile
 from plantation_rwa.grid import GridSpec, Window
+from tests.features.definitions import Piece, clear_mask, index_values, reflectance, weighted_quantile
 
 BLOCK = 512
 VEGETATION = 4
@@ -212,7 +211,7 @@ def scene_figures(
     scenes
         Scenes of the pieces' tiles, and others: these get empty figures.
     pieces
-        Ground and covered fractions, see :func:`~plantation_rwa.features.tiles.pieces_of`.
+        Ground and covered fractions, see :func:`~tests.features.definitions.pieces_of`.
     reader
         Block reader.
     rules

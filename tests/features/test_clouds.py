@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from plantation_rwa.features.clouds import clear_mask, grow_pixels, margin_pixels
+from plantation_rwa.features.clouds import grow_pixels, margin_pixels
+from tests.features.compiled_values import clear_mask
 
 
 @pytest.mark.parametrize(("size", "pixels"), [(10.0, 6), (20.0, 3), (60.0, 1), (60.1, 0), (100.0, 0), (200.0, 0)])

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plantation_rwa.features.indices import INDICES, index_values, needed_bands
+from plantation_rwa.features.indices import INDICES, needed_bands
 from plantation_rwa.schema.fields import FIELDS
+from tests.features.compiled_values import index_values
 from tests.features.scene_factory import PALM
 
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plantation_rwa.features.reflectance import nearest, reflectance, spread
+from plantation_rwa.features.reflectance import nearest, spread
 from plantation_rwa.grid import GridSpec, Window
+from tests.features.compiled_values import reflectance
 from tests.features.scene_factory import grid
 
 

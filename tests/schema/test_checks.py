@@ -12,10 +12,11 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pandera.errors import SchemaErrors
 from shapely.geometry import Point
 
 from plantation_rwa.errors import SchemaError
-from plantation_rwa.schema.checks import check, finalise, rounded
+from plantation_rwa.schema.checks import _DTYPES, _pandera, _sound, check, finalise, rounded
 from plantation_rwa.schema.fields import FIELDS
 from plantation_rwa.schema.tables import TABLES
 
@@ -218,3 +219,35 @@ def test_check_alone_accepts_what_was_finalised() -> None:
     check(out, "curves")
     with pytest.raises(SchemaError):
         check(out.assign(fv_level=pd.Series([0, 1], dtype="Int64")), "curves")
+
+
+@given(
+    st.lists(st.sampled_from(["2026-06", "2026-07", None]), min_size=1, max_size=4),
+    st.lists(st.sampled_from([-1.0, 0.0, 4000.0, math.nan]), min_size=4, max_size=4),
+    st.lists(st.sampled_from(["settlement", "guess", None]), min_size=4, max_size=4),
+    st.sampled_from(["Int64", "float64"]),
+)
+def test_the_quick_look_passes_what_pandera_passes(
+    months: list[str | None], forward: list[float], source: list[str | None], kind: str
+) -> None:
+    """Nulls, bounds, allowed texts, types and repeated keys; a table of nothing wrong never loads it."""
+    n = len(months)
+    text = _DTYPES["text"]
+    frame = pd.DataFrame(
+        {
+            "delivery_month": pd.Series(months, dtype=text),
+            "forward": forward[:n],
+            "curve_source": pd.Series(source[:n], dtype=text),
+            "fv_level": pd.Series([1] * n, dtype=kind),
+            **{c: pd.Series([v] * n, dtype=text) for c, v in (("symbol", "FCPO"), ("currency", "MYR"))},
+        }
+    )
+    frame = frame.reindex(columns=list(TABLES["curves"].columns))
+    for column in set(frame) - {"delivery_month", "forward", "curve_source", "fv_level", "symbol", "currency"}:
+        frame[column] = finalise(curve(), "curves")[column].reindex(frame.index)
+    try:
+        _pandera("curves", "").validate(frame, lazy=True)
+        passes = True
+    except SchemaErrors:
+        passes = False
+    assert _sound(frame, TABLES["curves"], "") == passes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +32,22 @@ SceneKey = tuple[str, str]
 def key_of(scene: SceneLike) -> SceneKey:
     """Identity of a scene, its offset left out."""
     return scene.id, scene.fingerprint
+
+
+class Spare:
+    """Memory of gathered numbers lent from month to month: fresh memory costs as much as filling it."""
+
+    def __init__(self) -> None:
+        self._free: list[NDArray[np.uint16]] = []
+
+    def lend(self, to: object, shape: tuple[int, int]) -> NDArray[np.uint16]:
+        """An array of a shape, its numbers arbitrary; it comes back when the object that it is lent to is gone."""
+        size = shape[0] * shape[1]
+        fitting = [k for k, free in enumerate(self._free) if size <= free.size <= 2 * size]
+        held = self._free.pop(fitting[0]) if fitting else np.empty(size, np.uint16)
+        self._free.clear()  # of another size: of no use for the months to come
+        weakref.finalize(to, self._free.append, held)
+        return held[:size].reshape(shape)
 
 
 @dataclass
@@ -73,6 +90,8 @@ class Gathered:
         Whether pixels that are clear by the lenient profile only are wanted too.
     lanes
         Runs the reads.
+    spare
+        Where the memory of an earlier month lies that is not used any more, and where this one's goes.
 
     Attributes
     ----------
@@ -96,6 +115,7 @@ class Gathered:
         *,
         lenient: bool,
         lanes: Lanes,
+        spare: Spare | None = None,
     ) -> None:
         self.tile, self.segments, self.bands, self._reader, self._lanes = tile, segments, tuple(bands), reader, lanes
         self.bit = LENIENT if lenient else STRICT
@@ -117,7 +137,7 @@ class Gathered:
         self._cell = {(int(r), int(c)): n for n, (r, c) in enumerate(segments.cells)}
         # rows that are never written take no memory
         most = len({key_of(s) for own in scenes for s in own}) * len(self.bands)
-        self.whole = np.empty((most, segments.pixels), np.uint16)
+        self.whole = (spare or Spare()).lend(self, (most, segments.pixels))
         self.plain = np.empty((0, segments.pixels), np.float32)
         self._free = 0
         self._layers: dict[tuple[SceneKey, str], _Layer | str] = {}

@@ -306,6 +306,10 @@ def composite(
                         kinds[k], numbers[a, j, :size], numbers[b, j, :size], numbers[c, j, :size], scale[live[j]],
                         values[j, :size],
                     )  # fmt: skip
+                if n == 1:  # a cloudy month
+                    for s in range(size):
+                        out[k, target + s] = values[0, s]
+                    continue
                 _medians(values[:n, :size], pairs[n, : sizes[n]], count, median)
                 for s in range(size):
                     out[k, target + s] = median[s]

@@ -190,9 +190,9 @@ class Rule:
 
     @classmethod
     def of(cls, scene: SceneLike, band: str, *, whole: bool) -> Rule:
-        """The rule of a scene's band, as :func:`plantation_rwa.features.reflectance.reflectance` has it.
+        """The rule of a scene's band: a reflectance, (number + offset) * scale, below ``MIN_REFLECTANCE`` is no data.
 
-        ``whole`` numbers are compared with the smallest one that passes in the arithmetic of that function.
+        ``whole`` numbers are compared with the smallest one that passes in float64.
         """
         nodata = scene.assets[band].nodata
         return cls(

@@ -10,19 +10,22 @@ from dataclasses import dataclass
 RESIDENT = 700_000_000
 #: months read ahead at most: enough for eight requests in flight where a month has three scenes
 AHEAD = 3
+#: a month of a plantation with the trail of its scenes, packed: 1.3 kB with three scenes
+ROW = 2_000
 #: bytes above which one month ahead must do: so much keeps all cores decoding
 LARGE = 100_000_000
 
 
 @dataclass(frozen=True)
 class Size:
-    """Covered pixels of a polygon, and the layers (bands of scenes) that one month has over it."""
+    """Covered pixels of a polygon, layers (bands of scenes) that one month has over it, and the rows it will give."""
 
     pixels: int
     layers: int
+    rows: int = 0
 
 
-def unit_bytes(pixels: int, layers: int, ahead: int) -> int:
+def unit_bytes(pixels: int, layers: int, ahead: int, rows: int = 0) -> int:
     """Bytes that a unit holds at its peak, beyond :data:`RESIDENT`.
 
     Parameters
@@ -33,9 +36,11 @@ def unit_bytes(pixels: int, layers: int, ahead: int) -> int:
         Bands of scenes of its fullest month.
     ahead
         Months that are read while another one is finished.
+    rows
+        Months of all its polygons, packed until the unit is done.
     """
     # a digital number of 16 bits for each layer; weights, runs and their order once
-    return pixels * (2 * layers * (ahead + 1) + 16)
+    return pixels * (2 * layers * (ahead + 1) + 16) + rows * ROW
 
 
 def fits(sizes: Sequence[Size], limit: int, parts: int = 1) -> list[tuple[slice, int]]:
@@ -57,14 +62,14 @@ def fits(sizes: Sequence[Size], limit: int, parts: int = 1) -> list[tuple[slice,
     """
     found: list[tuple[slice, int]] = []
     room, fair = max(limit - RESIDENT, 0), -(-sum(s.pixels for s in sizes) // max(parts, 1))
-    start, total, layers = 0, 0, 0
+    start, total, layers, rows = 0, 0, 0, 0
     for n, size in enumerate(sizes):
-        more, most = total + size.pixels, max(layers, size.layers)
-        full = unit_bytes(more, most, 1) > room or total >= fair
+        more, most, all_rows = total + size.pixels, max(layers, size.layers), rows + size.rows
+        full = unit_bytes(more, most, 1, all_rows) > room or total >= fair
         if n > start and full:
             found.append((slice(start, n), _ahead(total, layers, room)))
-            start, more, most = n, size.pixels, size.layers
-        total, layers = more, most
+            start, more, most, all_rows = n, size.pixels, size.layers, size.rows
+        total, layers, rows = more, most, all_rows
     return [*found, (slice(start, len(sizes)), _ahead(total, layers, room))] if sizes else []
 
 

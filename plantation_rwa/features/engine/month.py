@@ -155,7 +155,9 @@ def _gather(
         tile = ready[members[0][0]].tiles[members[0][1]]
         segments = shares.segments(tile.grid, [ready[n].coverages[k] for n, k in members])
         scenes = [ready[n].tiles[k].scenes for n, k in members]
-        gathered = Gathered(tile.grid, segments, scenes, bands, reader, lenient=lenient, lanes=lanes)
+        gathered = Gathered(
+            tile.grid, segments, scenes, bands, reader, lenient=lenient, lanes=lanes, spare=shares.spare
+        )
         for m, (n, k) in enumerate(members):
             pieces[n][k] = gathered, m
     return {n: [own[k] for k in sorted(own)] for n, own in pieces.items()}

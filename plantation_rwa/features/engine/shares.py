@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from plantation_rwa.errors import ReadError
+from plantation_rwa.features.engine.gathered import Spare
 from plantation_rwa.features.engine.lanes import Lanes
 from plantation_rwa.features.engine.segments import Segments, segments_of
 from plantation_rwa.features.engine.weights import Coverage, coverage_key, coverages
@@ -106,10 +107,13 @@ class Shares:
         Where computed ones are kept: covered pixels of each tile, and the ground unseen.
     store
         Keeps covered pixels longer than this object lives; what is damaged there is computed anew.
+    spare
+        Memory of gathered numbers, lent from month to month.
     """
 
     kept: MutableMapping[Key, tuple[tuple[Coverage, ...], float]] = field(default_factory=dict)
     store: Store | None = None
+    spare: Spare = field(default_factory=Spare)
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _sorted: dict[GridSpec, tuple[list[Coverage], Segments]] = field(default_factory=dict)
     _meets: dict[tuple[bytes, GridSpec], bool] = field(default_factory=dict)

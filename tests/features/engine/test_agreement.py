@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,12 @@ from plantation_rwa.features.indices import INDICES
 from plantation_rwa.grid import GridSpec, reproject
 from plantation_rwa.sources.base import Scene
 from tests.features import plain_path
+from tests.features.definitions import weighted_mean, weighted_quantile
 from tests.features.scene_factory import CRS, ORIGIN, PALM, RULES, MemoryReader, grid, outline, palm, triangle
 
 COARSE = ("B05", "B06", "B07", "B8A", "B11", "B12", "SCL")
-#: figures that rest on a quantile: one step between neighbouring pixels of the noisy worlds here
-STEPS = {*INDICES, "ndvi_p10", "ndvi_p90"}
+#: of figures that rest on a quantile: one step between neighbouring pixels of the noisy worlds here
+STEP = 2e-3
 
 
 def noisy(
@@ -63,22 +64,31 @@ def agree(
     return [found[n] for n in range(len(shapes))]
 
 
-def same(found: dict[str, Any], plain: dict[str, Any]) -> None:
-    """Assert that two rows agree."""
-    assert list(found) == list(plain)
-    for column, value in plain.items():
-        if column == "trail":
-            trails(found[column], value)
-        elif column == "records":
-            assert [r.scene_id for r in found[column]] == [r.scene_id for r in value]
-        elif isinstance(value, float):
-            step = 2e-3 if column in STEPS else 1e-6
-            np.testing.assert_allclose(found[column], value, rtol=step, atol=step, err_msg=column)
-        else:
-            assert found[column] == value, column
+def same(found: Mapping[str, Any], plain: plain_path.PlainMonth) -> None:
+    """Assert that a row says what the definitions say."""
+    numbers: dict[str, tuple[float, float]] = {}
+    for name in INDICES:
+        numbers[name] = weighted_quantile(*plain.pixels(name), 0.5), STEP
+    for name in ("ndvi", "ndmi"):
+        numbers[f"{name}_mean"] = weighted_mean(*plain.pixels(name)), 1e-6
+    for name, level in (("ndvi_p10", 0.1), ("ndvi_p90", 0.9)):
+        numbers[name] = weighted_quantile(*plain.pixels("ndvi"), level), STEP
+    for name in ("valid_fraction", "n_clear", "effective_pixels"):
+        numbers[name] = getattr(plain, name), 1e-6
+    for name, (value, step) in numbers.items():
+        np.testing.assert_allclose(found[name], value, rtol=step, atol=step, err_msg=name)
+    for name in ("scenes", "offset_inferred", "known_at"):
+        assert found[name] == getattr(plain, name), name
+    assert found["flags"] == sorted(plain.flags)
+    assert found["problems"] == sorted(plain.problems)
+    trails(found["trail"], plain.trail)
+    told = {*numbers, "scenes", "offset_inferred", "known_at", "flags", "problems", "trail", "records"}
+    assert set(found) | {"records"} == told
+    if "records" in found:
+        assert [r.scene_id for r in found["records"]] == [r.scene_id for r in plain.records]
 
 
-def trails(found: list[dict[str, Any]], plain: list[dict[str, Any]]) -> None:
+def trails(found: Sequence[Mapping[str, Any]], plain: Sequence[Mapping[str, Any]]) -> None:
     """Assert that the records of scenes agree: what was decided exactly, figures to the last published decimal."""
     assert [t["scene_id"] for t in found] == [t["scene_id"] for t in plain]
     for row, wanted in zip(found, plain, strict=True):

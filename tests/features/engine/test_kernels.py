@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from plantation_rwa.features.clouds import clear_mask, grow_pixels
+from plantation_rwa.features.clouds import grow_pixels
 from plantation_rwa.features.engine import growth, kernels, selection
 from plantation_rwa.features.engine.bits import CLASSIFIED, LENIENT, STRICT, VEGETATION
 from plantation_rwa.features.engine.marks import tables
 from plantation_rwa.features.engine.month import FORMULAS
-from plantation_rwa.features.indices import INDICES, index_values
-from plantation_rwa.features.zonal import weighted_mean, weighted_quantile
+from plantation_rwa.features.indices import INDICES
+from tests.features.definitions import clear_mask, index_values, weighted_mean, weighted_quantile
 
 
 @settings(max_examples=60, deadline=None)

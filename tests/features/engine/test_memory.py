@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from plantation_rwa.features.engine.memory import AHEAD, RESIDENT, Size, fits, unit_bytes
+from plantation_rwa.features.engine.memory import AHEAD, RESIDENT, ROW, Size, fits, unit_bytes
 
 
 def test_known_answer() -> None:
     """A million pixels under three scenes of three bands, one month read while one is finished: 2 x 9 numbers each."""
     assert unit_bytes(1_000_000, 9, 1) == 1_000_000 * (2 * 2 * 9 + 16)
+
+
+def test_many_small_plantations_are_cut_by_their_rows() -> None:
+    """Ten years of a hectare: pixels are nothing, packed rows are what a unit holds."""
+    sizes = [Size(100, 9, 120)] * 1000
+    found = fits(sizes, RESIDENT + 100 * (unit_bytes(100, 9, 1) + 120 * ROW))
+    assert [s.stop - s.start for s, _ in found] == [100] * 10
 
 
 def test_units_fit_and_lose_no_polygon() -> None:

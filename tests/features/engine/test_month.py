@@ -9,10 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from shapely.geometry import box
 
+from plantation_rwa.features.engine.bits import STRICT
+from plantation_rwa.features.engine.gathered import Spare
 from plantation_rwa.features.engine.lanes import Lanes, OneLane
+from plantation_rwa.features.engine.marks import marks_of
+from plantation_rwa.features.engine.segments import segments_of
 from plantation_rwa.features.engine.shares import Shares
+from plantation_rwa.features.engine.weights import coverages
 from plantation_rwa.features.imagery import Checks, MonthOfOutlines, Outline
+from plantation_rwa.features.indices import INDICES
 from plantation_rwa.features.scene_checks import Verdict
 from tests.features.engine.test_agreement import COARSE, noisy
 from tests.features.scene_factory import RULES, MemoryReader, grid, outline, palm
@@ -130,3 +137,53 @@ def test_a_later_scene_of_a_datatake_is_read_only_where_those_before_have_holes(
     windows = [w for href, w in reader.reads if href == "b/B04"]
     assert [(w.row, w.col, w.height, w.width) for w in windows] == [(0, 0, 512, 512)]
     assert not [href for href, _ in reader.reads if href == "b/B11"]
+
+
+def test_indices_that_no_scene_of_an_outline_has_are_left_out_for_it_alone() -> None:
+    """Two outlines computed together: the scene of one lacks B11 and B8A, that of the other has all bands."""
+    reader, spec = MemoryReader(), grid(100, 100)
+    poor = reader.scene("poor", palm(B11=None, B8A=None), spec=spec)
+    rich = reader.scene("rich", palm(), spec=spec, day="2024-03-06")
+    shape = outline(100, 100, 600, 600)
+    of_poor, of_rich, of_both = rows([Outline(shape, s) for s in ([poor], [rich], [poor, rich])], reader)
+    lacking = {"ndmi", "ndre", "nbr"}
+    assert {n for n in INDICES if np.isnan(of_poor[n])} == lacking
+    assert np.isnan(of_poor["ndmi_mean"])
+    assert not any(np.isnan(of_rich[n]) for n in INDICES)
+    assert [of_both[n] for n in sorted(lacking)] == [of_rich[n] for n in sorted(lacking)]
+    (alone,) = rows([Outline(shape, [poor])], reader)
+    assert repr(alone) == repr(of_poor)
+    wanted = {href.partition("/")[2] for href, _ in reader.reads if href.startswith("poor/")}
+    assert wanted.isdisjoint({"B11", "B8A"})
+
+
+def test_a_datatake_of_one_scene_is_marked_like_one_with_a_second_that_shows_nothing() -> None:
+    """The short way for the usual datatake: same marks, holes of the classification left without any."""
+    rng, reader, spec = np.random.default_rng(11), MemoryReader(), grid(700, 700)
+    one = noisy(rng, reader, "one", spec, wedge=True)
+    empty = reader.scene("two", {**palm(), "SCL": 0}, spec=spec, coarse=COARSE)
+    (cover,) = coverages([box(300_050, 193_600, 306_400, 199_950)], spec)
+    segments = segments_of([cover])
+    every, found = np.ones(len(segments.member), bool), []
+    for scenes in ((one,), (one, empty)):
+        marks = np.zeros(segments.pixels, np.uint8)
+        assert marks_of(scenes, reader, spec, segments, every, marks) == {}
+        found.append(marks)
+    np.testing.assert_array_equal(*found)
+    assert 0 < (found[0] == 0).mean() < 0.9
+    assert (found[0] & STRICT != 0).any()
+
+
+def test_memory_is_lent_again_when_its_month_is_gone() -> None:
+    class Month:
+        pass
+
+    spare, first = Spare(), Month()
+    lent = spare.lend(first, (3, 1000))
+    place = lent.__array_interface__["data"][0]
+    second = Month()
+    assert spare.lend(second, (3, 1000)).__array_interface__["data"][0] != place
+    del lent, first
+    third = Month()
+    again = spare.lend(third, (2, 900))
+    assert (again.shape, again.__array_interface__["data"][0]) == ((2, 900), place)
