@@ -22,7 +22,7 @@ from plantation_rwa.features.observations import Reader, SceneLike, readable, ve
 from plantation_rwa.features.scene_checks import Rules, SceneRecord, Verdict, judge
 from plantation_rwa.features.scene_claims import item_faults, missing_bands
 from plantation_rwa.features.scene_figures import SceneFigures, scene_figures
-from plantation_rwa.features.scene_trail import UNSEEN, idle_row, item_hash, repair_text, trail_row
+from plantation_rwa.features.scene_trail import UNSEEN, idle_row, item_hash, problems_of, trail_row
 from plantation_rwa.grid import area_ha, edge_buffer_m, perimeter_m
 
 #: effective pixels (sum of covered fractions) below which indices are withheld
@@ -145,7 +145,7 @@ class MonthOfOutlines:
         dict of dict
             The imagery columns (NaN where unknown), ``known_at`` (latest of the scenes that touch the outline,
             None without any), ``flags`` (sorted codes), ``problems`` (scene id, band, message of each
-            unreadable scene, and each corrected offset as band ``offset``); where the scenes were judged here also
+            unreadable scene, each corrected offset as band ``offset``, each left out for them as ``bands``); where the scenes were judged here also
             ``trail`` (columns of ``features_scenes``) and ``records`` (of the readable scenes, for later months).
         """
         found = {n: _row(None, [], None, {"point"}, []) for n in checks if n not in self._looks}
@@ -210,8 +210,7 @@ class MonthOfOutlines:
         profile = "lenient" if lenient else "strict"
         for scene, seen, verdict in zip(scenes, figures, verdicts, strict=False):
             row["trail"].append(trail_row(scene, seen, verdict, profile=profile))
-            if verdict.inferred:
-                row["problems"].append((scene.id, "offset", repair_text(row["trail"][-1])))
+            row["problems"] += problems_of(row["trail"][-1])
         if judged:
             row["trail"] += [idle_row(s, "unreadable" if s.id in look.lost else "replaced") for s in idle]
             for scene, line in zip((*scenes, *idle), row["trail"], strict=True):
@@ -261,6 +260,7 @@ def _flags(touching: Sequence[SceneLike], verdicts: Sequence[Verdict], *, lost: 
         "scl_lenient": lenient,
         "no_scl": any("SCL" not in s.assets for s in touching),
         "haze_left_out": any(v.air in {"haze", "ndvi_drop"} for v in verdicts),
+        "bands_left_out": any(v.bands != "plausible" for v in verdicts),
         "offset_inferred": any(v.inferred and v.used for v in verdicts),
         "offset_untested": any(v.offset_check == "no_history" and v.used for v in verdicts),
     }

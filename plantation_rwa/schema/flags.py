@@ -14,6 +14,7 @@ FLAGS: dict[str, str] = {
     "point": "the register gives a point: no pixel statistics, declared area only",
     "offset_untested": "pixels look as if an offset were left in, but the plantation has no past yet to tell by",
     "haze_left_out": "an observation of the month was left out: haze by the plantation's own past",
+    "bands_left_out": "a scene was left out: what it shows as vegetation cannot be, its files look exchanged or scaled",
     "offset_inferred": "the pixels of a scene contradict its metadata: its radiometric offset was corrected",
     "scene_unreadable": "a scene of the month could not be read",
     "no_climate": "no climate data for the month",

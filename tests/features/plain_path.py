@@ -28,7 +28,7 @@ from plantation_rwa.features.observations import (
 from plantation_rwa.features.scene_checks import Verdict, judge
 from plantation_rwa.features.scene_claims import item_faults, missing_bands
 from plantation_rwa.features.scene_figures import SceneFigures
-from plantation_rwa.features.scene_trail import UNSEEN, idle_row, item_hash, repair_text, trail_row
+from plantation_rwa.features.scene_trail import UNSEEN, idle_row, item_hash, problems_of, trail_row
 from plantation_rwa.features.tiles import Piece, pieces_of, tiles_of
 from plantation_rwa.features.zonal import weighted_mean, weighted_quantile
 from plantation_rwa.grid import area_ha, edge_buffer_m, perimeter_m
@@ -128,8 +128,7 @@ def plantation_month(
     row["records"] = tuple(f.record for f in found.figures)
     for scene, seen, verdict in zip(found.scenes, found.figures, found.verdicts, strict=False):
         row["trail"].append(trail_row(scene, seen, verdict, profile=found.profile))
-        if verdict.inferred:
-            row["problems"].append((scene.id, "offset", repair_text(row["trail"][-1])))
+        row["problems"] += problems_of(row["trail"][-1])
     if checks.verdicts is None:
         row["trail"] += [idle_row(s, "unreadable" if s.id in lost else "replaced") for s in idle]
         for scene, line in zip((*found.scenes, *idle), row["trail"], strict=True):
@@ -145,6 +144,7 @@ def _flags(found: _Look, lost: bool) -> set[str]:
         "scl_lenient": found.profile == "lenient",
         "no_scl": any("SCL" not in s.assets for s in found.touching),
         "haze_left_out": any(v.air in {"haze", "ndvi_drop"} for v in found.verdicts),
+        "bands_left_out": any(v.bands != "plausible" for v in found.verdicts),
         "offset_inferred": any(v.inferred and v.used for v in found.verdicts),
         "offset_untested": any(v.offset_check == "no_history" and v.used for v in found.verdicts),
     }

@@ -164,6 +164,39 @@ def test_blocks_follow_the_verdicts_of_their_plantation() -> None:
     assert plantation_month(_SQUARE, "2024-03", [scene], reader, checks=left_out)["valid_fraction"] == 0.0
 
 
+@pytest.mark.parametrize(
+    ("spoiled", "outcome", "told"),
+    [
+        (
+            {"B04": palm()["B08"], "B08": palm()["B04"]},
+            "negative_ndvi",
+            "NDVI is -0.8436, which no vegetation has: red",
+        ),
+        ({b: v / 1e4 for b, v in palm().items() if b != "SCL"}, "infrared_out_of_range", "B08 reflectance is 3.3e-05"),
+        ({b: v * 255 // 1e4 for b, v in palm().items() if b != "SCL"}, "infrared_out_of_range", "is 0.0084"),
+    ],
+)
+def test_files_that_show_no_vegetation_are_left_out(spoiled: dict[str, Any], outcome: str, told: str) -> None:
+    """Exchanged bands, reflectances, a picture: the rest of the month is what it is without them."""
+    reader = MemoryReader()
+    good = reader.scene("good", palm())
+    bad = reader.scene("bad", palm() | spoiled, day="2024-03-15", dtype="float32")
+    row = _month(reader, [good, bad], _history(reader))
+    (problem,) = row["problems"]
+    assert problem[:2] == ("bad", "bands")
+    assert told in problem[2]
+    assert [(r["scene_id"], r["outcome"], r["bands_check"]) for r in row["trail"]] == [
+        ("good", "used", "plausible"),
+        ("bad", outcome, outcome),
+    ]
+    assert "bands_left_out" in row["flags"]
+    alone = _month(reader, [good], _history(reader))
+    assert [row[n] for n in ("ndvi", "evi", "nirv", "n_clear")] == [
+        alone[n] for n in ("ndvi", "evi", "nirv", "n_clear")
+    ]
+    assert [verdict_of(r) for r in row["trail"]] == judge(row["records"], _history(reader), RULES)
+
+
 def test_looking_twice_reads_once() -> None:
     reader = MemoryReader()
     _month(reader, [reader.scene("a", palm(), coarse=("B05", "B07", "B8A", "B11", "B12", "SCL"))])
