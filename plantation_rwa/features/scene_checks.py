@@ -152,8 +152,8 @@ def judge(month: Sequence[SceneRecord], history: Sequence[SceneRecord], rules: R
     possible in every band: haze, whose B12 stays dark, and dry ground, whose B02 does, would have less than nothing.
     Where that does not decide, the plantation's last twelve months do: they were green, and B08 has risen with the
     red; an offset lifts every band by 0.1, a veil of haze leaves the bright infrared of palms as it is.
-    Bands: vegetation whose NDVI is negative has its red and infrared exchanged; one whose B08 is darker or brighter than
-    any plant is in another unit. Such a scene is no part of the past either.
+    Bands: vegetation whose NDVI is negative has its red and infrared exchanged; one whose B08 is darker or brighter
+    than any plant is in another unit. Such a scene is no part of the past either.
     Air (2.3): B02 lies above the plantation's own clean level of the last 24 months by more than the ground can have
     brightened: soil, cleared or replanted land lift B04 twice as much as B02, haze lifts B02 at least as much. Or NDVI
     drops, and either such a veil explains it or the next observation takes it back. Everything looks back only, but

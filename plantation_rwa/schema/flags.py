@@ -16,6 +16,7 @@ FLAGS: dict[str, str] = {
     "haze_left_out": "an observation of the month was left out: haze by the plantation's own past",
     "bands_left_out": "a scene was left out: what it shows as vegetation cannot be, its files look exchanged or scaled",
     "offset_inferred": "the pixels of a scene contradict its metadata: its radiometric offset was corrected",
+    "scene_crs": "files of a scene lie in another CRS than its tile or item: their own place was used",
     "scene_unreadable": "a scene of the month could not be read",
     "no_climate": "no climate data for the month",
     "climate_gap": "climate data of the month is incomplete",

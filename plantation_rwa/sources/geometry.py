@@ -121,8 +121,9 @@ def looks_geographic(geometry: BaseGeometry | None) -> bool:
 def outline(raw: RawGeometry, transformer: Transformer | None) -> Outline:
     """Bring a geometry to WGS84 and mend it.
 
-    Heights are dropped. Rings that jump over the antimeridian are cut there. Unclosed rings are closed, repeated vertices removed, self-crossing rings taken apart
-    (shells first, then holes: OGC structure), and only parts with an area are kept. Nothing is simplified or moved.
+    Heights are dropped. Rings that jump over the antimeridian are cut there. Unclosed rings are closed, repeated
+    vertices removed, self-crossing rings taken apart (shells first, then holes: OGC structure), and only parts with an
+    area are kept. Nothing is simplified or moved.
 
     Parameters
     ----------

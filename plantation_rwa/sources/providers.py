@@ -238,11 +238,6 @@ def tile_of(item: Mapping[str, Any]) -> str:
     return str(properties.get("proj:code") or properties.get("proj:epsg") or "")
 
 
-def is_mgrs(tile: str) -> bool:
-    """Whether a grid code is that of an MGRS tile, such as ``48NUG``."""
-    return len(tile) == 5 and tile[:2].isdigit() and tile[2:].isalpha()
-
-
 def crs_of(fields: Mapping[str, Any]) -> str:
     """CRS as ``EPSG:...`` that an item or an asset declares; empty if it declares none, or another kind."""
     code = fields.get("proj:code") or fields.get("proj:epsg")

@@ -18,6 +18,7 @@ from shapely.geometry.base import BaseGeometry
 
 from plantation_rwa.assumptions import packaged
 from plantation_rwa.config import ImageryConfig
+from plantation_rwa.grid import is_mgrs
 from plantation_rwa.sources import providers
 from plantation_rwa.sources.base import Asset, Quarantine, Scene
 from plantation_rwa.sources.holdings import TOO_CLOUDY, Held, Holdings, box_of
@@ -355,7 +356,7 @@ def _consistent(scenes: Sequence[Scene], quarantine: Quarantine) -> list[Scene]:
 
 
 def _at_odds(a: Scene, b: Scene) -> bool:
-    tiles = {s.tile for s in (a, b) if providers.is_mgrs(s.tile)}
+    tiles = {s.tile for s in (a, b) if is_mgrs(s.tile)}
     return abs(a.acquired - b.acquired) > _SAME_PASS or len(tiles) > 1
 
 

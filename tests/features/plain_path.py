@@ -26,7 +26,7 @@ from plantation_rwa.features.observations import (
     with_offset,
 )
 from plantation_rwa.features.scene_checks import Verdict, judge
-from plantation_rwa.features.scene_claims import item_faults, missing_bands
+from plantation_rwa.features.scene_claims import crs_faults, item_faults, missing_bands
 from plantation_rwa.features.scene_figures import SceneFigures
 from plantation_rwa.features.scene_trail import UNSEEN, idle_row, item_hash, problems_of, trail_row
 from plantation_rwa.features.tiles import Piece, pieces_of, tiles_of
@@ -135,6 +135,10 @@ def plantation_month(
             bands = needed_bands(NAMES)
             line["missing_bands"] = missing_bands(scene, bands)
             line["item_faults"] = item_faults(scene, bands, reader) if line["outcome"] not in UNSEEN else ""
+            elsewhere = crs_faults(scene, bands, reader)
+            if line["outcome"] not in UNSEEN and elsewhere:
+                row["problems"].append((scene.id, "crs", elsewhere))
+                row["flags"] = sorted({*row["flags"], "scene_crs"})
     return row
 
 

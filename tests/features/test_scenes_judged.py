@@ -133,6 +133,27 @@ def test_a_scene_that_lies_nowhere_is_lost_alone() -> None:
     assert message.startswith("its coordinates cannot be related to longitude and latitude (")
 
 
+@pytest.mark.parametrize(
+    ("tile", "said", "told"),
+    [
+        ("48NXX", "", "SCL: the file's CRS EPSG:32748 is not that of its tile 48NXX, EPSG:32648"),
+        ("X", "EPSG:4326", "SCL: the file's CRS EPSG:32748 is not that of its item, EPSG:4326"),
+        ("48MXX", "EPSG:32748", ""),
+    ],
+)
+def test_files_in_another_crs_are_told(tile: str, said: str, told: str) -> None:
+    """As check tells them; they are used where they lie."""
+    reader = MemoryReader()
+    scene = reader.scene("a", palm(), tile=tile)
+    scene = replace(scene, assets={b: replace(a, crs=said) for b, a in scene.assets.items()})
+    row = _month(reader, [scene], _history(reader))
+    assert row["ndvi"] == pytest.approx(0.8436, abs=5e-5)
+    assert ("scene_crs" in row["flags"]) == bool(told)
+    assert [(s, b) for s, b, _ in row["problems"]] == ([("a", "crs")] if told else [])
+    if told:
+        assert told in row["problems"][0][2]
+
+
 def test_a_published_row_gives_back_its_record_and_verdict() -> None:
     reader = MemoryReader()
     scenes = [
