@@ -76,6 +76,16 @@ class GridSpec:
         return Window(row0, col0, row1 - row0, col1 - col0)
 
 
+def is_mgrs(tile: str) -> bool:
+    """Whether a grid code is that of an MGRS tile, such as ``48NUG``."""
+    return len(tile) == 5 and tile[:2].isdigit() and tile[2:].isalpha()
+
+
+def zone_of(tile: str) -> str:
+    """CRS of an MGRS tile: UTM, northern from band N on; empty for any other grid code."""
+    return f"EPSG:{(32600 if tile[2].upper() >= 'N' else 32700) + int(tile[:2])}" if is_mgrs(tile) else ""
+
+
 def area_ha(geometry: BaseGeometry) -> float:
     """Geodesic area on WGS84 in hectares, holes subtracted. The geometry is in longitude/latitude degrees."""
     return abs(GEOD.geometry_area_perimeter(geometry)[0]) / 1e4

@@ -25,9 +25,9 @@ from plantation_rwa.features.engine.shares import KnownGrids, Shares
 from plantation_rwa.features.indices import INDICES, needed_bands
 from plantation_rwa.features.observations import Reader, SceneLike, readable, versions_of
 from plantation_rwa.features.scene_checks import Rules, SceneRecord, Verdict, judge
-from plantation_rwa.features.scene_claims import item_faults, missing_bands
+from plantation_rwa.features.scene_claims import crs_faults, item_faults, missing_bands
 from plantation_rwa.features.scene_figures import SceneFigures, scene_figures
-from plantation_rwa.features.scene_trail import UNSEEN, idle_row, item_hash, repair_text, trail_row
+from plantation_rwa.features.scene_trail import UNSEEN, idle_row, item_hash, problems_of, trail_row
 from plantation_rwa.grid import area_ha, edge_buffer_m, perimeter_m
 
 __all__ = ["Checks", "MonthOfOutlines", "Outline", "monthly_composite", "plantation_month"]
@@ -118,7 +118,7 @@ class MonthOfOutlines:
         # a plot given as a point has no pixels
         self._sized = [n for n, o in enumerate(outlines) if o.shape.area > 0]
         targets = [Target(outlines[n].shape, tuple(self._near[n]), _edge(outlines[n])) for n in self._sized]
-        self._known, self._claimed = KnownGrids(reader), dict[SceneKey, tuple[str, str]]()
+        self._known, self._claimed = KnownGrids(reader), dict[SceneKey, tuple[str, str, str]]()
         looks = gather_month(
             targets,
             self._known,
@@ -152,7 +152,8 @@ class MonthOfOutlines:
         dict of dict
             The imagery columns (NaN where unknown), ``known_at`` (latest of the scenes that touch the outline,
             None without any), ``flags`` (sorted codes), ``problems`` (scene id, band, message of each
-            unreadable scene, and each corrected offset as band ``offset``); where the scenes were judged here also
+            unreadable scene, each corrected offset as band ``offset``, each with impossible bands as ``bands``, each
+            whose files lie in another CRS as ``crs``); where the scenes were judged here also
             ``trail`` (columns of ``features_scenes``) and ``records`` (of the readable scenes, for later months).
         """
         found = {n: _row(None, [], None, {"point"}, []) for n in checks if n not in self._looks}
@@ -217,22 +218,25 @@ class MonthOfOutlines:
         profile = "lenient" if lenient else "strict"
         for scene, seen, verdict in zip(scenes, figures, verdicts, strict=False):
             row["trail"].append(trail_row(scene, seen, verdict, profile=profile))
-            if verdict.inferred:
-                row["problems"].append((scene.id, "offset", repair_text(row["trail"][-1])))
+            row["problems"] += problems_of(row["trail"][-1])
         if judged:
             row["trail"] += [idle_row(s, "unreadable" if s.id in look.lost else "replaced") for s in idle]
             for scene, line in zip((*scenes, *idle), row["trail"], strict=True):
-                line["missing_bands"], line["item_faults"] = self._claims(scene)
+                line["missing_bands"], line["item_faults"], elsewhere = self._claims(scene)
                 if line["outcome"] in UNSEEN:
                     line["item_faults"] = ""
+                elif elsewhere:
+                    row["problems"].append((scene.id, "crs", elsewhere))
+                    row["flags"] = sorted({*row["flags"], "scene_crs"})
         return row
 
-    def _claims(self, scene: SceneLike) -> tuple[str, str]:
-        """Bands that an item lacks, and what is wrong with what it says of its files; asked once per scene."""
+    def _claims(self, scene: SceneLike) -> tuple[str, str, str]:
+        """Bands that an item lacks, what it says wrongly of its files, those in another CRS; asked once per scene."""
         key = key_of(scene)
         if key not in self._claimed:
             bands = needed_bands(_NAMES)
-            self._claimed[key] = missing_bands(scene, bands), item_faults(scene, bands, self._known)
+            faults = item_faults(scene, bands, self._known), crs_faults(scene, bands, self._known)
+            self._claimed[key] = missing_bands(scene, bands), *faults
         return self._claimed[key]
 
 
@@ -268,6 +272,7 @@ def _flags(touching: Sequence[SceneLike], verdicts: Sequence[Verdict], *, lost: 
         "scl_lenient": lenient,
         "no_scl": any("SCL" not in s.assets for s in touching),
         "haze_left_out": any(v.air in {"haze", "ndvi_drop"} for v in verdicts),
+        "bands_left_out": any(v.bands != "plausible" for v in verdicts),
         "offset_inferred": any(v.inferred and v.used for v in verdicts),
         "offset_untested": any(v.offset_check == "no_history" and v.used for v in verdicts),
     }

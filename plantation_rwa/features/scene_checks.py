@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
 import pandas as pd
@@ -31,6 +31,9 @@ class Rules:
     missing_other_ndvi: float
     missing_other_blue: float
     missing_other_swir: float
+    bands_ndvi_min: float
+    bands_infrared_min: float
+    bands_infrared_max: float
     haze_blue: float
     haze_history_months: float
     haze_clean_quantile: float
@@ -109,11 +112,15 @@ class Verdict:
     air
         ``clear``, ``haze`` or ``ndvi_drop`` (both left out), ``unclassified`` (left out: a scene without classification
         beside others that have one), or ``not_tested``.
+    bands
+        ``plausible`` (also where nothing could be judged), ``negative_ndvi`` or ``infrared_out_of_range`` (both left
+        out): what vegetation shows under the offset to apply is no vegetation, so the files are not what the item says.
     """
 
     offset: float
     offset_check: str
     air: str = "not_tested"
+    bands: str = "plausible"
 
     @property
     def inferred(self) -> bool:
@@ -123,7 +130,7 @@ class Verdict:
     @property
     def used(self) -> bool:
         """Whether the observation enters the month."""
-        return self.air not in {"haze", "ndvi_drop", "unclassified"}
+        return self.bands == "plausible" and self.air not in {"haze", "ndvi_drop", "unclassified"}
 
 
 class _Seen(NamedTuple):
@@ -145,6 +152,8 @@ def judge(month: Sequence[SceneRecord], history: Sequence[SceneRecord], rules: R
     possible in every band: haze, whose B12 stays dark, and dry ground, whose B02 does, would have less than nothing.
     Where that does not decide, the plantation's last twelve months do: they were green, and B08 has risen with the
     red; an offset lifts every band by 0.1, a veil of haze leaves the bright infrared of palms as it is.
+    Bands: vegetation whose NDVI is negative has its red and infrared exchanged; one whose B08 is darker or brighter
+    than any plant is in another unit. Such a scene is no part of the past either.
     Air (2.3): B02 lies above the plantation's own clean level of the last 24 months by more than the ground can have
     brightened: soil, cleared or replanted land lift B04 twice as much as B02, haze lifts B02 at least as much. Or NDVI
     drops, and either such a veil explains it or the next observation takes it back. Everything looks back only, but
@@ -171,8 +180,12 @@ def judge(month: Sequence[SceneRecord], history: Sequence[SceneRecord], rules: R
     offsets: dict[int, Verdict] = {}
     own = {id(r) for r in month}
     for group in _datatakes([*history, *month]):
-        verdicts = [_offset(record, group[0].acquired, timeline, rules) for record in group]
+        verdicts = [_single(record, group[0].acquired, timeline, rules) for record in group]
         offsets |= {id(r): v for r, v in zip(group, verdicts, strict=True) if id(r) in own}
+        sound = [(r, v) for r, v in zip(group, verdicts, strict=True) if v.bands == "plausible"]
+        if not sound:
+            continue
+        group, verdicts = [r for r, _ in sound], [v for _, v in sound]
         seen = _seen(group, verdicts)
         if sum(r.pixels for r in group) >= rules.min_pixels and not math.isnan(seen.ndvi):
             timeline.append(seen)
@@ -183,7 +196,7 @@ def judge(month: Sequence[SceneRecord], history: Sequence[SceneRecord], rules: R
     for record in month:
         verdict = offsets[id(record)]
         state = air.get(record.datatake, "not_tested") if record.classified or not classified else "unclassified"
-        found.append(Verdict(verdict.offset, verdict.offset_check, state))
+        found.append(replace(verdict, air=state))
     return found
 
 
@@ -234,6 +247,19 @@ def _since(timeline: Sequence[_Seen], time: pd.Timestamp, months: float) -> list
 def _before(time: pd.Timestamp, months: int) -> pd.Timestamp:
     """So many months before a scene's time: the same for every plantation under it."""
     return time - pd.DateOffset(months=months)
+
+
+def _single(record: SceneRecord, time: pd.Timestamp, timeline: Sequence[_Seen], rules: Rules) -> Verdict:
+    """Offset and bands of one scene."""
+    verdict = _offset(record, time, timeline, rules)
+    figures = record.other if verdict.inferred else record.claimed
+    if not record.classified or record.pixels < rules.min_pixels or math.isnan(figures.ndvi):
+        return verdict
+    if figures.ndvi < rules.bands_ndvi_min:
+        return replace(verdict, bands="negative_ndvi")
+    # of a NaN neither is true: then red is below nothing, which the offset check judges
+    dark, bright = figures.infrared < rules.bands_infrared_min, figures.infrared > rules.bands_infrared_max
+    return replace(verdict, bands="infrared_out_of_range") if dark or bright else verdict
 
 
 def _offset(record: SceneRecord, time: pd.Timestamp, timeline: Sequence[_Seen], rules: Rules) -> Verdict:

@@ -9,10 +9,12 @@ import numpy as np
 
 from plantation_rwa.errors import ReadError
 from plantation_rwa.features.observations import Reader, SceneLike
-from plantation_rwa.grid import GridSpec
+from plantation_rwa.grid import GridSpec, zone_of
 
 #: places agree to this share of a pixel
 _PLACE = 1e-3
+#: what to do about a file of other ground than its item's
+BELONG = "Check that href and item belong together."
 
 
 def missing_bands(scene: SceneLike, needed: Sequence[str]) -> str:
@@ -58,6 +60,25 @@ def item_faults(scene: SceneLike, bands: Sequence[str], reader: Reader) -> str:
         for text in faults.values():
             groups.setdefault(text, []).append(band)
     return "; ".join(f"{' '.join(members)}: {text}" for text, members in groups.items())
+
+
+def crs_faults(scene: SceneLike, bands: Sequence[str], reader: Reader) -> str:
+    """Files of a scene that lie in another CRS than its tile, or else its item, has; empty if none does.
+
+    They are used where they say that they lie, which is other ground than the scene's if they are wrong.
+    """
+    zone, groups = zone_of(scene.tile), dict[str, list[str]]()
+    for band in (b for b in (*bands, "SCL") if b in scene.assets):
+        asset = scene.assets[band]
+        try:
+            crs = reader.grid(asset).crs
+        except ReadError:
+            continue
+        said, of = (zone, f"its tile {scene.tile}") if zone else (asset.crs, "its item")
+        if said and crs != said:
+            groups.setdefault(f"the file's CRS {_short(crs)} is not that of {of}, {said}", []).append(band)
+    told = [f"{' '.join(members)}: {text}" for text, members in groups.items()]
+    return f"{'; '.join(told)}; the files' own place is used. {BELONG}" if told else ""
 
 
 def _short(crs: str) -> str:

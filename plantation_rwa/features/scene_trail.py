@@ -37,7 +37,7 @@ def trail_row(scene: SceneLike, seen: SceneFigures, verdict: Verdict, *, profile
     """
     record = seen.record
     applied, other = (record.other, record.claimed) if verdict.inferred else (record.claimed, record.other)
-    outcome = "used" if verdict.used else verdict.air
+    outcome = "used" if verdict.used else verdict.air if verdict.bands == "plausible" else verdict.bands
     if verdict.used and seen.covered_share == 0:
         outcome = "no_pixels"
     elif verdict.used and seen.clear_share == 0 and profile == "strict":
@@ -48,6 +48,7 @@ def trail_row(scene: SceneLike, seen: SceneFigures, verdict: Verdict, *, profile
         "offset_inferred": verdict.inferred,
         "offset_check": verdict.offset_check,
         "air_check": verdict.air,
+        "bands_check": verdict.bands,
         "outcome": outcome,
         "scl_profile": profile,
         "covered_share": seen.covered_share,
@@ -102,7 +103,21 @@ def record_of(row: Mapping[str, Any]) -> SceneRecord:
 
 def verdict_of(row: Mapping[str, Any]) -> Verdict:
     """The verdict that a row states; its outcome must be none of :data:`UNSEEN`."""
-    return Verdict(float(row["offset_dn"]), row["offset_check"], row["air_check"])
+    return Verdict(float(row["offset_dn"]), row["offset_check"], row["air_check"], row["bands_check"])
+
+
+def problems_of(row: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """What a judged scene's row has for quarantine: scene, ``offset`` (corrected) or ``bands`` (left out), the text."""
+    scene, ndvi, red = row["scene_id"], float(row["ndvi_median"]), float(row["red_median"])
+    seen = f"of its {float(row['judged_pixels']):.0f} vegetation pixels (SCL 4) the median"
+    if row["bands_check"] == "negative_ndvi":
+        told = f"{seen} NDVI is {ndvi:.4f}, which no vegetation has: red and near infrared look exchanged"
+        return [(scene, "bands", f"{told}. Check the item's hrefs of B04 and B08")]
+    if row["bands_check"] == "infrared_out_of_range":
+        infrared = Figures(0.0, red, 0.0, ndvi).infrared
+        told = f"{seen} B08 reflectance is {infrared:.3g}, which no vegetation has: its pixels look like another unit"
+        return [(scene, "bands", f"{told} than 1/10000. Give the provider's digital numbers")]
+    return [(scene, "offset", repair_text(row))] if row["offset_inferred"] else []
 
 
 def repair_text(row: Mapping[str, Any]) -> str:

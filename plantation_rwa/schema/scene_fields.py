@@ -43,10 +43,27 @@ SCENE_FIELDS = (
         ("clear", "haze", "ndvi_drop", "unclassified", "not_tested"),
     ),
     text(
+        "bands_check",
+        "Whether the vegetation pixels can be vegetation: negative_ndvi (red and infrared exchanged) and "
+        "infrared_out_of_range (another unit) are left out.",
+        ("plausible", "negative_ndvi", "infrared_out_of_range"),
+    ),
+    text(
         "outcome",
         "What was made of the scene; no_pixels: another scene of the datatake shows the ground, or nodata; replaced: "
         "another item of the same product was read.",
-        ("used", "cloudy", "no_pixels", "haze", "ndvi_drop", "unclassified", "unreadable", "replaced"),
+        (
+            "used",
+            "cloudy",
+            "no_pixels",
+            "haze",
+            "ndvi_drop",
+            "unclassified",
+            "negative_ndvi",
+            "infrared_out_of_range",
+            "unreadable",
+            "replaced",
+        ),
     ),
     text("missing_bands", "Bands the indices need, and SCL, of which the item has no file; empty if none is missing."),
     text("item_faults", "What the item says of its files' CRS, shape or place that they contradict; the file counts."),

@@ -112,7 +112,7 @@ TABLES: dict[str, Table] = {
             "features_scenes",
             "Every satellite scene over each plantation: its claim, what its pixels say, and what was made of it.",
             _words("""plantation_id scene_id item_hash datatake tile acquired baseline offset_reason offset_claimed_dn
-                offset_dn offset_inferred offset_check air_check outcome missing_bands item_faults
+                offset_dn offset_inferred offset_check air_check bands_check outcome missing_bands item_faults
                 scl_profile covered_share clear_share
                 judged_pixels red_dark_share red_median blue_median ndvi_median swir_median red_dark_share_other
                 red_median_other blue_median_other ndvi_median_other swir_median_other known_at"""),

@@ -14,6 +14,7 @@ from shapely.errors import GEOSException, ShapelyError
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
+from plantation_rwa.assumptions import packaged
 from plantation_rwa.grid import area_ha
 
 WGS84 = "EPSG:4326"
@@ -120,8 +121,9 @@ def looks_geographic(geometry: BaseGeometry | None) -> bool:
 def outline(raw: RawGeometry, transformer: Transformer | None) -> Outline:
     """Bring a geometry to WGS84 and mend it.
 
-    Heights are dropped. Unclosed rings are closed, repeated vertices removed, self-crossing rings taken apart
-    (shells first, then holes: OGC structure), and only parts with an area are kept. Nothing is simplified or moved.
+    Heights are dropped. Rings that jump over the antimeridian are cut there. Unclosed rings are closed, repeated
+    vertices removed, self-crossing rings taken apart (shells first, then holes: OGC structure), and only parts with an
+    area are kept. Nothing is simplified or moved.
 
     Parameters
     ----------
@@ -153,7 +155,13 @@ def outline(raw: RawGeometry, transformer: Transformer | None) -> Outline:
         return Outline(geometry)
     if not _polygons(geometry):
         return Outline(None, f"is a {geometry.geom_type}; a Polygon, MultiPolygon or Point is needed")
-    return _mended(geometry, ["a ring was not closed: closed"] if raw.unclosed else [])
+    repairs = ["a ring was not closed: closed"] if raw.unclosed else []
+    if not any(_width(p) > 180 for p in _polygons(geometry)):
+        return _mended(geometry, repairs)
+    turned = shapely.transform(geometry, lambda xy: np.column_stack([xy[:, 0] + 360 * (xy[:, 0] < 0), xy[:, 1]]))
+    if not 0 < _width(turned) <= 180:
+        return Outline(None, "spans more than 180 degrees of longitude however it is read; check its coordinates")
+    return _cut(_mended(turned, repairs))
 
 
 def same_place(a: BaseGeometry, b: BaseGeometry) -> bool:
@@ -185,9 +193,29 @@ def _mended(geometry: BaseGeometry, repairs: list[str]) -> Outline:
         total = area_ha(shapely.orient_polygons(geometry))
         repairs.append(f"{why}{where}: rings rebuilt, {shapely.get_num_geometries(geometry)} part(s), {total:.2f} ha")
     geometry = shapely.orient_polygons(geometry)
-    if area_ha(geometry) <= 0:
+    area, least = area_ha(geometry), packaged().number("plausibility.outline_area_min_ha")
+    if area <= 0:
         return Outline(None, "has no area")
+    if area < least:
+        told = f"has {area:.2g} ha, less than {least:g} ha; are its coordinates degrees, but declared as another CRS?"
+        return Outline(None, told)
     return Outline(geometry, "", tuple(repairs))
+
+
+def _width(geometry: BaseGeometry) -> float:
+    west, _, east, _ = geometry.bounds
+    return float(east - west)
+
+
+def _cut(found: Outline) -> Outline:
+    """An outline in longitudes of 0 to 360 with what lies beyond the antimeridian brought back to the west."""
+    if found.geometry is None:
+        return found
+    beyond = shapely.intersection(found.geometry, shapely.box(180, -90, 360, 90))
+    back = shapely.transform(beyond, lambda xy: xy - np.array([360.0, 0.0]))
+    parts = [*_polygons(shapely.intersection(found.geometry, shapely.box(0, -90, 180, 90))), *_polygons(back)]
+    told = f"wider than 180 degrees: read as lying over the antimeridian and cut there, {len(parts)} part(s)"
+    return Outline(shapely.orient_polygons(shapely.multipolygons(parts)), "", (*found.repairs, told))
 
 
 def _polygons(geometry: BaseGeometry) -> list[BaseGeometry]:

@@ -28,6 +28,9 @@ BAND_KEYS: Mapping[str, tuple[str, ...]] = {
 SHIFTED_FROM = 4.0
 #: offsets in digital numbers that Sentinel-2 L2A products have had; any other is a mistake in the item
 KNOWN_OFFSETS = (0.0, -1000.0)
+#: reflectance per digital number of every Sentinel-2 L2A product: its quantification value is 10000, and the providers
+#: that state a scale (Earth Search, CDSE) state this one
+KNOWN_SCALE = 1e-4
 _BASELINE_KEYS = (
     "s2:processing_baseline",
     "sentinel:processing_baseline",
@@ -118,7 +121,7 @@ def offset_of(item: Mapping[str, Any], provider: str) -> Offset:
     In this order: a provider's statement that the offset is already removed from the pixels; the processing
     baseline (04.00 and later: -1000), never the acquisition date; where the baseline is unknown, the offset
     of ``raster:bands``. Nothing of these: the item is refused, because a wrong guess shifts NDVI by 0.3. So is
-    an item whose reflectance bands state offsets or scales that differ, or an offset that no product has.
+    an item whose reflectance bands state offsets that differ, or an offset or a scale that no product has.
 
     Raises
     ------
@@ -126,27 +129,27 @@ def offset_of(item: Mapping[str, Any], provider: str) -> Offset:
         If nothing decides, or what is stated cannot be.
     """
     properties = item["properties"]
-    scale, stated = _stated(item)
+    stated = _stated(item)
     baseline = baseline_of(item)
     if any(properties.get(key) is True for key in _FLAG_KEYS) and provider == "earth-search":
-        return Offset(0.0, scale, "provider states that the offset is already removed from the pixels")
+        return Offset(0.0, KNOWN_SCALE, "provider states that the offset is already removed from the pixels")
     if baseline is not None:
         text = f"baseline {baseline:05.2f}"
         shift = -1000.0 if baseline >= SHIFTED_FROM else 0.0
         reason = f"{text} is 04.00 or later" if shift else f"{text} is before 04.00"
         if stated is not None and stated != shift:
             reason += f"; raster:bands states {stated:g} DN, the baseline decides"
-        return Offset(shift, scale, reason)
+        return Offset(shift, KNOWN_SCALE, reason)
     if stated is not None:
-        return Offset(stated, scale, "baseline unknown; raster:bands states the offset")
+        return Offset(stated, KNOWN_SCALE, "baseline unknown; raster:bands states the offset")
     raise UnusableItemError(
         "the processing baseline is unknown and no raster:bands offset is given, so the radiometric offset cannot be"
         " decided; scene left out. Add s2:processing_baseline to the item"
     )
 
 
-def _stated(item: Mapping[str, Any]) -> tuple[float, float | None]:
-    """Scale, and offset in digital numbers, that the reflectance bands state; None if they state none."""
+def _stated(item: Mapping[str, Any]) -> float | None:
+    """Offset in digital numbers that the reflectance bands state; None if they state none."""
     offsets: dict[str, float] = {}
     scales: dict[str, float] = {}
     for band, asset in assets_of(item).items():
@@ -160,11 +163,11 @@ def _stated(item: Mapping[str, Any]) -> tuple[float, float | None]:
             scales[band] = float(scale)
         if offset is not None:
             # + 0.0 because -0.0 would be written as "-0"
-            offsets[band] = round(float(offset) / (scales.get(band) or 1e-4), 6) + 0.0
-    if any(not math.isfinite(v) or v <= 0 for v in scales.values()) or len(set(scales.values())) > 1:
+            offsets[band] = round(float(offset) / KNOWN_SCALE, 6) + 0.0
+    if not all(math.isclose(v, KNOWN_SCALE, rel_tol=1e-6) for v in scales.values()):
         raise UnusableItemError(
-            "raster:bands state a scale that is not one positive number for all reflectance bands; scene left out."
-            " Correct the item (Sentinel-2 L2A has 0.0001)",
+            "raster:bands state a scale that no Sentinel-2 L2A product has; scene left out. Correct the item to 0.0001,"
+            " and give the provider's digital numbers, not reflectances",
             value=_listed(scales),
         )
     if any(v not in KNOWN_OFFSETS for v in offsets.values()):
@@ -179,7 +182,7 @@ def _stated(item: Mapping[str, Any]) -> tuple[float, float | None]:
             " one product has one offset",
             value=_listed(offsets),
         )
-    return next(iter(scales.values()), 1e-4), next(iter(offsets.values()), None)
+    return next(iter(offsets.values()), None)
 
 
 def _listed(values: Mapping[str, float]) -> str:
@@ -235,11 +238,6 @@ def tile_of(item: Mapping[str, Any]) -> str:
     return str(properties.get("proj:code") or properties.get("proj:epsg") or "")
 
 
-def is_mgrs(tile: str) -> bool:
-    """Whether a grid code is that of an MGRS tile, such as ``48NUG``."""
-    return len(tile) == 5 and tile[:2].isdigit() and tile[2:].isalpha()
-
-
 def crs_of(fields: Mapping[str, Any]) -> str:
     """CRS as ``EPSG:...`` that an item or an asset declares; empty if it declares none, or another kind."""
     code = fields.get("proj:code") or fields.get("proj:epsg")
@@ -278,6 +276,15 @@ def datatake_of(item: Mapping[str, Any]) -> str:
     platform = str(properties.get("platform") or "").lower().replace("sentinel-", "S").upper()
     day = str(properties.get("datetime") or properties.get("start_datetime") or "")[:10].replace("-", "")
     return "_".join(p for p in (platform, day, str(properties.get("sat:relative_orbit") or "")) if p)
+
+
+def sensing_starts(item: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Every name of the item that tells when the acquisition began, and that time as ``YYYYMMDDTHHMMSS``."""
+    properties = item["properties"]
+    told = [(key, _DATATAKE.match(str(properties.get(key) or ""))) for key in _DATATAKE_KEYS]
+    told += [(key, _PRODUCT.search(str(properties.get(key) or ""))) for key in _PRODUCT_KEYS]
+    told.append(("id", _PRODUCT.search(str(item.get("id") or ""))))
+    return [(key, match[2]) for key, match in told if match is not None]
 
 
 def datastrip_of(item: Mapping[str, Any]) -> str:

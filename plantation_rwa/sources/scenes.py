@@ -23,6 +23,8 @@ from plantation_rwa.sources.items import file_name, is_url, named
 from plantation_rwa.sources.network import Patience, RemoteError, persist, sas_api, status_of, tokens_of
 
 T = TypeVar("T")
+#: what Sentinel-2 products write where the detector was blinded (Special_Values of their metadata), not a reflectance
+SATURATED = 65535
 #: open files kept; each costs a header and GDAL's block cache is shared and capped below
 _HANDLES = 128
 _GDAL = {
@@ -187,7 +189,7 @@ class RasterReader:
     def read(self, asset: Asset, window: Window) -> NDArray[np.generic]:
         """Raw pixels of a window, shape ``(height, width)``, in the file's dtype.
 
-        Where the file declares a nodata value of its own, its pixels become the asset's.
+        Where the file declares a nodata value of its own, its pixels become the asset's; so do saturated ones.
 
         Raises
         ------
@@ -208,6 +210,9 @@ class RasterReader:
                         f" {pixels.dtype} cannot hold"
                     )
                 pixels[empty] = asset.nodata
+        fills = asset.nodata is not None and float(asset.nodata).is_integer() and 0 <= asset.nodata <= SATURATED
+        if fills and pixels.dtype == np.uint16 and pixels.max(initial=0) == SATURATED:
+            pixels[pixels == SATURATED] = asset.nodata
         return pixels
 
     def _pixels(self, asset: Asset, window: Window) -> tuple[NDArray[np.generic], float | None]:

@@ -16,7 +16,9 @@ import pandas as pd
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from plantation_rwa.assumptions import packaged
 from plantation_rwa.config import ImageryConfig
+from plantation_rwa.grid import is_mgrs
 from plantation_rwa.sources import providers
 from plantation_rwa.sources.base import Asset, Quarantine, Scene
 from plantation_rwa.sources.holdings import TOO_CLOUDY, Held, Holdings, box_of
@@ -53,7 +55,18 @@ def scenes_of(raw: Iterable[RawItem], config: ImageryConfig, quarantine: Quarant
             fault = UnusableItemError(f"item does not follow STAC ({type(error).__name__}: {error})")
             held.refused = _reject(entry, fault, config, quarantine)
             continue
-        cover = made.cloud_cover
+        cover, stated = made.cloud_cover, entry.data["properties"].get("eo:cloud_cover")
+        if cover is None and stated is not None:
+            quarantine.add(
+                "imagery",
+                entry.file,
+                f"eo:cloud_cover of {made.id} is no percentage of 0 to 100; taken as unknown, the scene is kept",
+                "nulled",
+                row=entry.row,
+                column="eo:cloud_cover",
+                value=stated,
+                known_at=made.known_at,
+            )
         if cover is None or cover <= config.max_cloud_cover:
             parsed.append(made)
             records.append(held)
@@ -105,8 +118,10 @@ def _parse(entry: RawItem, config: ImageryConfig) -> Scene:
             "item has no asset of a known band", value=", ".join(sorted(map(str, item["assets"])))[:150]
         )
     acquired, created = _acquired(item), _created(item)
+    _check_sensing(item, acquired)
     offset = providers.offset_of(item, provider)
-    start = created if config.known_at == "created" and created is not None else acquired
+    # nobody knows a scene before it is taken, whatever its item says
+    start = max(created, acquired) if config.known_at == "created" and created is not None else acquired
     assets = {band: _asset(asset, entry.base, item["properties"]) for band, asset in bands.items()}
     return Scene(
         id=str(item["id"]),
@@ -118,7 +133,7 @@ def _parse(entry: RawItem, config: ImageryConfig) -> Scene:
         acquired=acquired,
         created=created,
         known_at=start + pd.Timedelta(days=config.known_lag_days),
-        cloud_cover=_number(item["properties"].get("eo:cloud_cover")),
+        cloud_cover=_percentage(item["properties"].get("eo:cloud_cover")),
         footprint=_footprint(item),
         assets=assets,
         scale=offset.scale,
@@ -136,6 +151,20 @@ def _acquired(item: Mapping[str, Any]) -> pd.Timestamp:
     if time is None:
         raise UnusableItemError("item has no readable datetime", value=text or "")
     return time
+
+
+def _check_sensing(item: Mapping[str, Any], acquired: pd.Timestamp) -> None:
+    """Refuse an item whose time is not that of the acquisition its own names tell."""
+    limit = pd.Timedelta(days=packaged().number("plausibility.item_time_off_max_days"))
+    for name, start in providers.sensing_starts(item):
+        sensed = _time(f"{start[:4]}-{start[4:6]}-{start[6:8]}")
+        # to the whole day: the clock within it differs between providers
+        if sensed is not None and abs(acquired.normalize() - sensed) > limit:
+            raise UnusableItemError(
+                f"item's datetime {acquired.isoformat()} is more than {limit.days} d off the acquisition of its own"
+                f" {name}, {sensed.date()}; scene left out. Mend the datetime, or take the item of that day",
+                value=acquired.isoformat(),
+            )
 
 
 def _created(item: Mapping[str, Any]) -> pd.Timestamp | None:
@@ -170,12 +199,18 @@ def _asset(asset: Mapping[str, Any], base: str, properties: Mapping[str, Any]) -
     )
 
 
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+def _percentage(value: Any) -> float | None:
+    """Cloud cover in percent; None if it is unknown, or no such number."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
+        return None
+    return float(value)
 
 
 def _footprint(item: Mapping[str, Any]) -> BaseGeometry | None:
-    """Outline on WGS84, of an item without geometry its bbox; rings that jump over the antimeridian are cut there."""
+    """Outline on WGS84, of an item without geometry its bbox; rings that jump over the antimeridian are cut there.
+
+    None if it is unknown, or spans more than half the globe however it is read: then the files say where they lie.
+    """
     geometry, box = item.get("geometry"), box_of(item)
     if not geometry:
         if box is None:
@@ -198,6 +233,9 @@ def _footprint(item: Mapping[str, Any]) -> BaseGeometry | None:
                 lambda xy: np.column_stack([np.where(xy[:, 0] < 0, xy[:, 0] + 360, xy[:, 0]), xy[:, 1]]),
             )
         )
+        west, _, east, _ = turned.bounds
+        if turned.area == 0 or east - west > 180:
+            return None
         beyond = shapely.transform(
             turned.intersection(shapely.box(180, -90, 360, 90)), lambda xy: xy - np.array([360.0, 0.0])
         )
@@ -213,8 +251,8 @@ def _reject(entry: RawItem, error: UnusableItemError, config: ImageryConfig, qua
         properties = entry.data.get("properties")
         if isinstance(properties, Mapping):
             known = _time(properties.get("datetime") or properties.get("start_datetime"))
-            if config.known_at == "created":
-                known = _time(properties.get("created")) or known
+            created = _time(properties.get("created")) if config.known_at == "created" else None
+            known = max((t for t in (known, created) if t is not None), default=None)
     known = None if known is None else known + pd.Timedelta(days=config.known_lag_days)
     quarantine.add(
         "imagery",
@@ -318,7 +356,7 @@ def _consistent(scenes: Sequence[Scene], quarantine: Quarantine) -> list[Scene]:
 
 
 def _at_odds(a: Scene, b: Scene) -> bool:
-    tiles = {s.tile for s in (a, b) if providers.is_mgrs(s.tile)}
+    tiles = {s.tile for s in (a, b) if is_mgrs(s.tile)}
     return abs(a.acquired - b.acquired) > _SAME_PASS or len(tiles) > 1
 
 

@@ -12,7 +12,7 @@ import shapely
 from affine import Affine
 
 from plantation_rwa.errors import ReadError
-from plantation_rwa.grid import GridSpec
+from plantation_rwa.grid import GridSpec, zone_of
 from plantation_rwa.run.survey import headers, imagery
 from plantation_rwa.sources.base import Asset, Scene
 from plantation_rwa.sources.scenes import RasterHeader, RasterReader
@@ -119,7 +119,7 @@ def test_headers_that_contradict_their_item() -> None:
     ("tile", "crs"), [("49MSM", "EPSG:32749"), ("01NAA", "EPSG:32601"), ("EPSG:32749", ""), ("", "")]
 )
 def test_the_crs_of_a_tile(tile: str, crs: str) -> None:
-    assert headers.zone_of(tile) == crs
+    assert zone_of(tile) == crs
 
 
 def test_plantations_that_no_scene_shows_or_only_in_part() -> None:

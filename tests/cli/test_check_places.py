@@ -82,6 +82,16 @@ def test_an_outline_partly_outside_the_climate_grid() -> None:
     ]
 
 
+@pytest.mark.parametrize("first", [-180.0, -179.9, 0.0])
+def test_an_outline_cut_at_the_antimeridian_lies_inside_a_grid_round_the_globe(first: float) -> None:
+    """Cells of 0.1 degree: their seam lies within the outline, on its cut, or half the globe off."""
+    cells = places.extent(np.array([-15.9, -16.0]), first + 0.1 * np.arange(3600))
+    parts = [shapely.box(179.9, -16.0, 180.0, -15.9), shapely.box(-180.0, -16.0, -179.9, -15.9)]
+    frame = register(("cut", "FJ", 0.0, 0.0)).assign(geometry=[shapely.multipolygons(parts)])
+    assert places.grid_cover(frame, cells) == []
+    assert len(places.grid_cover(frame, shapely.box(170.0, -17.0, 179.95, -15.0))) == 1
+
+
 def readings(station: str, plantation: str, variable: str, peak_utc: float) -> pd.DataFrame:
     """Ten days of hourly readings that are highest at an hour of UTC."""
     time = pd.date_range("2026-01-01", periods=240, freq="h", tz="UTC")

@@ -26,9 +26,9 @@ from plantation_rwa.features.observations import (
     with_offset,
 )
 from plantation_rwa.features.scene_checks import SceneRecord, Verdict, judge
-from plantation_rwa.features.scene_claims import item_faults, missing_bands
+from plantation_rwa.features.scene_claims import crs_faults, item_faults, missing_bands
 from plantation_rwa.features.scene_figures import SceneFigures
-from plantation_rwa.features.scene_trail import UNSEEN, idle_row, item_hash, repair_text, trail_row
+from plantation_rwa.features.scene_trail import UNSEEN, idle_row, item_hash, problems_of, trail_row
 from plantation_rwa.features.tiles import tiles_of
 from plantation_rwa.grid import area_ha, edge_buffer_m, perimeter_m
 from tests.features.definitions import Piece, pieces_of
@@ -175,19 +175,22 @@ def plantation_month(
     times = [s.known_at for s in (*found.touching, *idle)]
     trail: list[dict[str, Any]] = []
     problems = list(lost.values())
+    flags = _flags(found, bool(lost)) | _sample_flags(found)
     for scene, seen, verdict in zip(found.scenes, found.figures, found.verdicts, strict=False):
         trail.append(trail_row(scene, seen, verdict, profile=found.profile))
-        if verdict.inferred:
-            problems.append((scene.id, "offset", repair_text(trail[-1])))
+        problems += problems_of(trail[-1])
     if checks.verdicts is None:
         trail += [idle_row(s, "unreadable" if s.id in lost else "replaced") for s in idle]
         for scene, line in zip((*found.scenes, *idle), trail, strict=True):
             bands = needed_bands(NAMES)
             line["missing_bands"] = missing_bands(scene, bands)
             line["item_faults"] = item_faults(scene, bands, reader) if line["outcome"] not in UNSEEN else ""
+            elsewhere = crs_faults(scene, bands, reader)
+            if line["outcome"] not in UNSEEN and elsewhere:
+                problems.append((scene.id, "crs", elsewhere))
+                flags.add("scene_crs")
     return PlainMonth(
-        len({s.datatake for s in found.touching}), found.sample, max(times, default=None),
-        _flags(found, bool(lost)) | _sample_flags(found), problems,
+        len({s.datatake for s in found.touching}), found.sample, max(times, default=None), flags, problems,
         any(v.inferred and v.used for v in found.verdicts), trail, tuple(f.record for f in found.figures),
     )  # fmt: skip
 
@@ -198,6 +201,7 @@ def _flags(found: _Look, lost: bool) -> set[str]:
         "scl_lenient": found.profile == "lenient",
         "no_scl": any("SCL" not in s.assets for s in found.touching),
         "haze_left_out": any(v.air in {"haze", "ndvi_drop"} for v in found.verdicts),
+        "bands_left_out": any(v.bands != "plausible" for v in found.verdicts),
         "offset_inferred": any(v.inferred and v.used for v in found.verdicts),
         "offset_untested": any(v.offset_check == "no_history" and v.used for v in found.verdicts),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import replace
 from typing import Any
@@ -279,3 +280,43 @@ def test_order_of_records_changes_nothing(order: list[int], seed: int) -> None:
     mixed = [records[n] for n in order]
     month, history = [r for r in mixed if r in records[6:]], [r for r in mixed if r in records[:6]]
     assert dict(zip((r.scene_id for r in month), judge(month, history, RULES), strict=True)) == straight
+
+
+@pytest.mark.parametrize(
+    ("figures", "bands"),
+    [
+        (Figures(0.0, 0.330, 0.022, -0.8436), "negative_ndvi"),  # palm with B04 and B08 exchanged
+        (Figures(0.0, 0.130, 0.070, -0.001), "negative_ndvi"),
+        (Figures(0.0, 0.130, 0.070, 0.257), "plausible"),  # bare mineral ground, 7.2
+        (Figures(1.0, 0.028e-4, 0.022e-4, 0.8436), "infrared_out_of_range"),  # reflectance read as digital numbers
+        (Figures(0.0, 0.0071, 0.006, 0.8436), "plausible"),  # B08 = .0071 x 1.8436 / .1564 = .0837
+        (Figures(0.0, 0.0067, 0.006, 0.8436), "infrared_out_of_range"),  # .0790
+        (Figures(0.0, 0.20, 0.10, 0.599), "plausible"),  # .20 x 1.599 / .401 = .7975
+        (Figures(0.0, 0.21, 0.10, 0.599), "infrared_out_of_range"),  # .8374
+    ],
+)
+def test_what_no_vegetation_shows_is_left_out(figures: Figures, bands: str) -> None:
+    verdict = only([record("2026-03-02", figures)], [])
+    assert (verdict.bands, verdict.used) == (bands, bands == "plausible")
+
+
+def test_impossible_bands_are_judged_after_the_offset_and_by_enough_classified_pixels() -> None:
+    dark = Figures(1.0, -0.1 + 3e-6, -0.1, math.nan)
+    assert only([record("2026-03-02", dark, offset=-1000.0)], []).bands == "plausible"  # nothing to judge by
+    scaled = Figures(1.0, -0.1 + 3e-6, -0.1, 0.99)
+    verdict = only([record("2026-03-02", scaled, Figures(1.0, 3e-6, 2e-6, 0.8436), offset=-1000.0)], [])
+    assert (verdict.offset_check, verdict.bands) == ("already_removed", "infrared_out_of_range")
+    swapped = Figures(0.0, 0.330, 0.022, -0.8436)
+    assert only([record("2026-03-02", swapped, pixels=11.9)], []).bands == "plausible"
+    assert only([record("2026-03-02", swapped, classified=False)], []).bands == "plausible"
+
+
+def test_impossible_bands_are_no_past() -> None:
+    """Green, then exchanged bands three times: as a past they would hide the haze that follows."""
+    swapped = [
+        record(f"2026-02-{d:02d}", Figures(0.0, 0.330, 0.330, -0.8436), scene_id=f"s{d}") for d in (1, 2, 3, 4, 5, 6)
+    ]
+    assert (
+        only([record("2026-03-02", veiled(0.3), veiled(0.3, -0.1))], [*past(3, last="2026-01-15"), *swapped]).air
+        == "haze"
+    )

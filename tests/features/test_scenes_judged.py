@@ -133,6 +133,27 @@ def test_a_scene_that_lies_nowhere_is_lost_alone() -> None:
     assert message.startswith("its coordinates cannot be related to longitude and latitude (")
 
 
+@pytest.mark.parametrize(
+    ("tile", "said", "told"),
+    [
+        ("48NXX", "", "SCL: the file's CRS EPSG:32748 is not that of its tile 48NXX, EPSG:32648"),
+        ("X", "EPSG:4326", "SCL: the file's CRS EPSG:32748 is not that of its item, EPSG:4326"),
+        ("48MXX", "EPSG:32748", ""),
+    ],
+)
+def test_files_in_another_crs_are_told(tile: str, said: str, told: str) -> None:
+    """As check tells them; they are used where they lie."""
+    reader = MemoryReader()
+    scene = reader.scene("a", palm(), tile=tile)
+    scene = replace(scene, assets={b: replace(a, crs=said) for b, a in scene.assets.items()})
+    row = _month(reader, [scene], _history(reader))
+    assert row["ndvi"] == pytest.approx(0.8436, abs=5e-5)
+    assert ("scene_crs" in row["flags"]) == bool(told)
+    assert [(s, b) for s, b, _ in row["problems"]] == ([("a", "crs")] if told else [])
+    if told:
+        assert told in row["problems"][0][2]
+
+
 def test_a_published_row_gives_back_its_record_and_verdict() -> None:
     reader = MemoryReader()
     scenes = [
@@ -162,6 +183,39 @@ def test_blocks_follow_the_verdicts_of_their_plantation() -> None:
     assert (block["trail"], block["problems"], block["records"]) == ([], [], ())
     left_out = Checks(RULES, (), {"f" * 16: Verdict(0.0, "plausible", "haze")})
     assert plantation_month(_SQUARE, "2024-03", [scene], reader, checks=left_out)["valid_fraction"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "outcome", "told"),
+    [
+        (
+            {"B04": palm()["B08"], "B08": palm()["B04"]},
+            "negative_ndvi",
+            "NDVI is -0.8436, which no vegetation has: red",
+        ),
+        ({b: v / 1e4 for b, v in palm().items() if b != "SCL"}, "infrared_out_of_range", "B08 reflectance is 3.3e-05"),
+        ({b: v * 255 // 1e4 for b, v in palm().items() if b != "SCL"}, "infrared_out_of_range", "is 0.0084"),
+    ],
+)
+def test_files_that_show_no_vegetation_are_left_out(spoiled: dict[str, Any], outcome: str, told: str) -> None:
+    """Exchanged bands, reflectances, a picture: the rest of the month is what it is without them."""
+    reader = MemoryReader()
+    good = reader.scene("good", palm())
+    bad = reader.scene("bad", palm() | spoiled, day="2024-03-15", dtype="float32")
+    row = _month(reader, [good, bad], _history(reader))
+    (problem,) = row["problems"]
+    assert problem[:2] == ("bad", "bands")
+    assert told in problem[2]
+    assert [(r["scene_id"], r["outcome"], r["bands_check"]) for r in row["trail"]] == [
+        ("good", "used", "plausible"),
+        ("bad", outcome, outcome),
+    ]
+    assert "bands_left_out" in row["flags"]
+    alone = _month(reader, [good], _history(reader))
+    assert [row[n] for n in ("ndvi", "evi", "nirv", "n_clear")] == [
+        alone[n] for n in ("ndvi", "evi", "nirv", "n_clear")
+    ]
+    assert [verdict_of(r) for r in row["trail"]] == judge(row["records"], _history(reader), RULES)
 
 
 def test_looking_twice_reads_once() -> None:

@@ -115,6 +115,13 @@ def test_unclosed_rings_are_closed(tmp_path: Path) -> None:
             box(2.0, 103.0, 2.01, 103.01),
             "geometry lies outside longitude -180..180 and latitude -90..90 (x 2.0 to 2.01",
         ),
+        (box(-180, 2, 180, 3), "geometry spans more than 180 degrees of longitude however it is read"),
+        (
+            Polygon([(-170, 2), (170, 2), (170, 3), (1, 3), (-1, 3), (-170, 3)]),
+            "geometry spans more than 180 degrees of longitude however it is read",
+        ),
+        # 0.01 x 0.01 units of a metre: degrees that were declared as UTM
+        (box(103.0, 2.0, 103.00005, 2.00005), "geometry has 0.0031 ha, less than 0.01 ha; are its coordinates degrees"),
         (Polygon([(103, 2), (np.inf, 2), (103, 3)]), "geometry has coordinates that are not finite numbers"),
     ],
 )
@@ -124,6 +131,28 @@ def test_unusable_geometry_rejects_only_its_row(tmp_path: Path, geometry: BaseGe
     assert bad["reason"].iloc[0].startswith(reason)
     assert bad["reason"].iloc[0].endswith("; row rejected")
     assert (bad["row"].iloc[0], bad["column"].iloc[0], bad["plantation_id"].iloc[0]) == (2, "geometry", "P1")
+
+
+def test_a_ring_over_the_antimeridian_is_cut_there(tmp_path: Path) -> None:
+    """Half of the square lies on each side; read in plain longitudes it is a belt round the world."""
+    east = box(179.995, -16.0, 180.0, -15.99)
+    west = box(-180.0, -16.0, -179.995, -15.99)
+    ring = Polygon([(179.995, -16.0), (-179.995, -16.0), (-179.995, -15.99), (179.995, -15.99)])
+    register, bad = read(plantations([ring, shapely.union(east, west)], country=["FJ", "FJ"]), tmp_path / "r.parquet")
+    cut, split = register.geometry
+    assert shapely.equals(cut, split)
+    assert cut.geom_type == "MultiPolygon"
+    assert register["area_geodesic_ha"].iloc[0] == pytest.approx(area_ha(east) + area_ha(west), rel=1e-9)
+    assert "geometry_repaired" in register["flags"].iloc[0]
+    (reason,) = bad.loc[bad["column"] == "geometry", "reason"]
+    assert reason == ("geometry: wider than 180 degrees: read as lying over the antimeridian and cut there, 2 part(s)")
+
+
+def test_degrees_declared_as_metres_are_refused(tmp_path: Path) -> None:
+    frame = plantations([SQUARE]).set_crs("EPSG:32648", allow_override=True)
+    register, bad = read(frame, tmp_path / "r.gpkg")
+    assert register.empty
+    assert "less than 0.01 ha; are its coordinates degrees, but declared as another CRS?" in bad["reason"].iloc[0]
 
 
 def test_geometry_that_cannot_be_decoded_rejects_only_its_row(tmp_path: Path) -> None:

@@ -126,11 +126,17 @@ def _bands(**offsets: float) -> dict[str, Any]:
         (_bands(B04=-1000.0), "B04: -1e+07", "an offset that no Sentinel-2 L2A product has"),
         (_bands(B04=0.1), "B04: 1000", "an offset that no Sentinel-2 L2A product has"),
         (_bands(B02=0.0, B04=-0.1, B08=-0.1), "B02: 0; B04 B08: -1000", "offsets that differ between"),
-        ({"B04": {"href": "a", "raster:bands": [{"scale": 0, "offset": 0}]}}, "B04: 0", "a scale that is not one"),
+        ({"B04": {"href": "a", "raster:bands": [{"scale": 0, "offset": 0}]}}, "B04: 0", "a scale that no"),
+        (
+            {"B04": {"href": "a", "raster:bands": [{"scale": 1}]}},
+            "B04: 1",
+            "a scale that no Sentinel-2 L2A product has",
+        ),
+        ({"B04": {"href": "a", "raster:bands": [{"scale": 2e-4}]}}, "B04: 0.0002", "a scale that no"),
         (
             {b: {"href": b, "raster:bands": [{"scale": s}]} for b, s in (("B04", 1e-4), ("B08", 1e-3))},
             "B04: 0.0001; B08: 0.001",
-            "a scale that is not one positive number",
+            "a scale that no Sentinel-2 L2A product has",
         ),
     ],
 )

@@ -45,6 +45,14 @@ def test_window(tmp_path: Path) -> None:
     assert found.tolist() == [[(60000 + (100 + r) * 200 + 50 + c) % 65536 for c in range(4)] for r in range(3)]
 
 
+def test_saturated_pixels_are_no_data(tmp_path: Path) -> None:
+    """65535 would be a reflectance of 6.55; where it is the nodata of the asset it stays what it is."""
+    asset = _raster(tmp_path / "a.tif", bands=2)
+    window = Window(27, 134, 1, 3)  # band 2 counts on from 60000: 65534, 65535, then 0
+    assert RasterReader().read(Asset(asset.href, band=2, nodata=7.0), window).tolist() == [[65534, 7, 0]]
+    assert RasterReader().read(Asset(asset.href, band=2, nodata=65535.0), window).tolist() == [[65534, 65535, 0]]
+
+
 def test_object_stores_are_opened_by_gdal() -> None:
     reader = RasterReader()
     assert reader._path("s3://eodata/a/B04.jp2") == "/vsis3/eodata/a/B04.jp2"

@@ -216,6 +216,59 @@ def test_known_at(tmp_path: Path) -> None:
     assert scenes(none, known_at="created", known_lag_days=0)[0].known_at == pd.Timestamp("2024-03-05T03:10", tz="UTC")
 
 
+def test_no_scene_is_known_before_it_is_taken(tmp_path: Path) -> None:
+    """An item that was made in 2020 tells nothing of March 2024; neither does the row of one that is refused."""
+    early = {"created": "2020-01-01T00:00:00Z"}
+    place = write(tmp_path / "i.json", item(properties=early))
+    assert scenes(place, known_at="created", known_lag_days=5)[0].known_at == pd.Timestamp("2024-03-10T03:10", tz="UTC")
+    quarantine = Quarantine()
+    broken = write(tmp_path / "j.json", item(keys="visual", properties=early))
+    scenes(broken, quarantine=quarantine, known_at="created", known_lag_days=5)
+    assert len(quarantine.frame(pd.Timestamp("2024-03-10T03:00", tz="UTC"))) == 0
+    assert len(quarantine.frame(pd.Timestamp("2024-03-10T03:10", tz="UTC"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "key", "day"),
+    [
+        ({}, "s2:datatake_id", "2024-03-05"),
+        (
+            {
+                "s2:datatake_id": None,
+                "s2:product_uri": "S2A_MSIL2A_20240302T031000_N0511_R075_T49MDT_20240302T060000.SAFE",
+            },
+            "s2:product_uri",
+            "2024-03-02",
+        ),
+    ],
+)
+def test_a_time_that_its_own_names_contradict_is_refused(
+    tmp_path: Path, names: dict[str, Any], key: str, day: str
+) -> None:
+    """Two days off is another acquisition, one may be the other side of midnight."""
+    quarantine = Quarantine()
+    after = (pd.Timestamp(day) + pd.DateOffset(days=1)).date()
+    late = (pd.Timestamp(day) + pd.DateOffset(days=2)).date()
+    near = item("near", properties={**names, "datetime": f"{after}T23:50:00Z"})
+    far = item("far", href="./far/{key}.tif", properties={**names, "datetime": f"{late}T00:05:00Z"})
+    place = write(tmp_path / "i.json", collection(near, far))
+    assert [s.id for s in scenes(place, quarantine=quarantine)] == ["near"]
+    (row,) = quarantine.frame().itertuples()
+    assert (row.column, row.action) == ("far", "rejected")
+    assert f"more than 1 d off the acquisition of its own {key}, {day}; scene left out" in row.reason
+
+
+@pytest.mark.parametrize("stated", [float("nan"), -1, 100.5, 1e9, "12", True])
+def test_a_cloud_cover_that_is_no_percentage_is_unknown(tmp_path: Path, stated: Any) -> None:
+    quarantine = Quarantine()
+    place = write(tmp_path / "i.json", item(properties={"eo:cloud_cover": stated}))
+    (scene,) = scenes(place, quarantine=quarantine)
+    assert scene.cloud_cover is None
+    (row,) = quarantine.frame().itertuples()
+    assert (row.input, row.column, row.action) == ("imagery", "eo:cloud_cover", "nulled")
+    assert row.reason == "eo:cloud_cover of S2A_X is no percentage of 0 to 100; taken as unknown, the scene is kept"
+
+
 def test_clouds_months_and_box(tmp_path: Path) -> None:
     days = {"feb": "2024-02-28", "eve": "2024-02-29", "mid": "2024-03-15", "after": "2024-04-01", "apr": "2024-04-03"}
     made = [item(n, day=d) for n, d in days.items()] + [
@@ -255,6 +308,15 @@ def test_footprint_over_the_antimeridian(tmp_path: Path) -> None:
     assert len(source(place).scenes((179.6, 60.2, 179.7, 60.3), *period)) == 1
     assert len(source(place).scenes((-179.7, 60.2, -179.6, 60.3), *period)) == 1
     assert source(place).scenes((0.0, 60.2, 1.0, 60.3), *period) == []
+
+
+@pytest.mark.parametrize("middle", [[], [[90.0, -90.0], [0.0, -90.0], [-90.0, -90.0]]])
+def test_a_footprint_round_the_globe_is_unknown(tmp_path: Path, middle: list[list[float]]) -> None:
+    """Read as a ring over the antimeridian it would be a line, or touch nothing."""
+    ring = [[-180.0, 90.0], [180.0, 90.0], [180.0, -90.0], *middle, [-180.0, -90.0], [-180.0, 90.0]]
+    place = write(tmp_path / "i.json", item(geometry={"type": "Polygon", "coordinates": [ring]}))
+    assert scenes(place)[0].footprint is None
+    assert len(source(place).scenes(BOX, Month(2024, 3), Month(2024, 3))) == 1
 
 
 def _twin(name: str, baseline: str, created: str, **changes: Any) -> dict[str, Any]:

@@ -12,12 +12,11 @@ import shapely
 from pyproj.exceptions import ProjError
 
 from plantation_rwa.errors import ReadError
-from plantation_rwa.features.scene_claims import grid_faults
-from plantation_rwa.grid import reproject
+from plantation_rwa.features.scene_claims import BELONG, grid_faults
+from plantation_rwa.grid import reproject, zone_of
 from plantation_rwa.run.survey.findings import Finding, counted
 from plantation_rwa.sources.base import Asset, Scene
 from plantation_rwa.sources.items import is_url, named
-from plantation_rwa.sources.providers import is_mgrs
 from plantation_rwa.sources.scenes import RasterHeader
 
 KEY = "imagery.source"
@@ -118,16 +117,15 @@ def _of(opened: Opened) -> Iterator[Finding]:
         yield Finding("warning", KEY, key, opened.error, "an asset cannot be opened", remedy)
         return
     zone = zone_of(scene.tile)
-    belong = "Check that href and item belong together."
     stated = grid_faults(asset, header.grid)
     if zone and header.grid.crs != zone:
         told = f"the file's CRS is not that of its tile {scene.tile}, {zone}"
-        yield Finding("error", KEY, key, header.grid.crs, told, belong)
+        yield Finding("error", KEY, key, header.grid.crs, told, BELONG)
     elif "crs" in stated:
-        yield Finding("error", KEY, key, stated["crs"], "the file's CRS is not that of its item", belong)
+        yield Finding("error", KEY, key, stated["crs"], "the file's CRS is not that of its item", BELONG)
     elif _elsewhere(scene, header):
         told = "the file lies beside the footprint of its item"
-        yield Finding("error", KEY, key, f"{header.grid.crs} {header.grid.bounds}", told, belong)
+        yield Finding("error", KEY, key, f"{header.grid.crs} {header.grid.bounds}", told, BELONG)
     for what in ("shape", "transform"):
         if what in stated:
             told = f"the file's grid is not what its item states as proj:{what}"
@@ -161,11 +159,6 @@ def _elsewhere(scene: Scene, header: RasterHeader) -> bool:
     west, _, east, _ = ground.bounds
     # a raster over the antimeridian spans the globe when brought to longitudes
     return east - west < 180 and not ground.intersects(scene.footprint)
-
-
-def zone_of(tile: str) -> str:
-    """CRS of an MGRS tile; empty for any other grid code."""
-    return f"EPSG:{(32600 if tile[2].upper() >= 'N' else 32700) + int(tile[:2])}" if is_mgrs(tile) else ""
 
 
 def shown(scene: Scene, opened: Sequence[Opened]) -> str:

@@ -30,6 +30,9 @@ BOXES: Mapping[str, tuple[int, int, int, int]] = {
     "UG": (29, -2, 36, 5), "VE": (-74, 0, -59, 16), "VN": (102, 8, 110, 24), "VU": (166, -21, 171, -13),
 }  # fmt: skip
 
+#: share of an outline that the seam of a grid round the globe may leave open by rounding
+_SEAM = 1e-6
+
 #: variable -> solar hour at which its daily course, drawn as one wave, is highest (domain: noon sun, heat two to three
 #: hours later); wind, rain and humidity are too irregular
 _PEAK_HOUR = {"radiation": 12.0, "air_temperature": 14.0}
@@ -100,10 +103,13 @@ def grid_cover(register: pd.DataFrame, cells: BaseGeometry) -> list[Finding]:
     cells
         Ground that the grid covers.
     """
+    # a grid round the globe goes on beyond the antimeridian, wherever it begins
+    turns = [shapely.transform(cells, lambda xy, by=by: xy + np.array([by, 0.0])) for by in (-360.0, 0.0, 360.0)]
+    ground = shapely.union_all(turns)
     part = [
         plantation
         for plantation, place in zip(register["plantation_id"], register["geometry"], strict=True)
-        if place.intersects(cells) and not cells.covers(place)
+        if place.intersects(ground) and place.difference(ground).area > _SEAM * place.area
     ]
     if not part:
         return []
