@@ -21,6 +21,8 @@ R = TypeVar("R")
 _DASK = re.compile(r"^dask(=(?P<address>.+))?$")
 #: how long to wait for the scheduler of an existing cluster
 _ANSWER_SECONDS = 15
+#: what to do when a worker is gone
+_WORKER_REMEDY = "Most likely memory ran out: lower compute.workers, or give each worker more memory."
 #: reads in flight in one process
 LANES = 8
 
@@ -125,12 +127,21 @@ def cores() -> cf.ThreadPoolExecutor:
     return cf.ThreadPoolExecutor(min(os.cpu_count() or 1, LANES), "core")
 
 
+def told(error: BaseException) -> str:
+    """An error of a unit as text; of a worker that died or ran out of memory with what to do."""
+    text = f"{type(error).__name__}: {error}"
+    # distributed is not imported where it is not used
+    if isinstance(error, BrokenProcessPool | MemoryError) or type(error).__name__ == "KilledWorker":
+        return f"{text.rstrip('.')}. {_WORKER_REMEDY}"
+    return text
+
+
 def attempt(function: Callable[[T], R], item: T) -> Outcome[R]:
     """Run one unit here, its error kept as text."""
     try:
         return Outcome(function(item))
     except Exception as error:  # the unit's failure is reported with its partition; neighbours go on
-        return Outcome(None, f"{type(error).__name__}: {error}")
+        return Outcome(None, told(error))
 
 
 def _submit(pool: cf.Executor, function: Callable[[T], R], item: T) -> cf.Future[R]:
@@ -165,7 +176,7 @@ def _outcome(future: Any) -> Outcome[Any]:
     try:
         return Outcome(future.result())
     except Exception as error:  # the unit's failure is reported with its partition; neighbours go on
-        return Outcome(None, f"{type(error).__name__}: {error}")
+        return Outcome(None, told(error))
 
 
 class _quiet_cluster:
