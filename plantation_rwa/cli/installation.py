@@ -32,7 +32,13 @@ _PACKAGES = (
     "scikit-learn",
     "prefect",
     "fastapi",
+    "sqlalchemy",
 )
+#: versions from which on a package breaks the server of the Prefect that is pinned; docs/decisions/0002-pins.md
+_BROKEN = {
+    "fastapi": ((0, 151), "'prefect deploy' fails"),
+    "sqlalchemy": ((2, 1), "no scheduled run is made"),
+}
 _CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "private or requester-pays S3 buckets, Copernicus Data Space among them",
     "AWS_S3_ENDPOINT": "S3 stores other than Amazon's, Copernicus Data Space among them",
@@ -76,8 +82,10 @@ def _versions() -> list[Finding]:
         except metadata.PackageNotFoundError:
             found.append(Finding(name, "bad", "not installed. Install the package again with its constraints."))
             continue
-        if name == "fastapi" and version.split(".")[:2] >= ["0", "151"]:
-            found.append(Finding(name, "bad", f"{version}: 'prefect deploy' fails with it. Install one below 0.151."))
+        broken = _BROKEN.get(name)
+        if broken is not None and tuple(int(n) for n in version.split(".")[:2]) >= broken[0]:
+            below = ".".join(str(n) for n in broken[0])
+            found.append(Finding(name, "bad", f"{version}: with it {broken[1]}. Install one below {below}."))
         else:
             found.append(Finding(name, "ok", version))
     return found

@@ -149,7 +149,7 @@ def test_the_flow_on_the_cluster_gives_them_too(
     from pipelines.valuation import value_portfolio
 
     out = tmp_path / "out"
-    with prefect_test_harness():
+    with prefect_test_harness(server_startup_timeout=120):
         state = value_portfolio(
             config=str(world), out=str(out), as_of=AS_OF, stages=["features"], runner=f"dask={cluster.address}",
             return_state=True,
