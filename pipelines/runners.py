@@ -19,6 +19,7 @@ def task_runner(runner: Runner) -> Any:
         from prefect_dask.task_runners import DaskTaskRunner
 
         if runner.address:
+            runner.check_cluster()
             return DaskTaskRunner(address=runner.address)
         return DaskTaskRunner(
             cluster_kwargs={

@@ -13,7 +13,7 @@ from prefect.client.schemas.objects import TaskRun
 from prefect.futures import wait
 from prefect.tasks import exponential_backoff
 
-from plantation_rwa.executor import Outcome
+from plantation_rwa.executor import Outcome, told
 
 #: errors of the operating system that pass by themselves: networks, shared disks, workers that are busy
 _PASSING = frozenset(
@@ -77,5 +77,5 @@ def mapped(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Out
             yield Outcome(future.result())
             continue
         found = state.result(raise_on_failure=False) if state.is_failed() else None
-        told = f"{type(found).__name__}: {found}" if isinstance(found, BaseException) else str(state.message)
-        yield Outcome(None, told if state.is_failed() and state.name == "Failed" else f"task {state.name}: {told}")
+        text = told(found) if isinstance(found, BaseException) else str(state.message)
+        yield Outcome(None, text if state.name == "Failed" else f"task {state.name}: {text}")

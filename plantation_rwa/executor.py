@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import concurrent.futures as cf
 import functools
+import hashlib
+import importlib.metadata as metadata
 import multiprocessing
 import os
+import platform
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from plantation_rwa.errors import ConfigError, Problem
@@ -21,6 +25,20 @@ R = TypeVar("R")
 _DASK = re.compile(r"^dask(=(?P<address>.+))?$")
 #: how long to wait for the scheduler of an existing cluster
 _ANSWER_SECONDS = 15
+#: packages whose version may change a result
+_PACKAGES = (
+    "distributed",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "rasterio",
+    "scipy",
+    "scikit-learn",
+    "shapely",
+    "exactextract",
+)
+#: what to do when a worker is gone
+_WORKER_REMEDY = "Most likely memory ran out: lower compute.workers, or give each worker more memory."
 #: reads in flight in one process
 LANES = 8
 
@@ -107,7 +125,39 @@ class Runner:
             _quiet_cluster(LocalCluster, self) as cluster,
             _client(Client, self.address, cluster) as client,
         ):
+            _require_same(client.run(installed))
             yield from _drained(client.map(function, items, pure=False, retries=2))
+
+    def check_cluster(self) -> None:
+        """Raise :class:`ConfigError` if an existing cluster does not answer or has other versions than this process."""
+        from dask.distributed import Client
+
+        with _client(Client, self.address, None) as client:
+            _require_same(client.run(installed))
+
+
+def installed() -> dict[str, str]:
+    """What results depend on beside the inputs: Python, packages, and the hash of this package's own files."""
+    found = {"python": ".".join(platform.python_version_tuple()[:2])}
+    found |= {name: metadata.version(name) for name in _PACKAGES}
+    digest, package = hashlib.sha256(), Path(__file__).parent
+    for file in sorted(package.rglob("*.py")):
+        digest.update(file.relative_to(package).as_posix().encode() + file.read_bytes())
+    return {**found, "plantation-rwa": digest.hexdigest()[:12]}
+
+
+def _require_same(workers: Mapping[str, Mapping[str, str]]) -> None:
+    """Refuse workers that would compute other bytes; a cluster without any worker waits for one."""
+    here, problems = installed(), []
+    for address, there in sorted(workers.items()):
+        other = [f"{name} {there.get(name, 'none')} (here {v})" for name, v in here.items() if there.get(name) != v]
+        if other:
+            remedy = "Install the same wheel and constraints.txt on every worker."
+            problems.append(
+                Problem("--runner", "a worker has other versions", f"{address}: {', '.join(other)}", remedy)
+            )
+    if problems:
+        raise ConfigError(problems)
 
 
 @functools.cache
@@ -125,12 +175,21 @@ def cores() -> cf.ThreadPoolExecutor:
     return cf.ThreadPoolExecutor(min(os.cpu_count() or 1, LANES), "core")
 
 
+def told(error: BaseException) -> str:
+    """An error of a unit as text; of a worker that died or ran out of memory with what to do."""
+    text = f"{type(error).__name__}: {error}"
+    # distributed is not imported where it is not used
+    if isinstance(error, BrokenProcessPool | MemoryError) or type(error).__name__ == "KilledWorker":
+        return f"{text.rstrip('.')}. {_WORKER_REMEDY}"
+    return text
+
+
 def attempt(function: Callable[[T], R], item: T) -> Outcome[R]:
     """Run one unit here, its error kept as text."""
     try:
         return Outcome(function(item))
     except Exception as error:  # the unit's failure is reported with its partition; neighbours go on
-        return Outcome(None, f"{type(error).__name__}: {error}")
+        return Outcome(None, told(error))
 
 
 def _submit(pool: cf.Executor, function: Callable[[T], R], item: T) -> cf.Future[R]:
@@ -165,7 +224,7 @@ def _outcome(future: Any) -> Outcome[Any]:
     try:
         return Outcome(future.result())
     except Exception as error:  # the unit's failure is reported with its partition; neighbours go on
-        return Outcome(None, f"{type(error).__name__}: {error}")
+        return Outcome(None, told(error))
 
 
 class _quiet_cluster:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from plantation_rwa.assumptions import packaged
 from plantation_rwa.cli import app, run_command
@@ -284,3 +285,17 @@ def test_numbers_that_the_method_quotes_are_the_assumptions() -> None:
     for told, value in quoted.items():
         assert told == value
         assert told in flat, told
+
+
+def test_commands_and_deployments_of_the_operations_page_are_understood() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    lines = [line for block in blocks(text, "sh") for line in block.splitlines()]
+    shown = [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("plantation-rwa ")]
+    assert {c[0] for c in shown} == {"check", "doctor", "run", "backfill"}
+    for arguments in shown:
+        app.parse_args(arguments, exit_on_error=False, print_error=False)
+    deployed = yaml.safe_load((ROOT / "prefect.yaml").read_text("utf-8"))["deployments"]
+    flows = {"valuation.py:value_portfolio": "value-portfolio", "backfill.py:backfill_portfolio": "backfill-portfolio"}
+    names = {f"{flows[d['entrypoint'].removeprefix('pipelines/')]}/{d['name']}" for d in deployed}
+    assert set(re.findall(r"`([a-z]+-portfolio/[a-z]+)`", text)) == names
+    assert {line.split()[3] for line in lines if line.startswith("prefect deployment run")} <= names

@@ -248,6 +248,22 @@ def doctor(config: Annotated[Path | None, Parameter(help="Configuration file to 
 
 
 @app.command
+def prune(
+    out: Annotated[str, Parameter(help="Output folder.")],
+    /,
+    *,
+    delete: Annotated[bool, Parameter(negative=(), help="Delete what is listed.")] = False,
+) -> int:
+    """List what no published date needs: parts no manifest names, and what killed runs left; with --delete it goes.
+
+    Example: plantation-rwa prune out/sample --delete
+    """
+    from plantation_rwa.cli import pruning as command
+
+    return command.prune(out, delete=delete)
+
+
+@app.command
 def simulate(
     directory: Annotated[Path, Parameter(help="Folder to write; must be empty or absent.")],
     /,

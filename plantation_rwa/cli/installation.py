@@ -13,7 +13,11 @@ from urllib.parse import urlparse
 
 from plantation_rwa.cli.console import table
 from plantation_rwa.config import Config, load_config
-from plantation_rwa.errors import ConfigError
+from plantation_rwa.errors import ConfigError, PublishError
+from plantation_rwa.publish.leases import held_by
+from plantation_rwa.publish.manifest import load_all
+from plantation_rwa.publish.pruning import waste
+from plantation_rwa.run.batches import Machine
 from plantation_rwa.run.session import output_folder
 
 _PACKAGES = (
@@ -28,7 +32,13 @@ _PACKAGES = (
     "scikit-learn",
     "prefect",
     "fastapi",
+    "sqlalchemy",
 )
+#: versions from which on a package breaks the server of the Prefect that is pinned; docs/decisions/0002-pins.md
+_BROKEN = {
+    "fastapi": ((0, 151), "'prefect deploy' fails"),
+    "sqlalchemy": ((2, 1), "no scheduled run is made"),
+}
 _CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "private or requester-pays S3 buckets, Copernicus Data Space among them",
     "AWS_S3_ENDPOINT": "S3 stores other than Amazon's, Copernicus Data Space among them",
@@ -55,6 +65,8 @@ def doctor(config_path: Path | None) -> int:
         _proj(),
         *_credentials(),
         _disk(config),
+        *_outputs(config),
+        *_memory(config),
         _service("PREFECT_API_URL"),
         _service("DASK_SCHEDULER_ADDRESS"),
     ]
@@ -66,9 +78,16 @@ def _versions() -> list[Finding]:
     found = [Finding("python", "ok", platform.python_version())]
     for name in _PACKAGES:
         try:
-            found.append(Finding(name, "ok", metadata.version(name)))
+            version = metadata.version(name)
         except metadata.PackageNotFoundError:
             found.append(Finding(name, "bad", "not installed. Install the package again with its constraints."))
+            continue
+        broken = _BROKEN.get(name)
+        if broken is not None and tuple(int(n) for n in version.split(".")[:2]) >= broken[0]:
+            below = ".".join(str(n) for n in broken[0])
+            found.append(Finding(name, "bad", f"{version}: with it {broken[1]}. Install one below {below}."))
+        else:
+            found.append(Finding(name, "ok", version))
     return found
 
 
@@ -124,6 +143,41 @@ def _disk(config: Config | None) -> Finding:
     if free <= _FREE_GB:
         return Finding("output folder", "bad", f"{free:.1f} GB free, {_FREE_GB:.0f} GB are wanted. Make room.")
     return Finding("output folder", "ok", f"writable, {free:.1f} GB free")
+
+
+def _outputs(config: Config | None) -> list[Finding]:
+    """What stands in the way of the next run in the output folder: other versions' files, other runs, remains."""
+    try:
+        folder = output_folder(config) if config else None
+    except ConfigError:  # told beside the disk
+        folder = None
+    if folder is None or not folder.is_dir():
+        return []
+    try:
+        found = waste(folder)
+    except PublishError as error:
+        return [Finding("outputs", "bad", str(error))]
+    findings = [Finding("outputs", "ok", f"{len(load_all(folder))} dates published")]
+    if found:
+        size = sum(one.bytes for one in found) / 1e6
+        remedy = "The next run or 'plantation-rwa prune' removes them."
+        findings = [Finding("outputs", "note", f"{len(found)} files, {size:.1f} MB, that no date needs. {remedy}")]
+    return findings + [Finding("lease", "note", text) for text in held_by(folder)]
+
+
+def _memory(config: Config | None) -> list[Finding]:
+    """Whether the machine has what the configuration lets its workers use."""
+    if config is None:
+        return []
+    workers, limit = config.compute.workers, Machine.of(1, config.compute.memory_limit).memory
+    try:
+        has = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return []
+    text = f"{workers} workers of {config.compute.memory_limit}, {has / 1e9:.1f} GB in the machine"
+    if workers * limit > has:
+        return [Finding("memory", "bad", f"{text}. Lower compute.workers or compute.memory_limit.")]
+    return [Finding("memory", "ok", text)]
 
 
 def _service(variable: str) -> Finding:

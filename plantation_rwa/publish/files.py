@@ -174,8 +174,20 @@ def refused(path: Path, error: OSError) -> PublishError:
     return PublishError(f"{path}: cannot be written ({reason}). Check rights, free space and that it is no folder.")
 
 
+def stale_files(root: str | Path) -> list[Path]:
+    """Temporary files below a folder that a killed run left behind, sorted; those of a living process are none."""
+    found = []
+    for folder, _, names in os.walk(root):
+        for name in names:
+            match = _TEMPORARY.match(name)
+            path = Path(folder) / name
+            if match and _is_stale(path, match["host"], int(match["process"])):
+                found.append(path)
+    return sorted(found)
+
+
 def remove_stale(root: str | Path) -> list[Path]:
-    """Delete temporary files below a folder that a killed run left behind; those of a living process stay.
+    """Delete the :func:`stale_files` of a folder.
 
     Returns
     -------
@@ -183,15 +195,11 @@ def remove_stale(root: str | Path) -> list[Path]:
         What was deleted, sorted. A file that cannot be deleted is left: it is hidden and no reader takes it.
     """
     removed = []
-    for folder, _, names in os.walk(root):
-        for name in names:
-            match = _TEMPORARY.match(name)
-            path = Path(folder) / name
-            if match and _is_stale(path, match["host"], int(match["process"])):
-                with contextlib.suppress(OSError):
-                    path.unlink()
-                    removed.append(path)
-    return sorted(removed)
+    for path in stale_files(root):
+        with contextlib.suppress(OSError):
+            path.unlink()
+            removed.append(path)
+    return removed
 
 
 def _is_stale(path: Path, host: str, process: int) -> bool:

@@ -92,7 +92,7 @@ class Leases:
         try:
             with self._alone():
                 for partition in sorted(self._held - set(partitions)):
-                    if self._read(partition) == self._mine:
+                    if self._mine.startswith(self._read(partition)):  # whole, or what a full disk had room for
                         self._path(partition).unlink(missing_ok=True)
                     self._held.discard(partition)
         except OSError as error:
@@ -119,8 +119,8 @@ class Leases:
                     return False
                 if held:
                     _LOG.warning("%s: taken over from %s, which is gone", partition, _named(held))
+                self._held.add(partition)  # first: what was begun is given back, also on a full disk
                 self._path(partition).write_text(self._mine, "utf-8")
-                self._held.add(partition)
                 return True
         except FileNotFoundError:  # the last holder has just removed the folder
             return False
@@ -177,6 +177,13 @@ def abandoned(root: Path) -> list[Path]:
             if _is_gone(path.read_text("utf-8")) or time.time() - path.stat().st_mtime > STALE_SECONDS:
                 found.append(path)
     return found
+
+
+def held_by(root: Path) -> list[str]:
+    """Partitions that runs hold now, each with its owner."""
+    gone = set(abandoned(root))
+    held = [path for path in sorted((root / FOLDER).glob("*.json")) if path not in gone]
+    return [f"{path.stem} is being made by {_named(path.read_text('utf-8'))}" for path in held]
 
 
 def _is_gone(text: str) -> bool:

@@ -33,20 +33,27 @@ def working_folder(out: Path) -> Path:
     return out / FOLDER / f".work-{host_mark()}-{os.getpid()}"
 
 
+def abandoned_work(out: Path) -> list[Path]:
+    """Working folders of runs on this machine that were killed, sorted; those of living processes are none."""
+    found = []
+    for folder in sorted((out / FOLDER).glob(".work-*")):
+        match = _WORKING.match(folder.name)
+        if match and match["host"] in {None, host_mark()} and not is_alive(int(match["process"])):
+            found.append(folder)
+    return found
+
+
 def remove_abandoned(out: Path) -> list[Path]:
-    """Delete working folders of runs on this machine that were killed; those of living processes stay.
+    """Delete :func:`abandoned_work`.
 
     Returns
     -------
     list of pathlib.Path
         What was deleted, sorted.
     """
-    removed = []
-    for folder in sorted((out / FOLDER).glob(".work-*")):
-        match = _WORKING.match(folder.name)
-        if match and match["host"] in {None, host_mark()} and not is_alive(int(match["process"])):
-            remove_tree(folder)
-            removed.append(folder)
+    removed = abandoned_work(out)
+    for folder in removed:
+        remove_tree(folder)
     return removed
 
 

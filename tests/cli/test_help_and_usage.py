@@ -16,7 +16,9 @@ from plantation_rwa.schema.tables import TABLES
 from plantation_rwa.testing import edit_config
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("backfill", "backtest", "run", "plan", "check", "describe", "doctor", "prove", "simulate", "verify")
+COMMANDS = (
+    *("backfill", "backtest", "run", "plan", "check", "describe", "doctor", "prove", "prune", "simulate", "verify"),
+)
 ESCAPE = "\x1b["
 
 

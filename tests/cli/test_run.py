@@ -227,6 +227,25 @@ def test_doctor_names_what_does_not_work_and_ends_with_1(world_copy: Path) -> No
     assert "\x1b[" not in done.stdout
 
 
+def test_doctor_finds_beforehand_what_would_stop_a_run(
+    world_copy: Path, run_copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = edit_config(world_copy / "config.yaml", {"publish.out": str(run_copy), "compute.workers": 2})
+    assert run_command(["doctor", str(config)]) == 0
+    assert "1 dates published" in capsys.readouterr().out
+    (run_copy / "valuations" / f"as_of={AS_OF}" / "part-000000000000.parquet").write_bytes(b"PAR1")
+    assert run_command(["doctor", str(config)]) == 0
+    assert "1 files, 0.0 MB, that no date needs. The next run or 'plantation-rwa prune'" in capsys.readouterr().out
+    newer = run_copy / "manifests" / "as_of=2026-06-30.json"
+    newer.write_text(json.dumps({"contract_version": "99.0"}))
+    edit_config(config, {"compute.memory_limit": "900000GB"})
+    assert run_command(["doctor", str(config)]) == 1
+    rows = {line.split("  ")[0]: line for line in capsys.readouterr().out.splitlines() if line}
+    assert "written for contract version '99.0'" in rows["outputs"]
+    assert "Use the program that wrote it, or another output folder." in rows["outputs"]
+    assert "Lower compute.workers or compute.memory_limit." in rows["memory"]
+
+
 def test_doctor_says_which_outputs_this_version_cannot_write(
     world_copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

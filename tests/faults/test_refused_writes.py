@@ -39,6 +39,17 @@ def run(config: Path, out: Path, *options: str) -> subprocess.CompletedProcess[s
     )
 
 
+def on_small_disk(size: str, config: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    """Run into a file system of a size that only the run sees, and list what it left there behind the output."""
+    script = (
+        'mount -t tmpfs -o size="$1" none "$2" && shift && out="$1" && shift && '
+        '"$@" --out "$out"; code=$?; find "$out" -type f; exit $code'
+    )
+    command = [sys.executable, "-m", "plantation_rwa", "run", str(config), "--as-of", AS_OF.isoformat()]
+    words = ["unshare", "--mount", "sh", "-c", script, "sh", size, str(out), *command]
+    return subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
+
+
 @pytest.fixture
 def bare(small_world: Path, tmp_path: Path) -> Path:
     """A configuration of the small world's register alone, so that runs are short."""
@@ -116,3 +127,19 @@ def test_merged_copies_that_could_not_be_written_are_written_by_the_next_run(bar
     assert [run_command([*again, str(o)]) for o in (out, tmp_path / "clean")] == [0, 0]
     assert (out / "latest" / "features.parquet").exists()
     assert tree(out) == tree(tmp_path / "clean")
+
+
+@pytest.mark.parametrize("size", ["40k", "300k"])
+def test_a_full_disk_is_named_and_nothing_is_half_published(bare: Path, tmp_path: Path, size: str) -> None:
+    """At the first file, and when half of them are written: no manifest, no temporary file, cause and remedy."""
+    if subprocess.run(["unshare", "--mount", "true"], check=False, capture_output=True).returncode != 0:
+        pytest.skip("a file system of its own needs the right to mount one")
+    out = tmp_path / "out"
+    out.mkdir()
+    done = on_small_disk(size, bare, out)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "cannot be written (No space left on device). Check rights, free space" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    left = [line for line in done.stdout.splitlines() if line.startswith(f"{out}/")]
+    assert [name for name in left if "/manifests/" in name or "/." in name.removeprefix(str(out))] == []
+    assert (len(left) > 0) == (size == "300k")

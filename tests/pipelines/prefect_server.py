@@ -42,8 +42,8 @@ class PrefectServer:
             "PYTHONPATH": str(ROOT),
             "PREFECT_HOME": str(folder),
             "PREFECT_API_URL": self.api,
-            "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "2",
-            "PREFECT_WORKER_QUERY_SECONDS": "2",
+            "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "10",
+            "PREFECT_WORKER_QUERY_SECONDS": "5",
             **variables,
         }
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -125,4 +125,4 @@ def wait_for(ready: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
     until = time.monotonic() + seconds
     while not ready():
         assert time.monotonic() < until, "nothing happened"
-        time.sleep(0.3)
+        time.sleep(1.0)

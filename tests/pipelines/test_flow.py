@@ -37,7 +37,7 @@ pytestmark = pytest.mark.server
 @pytest.fixture(scope="module", autouse=True)
 def server() -> Iterator[None]:
     """A Prefect server of its own on loopback, with an empty database, for the tests of this module."""
-    with prefect_test_harness():
+    with prefect_test_harness(server_startup_timeout=120):
         yield
 
 

@@ -1,4 +1,4 @@
-"""A real scheduler and two worker processes: the bytes of threads, also when a worker is killed in mid-run."""
+"""A real scheduler and three worker processes: the bytes of threads, also when one is killed and another joins."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from plantation_rwa.errors import ConfigError
+from plantation_rwa.executor import _require_same, installed
 from plantation_rwa.testing import edit_config
-from tests.conftest import run_world, tree
+from tests.conftest import AS_OF, run_world, tree
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 _PATIENCE_S = 90.0
@@ -31,13 +33,18 @@ class Cluster:
         self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(note))
         wait_for(note.exists)
         self.address = str(json.loads(note.read_text("utf-8"))["address"])
-        self.workers = [
-            self._start(
-                "worker", self.address, "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--no-dashboard",
-                "--name", f"w{n}", "--local-directory", str(folder),
-            )
-            for n in range(2)
-        ]  # fmt: skip
+        self.workers: list[subprocess.Popen[bytes]] = []
+        for _ in range(3):
+            self.add_worker()
+
+    def add_worker(self) -> None:
+        """One more worker process."""
+        name = f"w{len(self.workers)}"
+        worker = self._start(
+            "worker", self.address, "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--no-dashboard",
+            "--name", name, "--local-directory", str(self._folder),
+        )  # fmt: skip
+        self.workers.append(worker)
 
     def _start(self, *words: str) -> subprocess.Popen[bytes]:
         log = (self._folder / f"{words[0]}-{time.monotonic_ns()}.log").open("wb")
@@ -53,7 +60,7 @@ class Cluster:
         with Client(self.address, set_as_default=False, timeout=_PATIENCE_S) as client:
             names = {w["name"]: address for address, w in client.scheduler_info(n_workers=-1)["workers"].items()}
             running = client.processing()
-        return [n for n in range(2) if running.get(names.get(f"w{n}"))]
+        return [n for n in range(len(self.workers)) if running.get(names.get(f"w{n}"))]
 
 
 def wait_for(ready: object, seconds: float = _PATIENCE_S) -> None:
@@ -103,14 +110,14 @@ def expected(world: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     return tree(out)
 
 
-def test_two_worker_processes_give_the_bytes_of_threads(
+def test_worker_processes_give_the_bytes_of_threads(
     cluster: Cluster, world: Path, expected: dict[str, str], tmp_path: Path
 ) -> None:
     assert run_world(world, tmp_path / "out", runner=f"dask={cluster.address}", stages=("features",)).failures == []
     assert tree(tmp_path / "out") == expected
 
 
-def test_a_worker_killed_in_mid_run_changes_no_byte(
+def test_a_worker_killed_and_one_that_joins_in_mid_run_change_no_byte(
     cluster: Cluster, world: Path, expected: dict[str, str], tmp_path: Path
 ) -> None:
     failures: list[object] = []
@@ -127,7 +134,34 @@ def test_a_worker_killed_in_mid_run_changes_no_byte(
     victim = cluster.workers[victims[0]]
     victim.send_signal(signal.SIGKILL)
     assert victim.wait(30) == -signal.SIGKILL
+    cluster.add_worker()
     running.join(_PATIENCE_S * 2)
     assert not running.is_alive()
     assert failures == []
     assert tree(tmp_path / "out") == expected
+
+
+def test_the_flow_on_the_cluster_gives_them_too(
+    cluster: Cluster, world: Path, expected: dict[str, str], tmp_path: Path
+) -> None:
+    from prefect.testing.utilities import prefect_test_harness
+
+    from pipelines.valuation import value_portfolio
+
+    out = tmp_path / "out"
+    with prefect_test_harness(server_startup_timeout=120):
+        state = value_portfolio(
+            config=str(world), out=str(out), as_of=AS_OF, stages=["features"], runner=f"dask={cluster.address}",
+            return_state=True,
+        )  # fmt: skip
+    assert state.is_completed(), state.message
+    assert tree(out) == expected
+
+
+def test_workers_of_other_versions_are_refused() -> None:
+    here = installed()
+    _require_same({"tcp://a:1": here})
+    with pytest.raises(ConfigError) as caught:
+        _require_same({"tcp://a:1": here, "tcp://b:2": {**here, "numpy": "1.0"}})
+    assert f"tcp://b:2: numpy 1.0 (here {here['numpy']})" in str(caught.value)
+    assert "Install the same wheel and constraints.txt on every worker." in str(caught.value)

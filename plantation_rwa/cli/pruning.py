@@ -1,0 +1,37 @@
+"""The command ``prune``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from plantation_rwa.cli.console import say, table
+from plantation_rwa.errors import ConfigError, Problem
+from plantation_rwa.publish.leases import held_by
+from plantation_rwa.publish.pruning import prune as delete_waste
+from plantation_rwa.publish.pruning import waste
+from plantation_rwa.run.partial import FOLDER, abandoned_work, remove_abandoned
+
+
+def prune(out: str, *, delete: bool) -> int:
+    """Tell what no published date needs, and delete it if asked; see ``plantation-rwa prune --help``."""
+    root = Path(out)
+    if not (root / "manifests").is_dir():
+        remedy = "Give the folder that holds manifests/."
+        raise ConfigError([Problem("prune", "is no output folder", out, remedy)])
+    roots = [root, *([root / FOLDER] if (root / FOLDER / "manifests").is_dir() else [])]
+    work = remove_abandoned(root) if delete else abandoned_work(root)
+    found = [one for place in roots for one in (delete_waste(place) if delete else waste(place))]
+    rows = [[one.kind, one.path.relative_to(root).as_posix(), f"{one.bytes:,}"] for one in found]
+    rows += [["work of a killed run", folder.relative_to(root).as_posix(), ""] for folder in work]
+    if rows:
+        table("", ["what", "where", "bytes"], rows, right=["bytes"])
+    counts = Counter(row[0] for row in rows)
+    said = ", ".join(f"{n} {kind}{'s' if n > 1 else ''}" for kind, n in sorted(counts.items())) or "nothing"
+    size = sum(one.bytes for one in found) / 1e6
+    say(f"{'deleted' if delete else 'would delete'}: {said}" + (f", {size:.1f} MB" if found else ""))
+    for text in held_by(root):
+        say(f"{text}: what it has written is listed too, and stays")
+    if rows and not delete:
+        say("nothing was deleted; run again with --delete")
+    return 0

@@ -1,0 +1,93 @@
+"""``prune``: dead parts and remains of killed runs go, whatever a manifest names and a living run holds stays."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from plantation_rwa.cli import run_command
+from plantation_rwa.errors import PublishError
+from plantation_rwa.publish.files import SharedFolder, host_mark
+from plantation_rwa.publish.leases import Leases
+from plantation_rwa.publish.manifest import Manifest, Output, save
+from plantation_rwa.publish.pruning import prune, waste
+from tests.conftest import tree
+
+KEPT = "features/month=2026-05/vintage=2026-05-31/part-aaaaaaaaaaaa.parquet"
+DEAD = (
+    "features/month=2026-05/vintage=2026-05-20/part-bbbbbbbbbbbb.parquet",
+    "valuations/as_of=2026-05-31/part-cccccccccccc.parquet",
+)
+
+
+def ended_process() -> int:
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    return done.pid
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """An output folder with one published part, two dead ones and what a killed run left."""
+    root = tmp_path / "out"
+    for name in (KEPT, *DEAD, "latest/features.parquet"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"PAR1")
+    output = Output("features", "features", "month=2026-05", KEPT, "0" * 64, 4, 1, "f")
+    save(root, Manifest("2026-05-31", "p", True, {}, {}, {}, (output,)))
+    gone = ended_process()
+    (root / "valuations" / f".part-1.parquet.{host_mark()}.{gone}.{'0' * 32}.tmp").write_bytes(b"P")
+    (root / ".leases").mkdir()
+    (root / ".leases" / "month=2026-04.json").write_text(f'{{"host": "{host_mark()}", "process": {gone}}}')
+    (root / "partial" / f".work-{host_mark()}-{gone}" / "features").mkdir(parents=True)
+    return root
+
+
+def test_what_nobody_needs_is_listed_and_nothing_is_deleted(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = tree(out)
+    assert run_command(["prune", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "would delete: 2 dead parts, 1 lease, 1 temporary file, 1 work of a killed run, 0.0 MB" in said
+    assert "nothing was deleted; run again with --delete" in said
+    for name in DEAD:
+        assert name in said
+    assert KEPT not in said
+    assert tree(out) == before
+
+
+def test_it_goes_with_its_empty_folders_when_asked(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["prune", str(out), "--delete"]) == 0
+    assert "deleted: 2 dead parts" in capsys.readouterr().out
+    assert set(tree(out)) == {KEPT, "latest/features.parquet", "manifests/as_of=2026-05-31.json"}
+    assert sorted(p.name for p in out.iterdir()) == ["features", "latest", "manifests"]
+    assert run_command(["prune", str(out)]) == 0
+    assert capsys.readouterr().out == "would delete: nothing\n"
+
+
+def test_while_another_run_uses_the_folder_nothing_goes(out: Path) -> None:
+    with SharedFolder(out), pytest.raises(PublishError, match=r"another run uses the folder\. Prune when it is over\."):
+        prune(out)
+    assert all((out / name).exists() for name in DEAD)
+
+
+def test_a_lease_that_is_held_is_told_and_no_waste(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Leases(out) as leases:
+        leases.take(["month=2026-05"])
+        assert sorted(one.kind for one in waste(out)) == ["dead part", "dead part", "temporary file"]
+        run_command(["prune", str(out)])
+        assert "month=2026-05 is being made by process " in capsys.readouterr().out
+
+
+def test_without_a_readable_manifest_nothing_goes(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (out / "manifests" / "as_of=2026-04-30.json").write_text('{"contract_version": "99"}')
+    assert run_command(["prune", str(out), "--delete"]) == 2
+    assert "written for contract version '99'" in capsys.readouterr().err
+    assert all((out / name).exists() for name in DEAD)
+
+
+def test_a_folder_that_is_no_output_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["prune", str(tmp_path)]) == 2
+    assert "is no output folder" in capsys.readouterr().err
