@@ -6,8 +6,8 @@ import pytest
 
 from benchmarks.forecast_paths import coverage, evaluate
 
-#: four standard errors of a share of 1,000 paths
-FOUR_ERRORS = 4 * (0.25 / 1000) ** 0.5
+#: five standard errors of a share of 1,000 paths: the largest of 40,000 such gaps lies at 4.2 by chance
+FIVE_ERRORS = 5 * (0.25 / 1000) ** 0.5
 
 
 @pytest.mark.slow
@@ -17,7 +17,7 @@ def test_sums_over_one_three_and_five_years_cover_what_was_harvested() -> None:
     told = found.to_string()
     paths, one = found.loc["level and noise"], found.loc["one AR(1)"]
     # months keep the published quantiles whatever the law of the shocks
-    assert found["marginal"].max() < FOUR_ERRORS, told
+    assert found["marginal"].max() < FIVE_ERRORS, told
     for months in (12, 36, 60):
         assert 0.72 <= paths.loc[months, "cover80"] <= 0.88, told
         assert 0.83 <= paths.loc[months, "cover90"] <= 0.97, told
