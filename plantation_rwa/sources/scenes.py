@@ -210,9 +210,11 @@ class RasterReader:
                         f" {pixels.dtype} cannot hold"
                     )
                 pixels[empty] = asset.nodata
-        fills = asset.nodata is not None and float(asset.nodata).is_integer() and 0 <= asset.nodata <= SATURATED
-        if fills and pixels.dtype == np.uint16 and pixels.max(initial=0) == SATURATED:
-            pixels[pixels == SATURATED] = asset.nodata
+        fill = asset.nodata
+        if fill is not None and float(fill).is_integer() and 0 <= fill <= SATURATED and pixels.dtype == np.uint16:
+            saturated = pixels == SATURATED
+            if saturated.any():
+                pixels[saturated] = fill
         return pixels
 
     def _pixels(self, asset: Asset, window: Window) -> tuple[NDArray[np.generic], float | None]:
