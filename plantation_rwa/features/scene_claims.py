@@ -78,7 +78,7 @@ def crs_faults(scene: SceneLike, bands: Sequence[str], reader: Reader) -> str:
         if said and crs != said:
             groups.setdefault(f"the file's CRS {_short(crs)} is not that of {of}, {said}", []).append(band)
     told = [f"{' '.join(members)}: {text}" for text, members in groups.items()]
-    return f"{'; '.join(told)}; the files' own place is used. {BELONG}" if told else ""
+    return f"{'; '.join(told)}. {BELONG} The files' own place is used" if told else ""
 
 
 def _short(crs: str) -> str:

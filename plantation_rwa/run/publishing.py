@@ -99,7 +99,7 @@ def note_scene_problems(session: Session, parts: Sequence[Published]) -> None:
     """Put what was wrong with the scenes behind published features into the session's quarantine."""
     for part in parts:
         for file, scene, band, message, plantation in part.output.problems:
-            repaired = band == "offset"
+            repaired = band in {"offset", "crs"}
             session.known.quarantine.add(
                 "imagery",
                 file,
