@@ -312,11 +312,7 @@ def test_impossible_bands_are_judged_after_the_offset_and_by_enough_classified_p
 
 
 def test_impossible_bands_are_no_past() -> None:
-    """Green, then exchanged bands three times: as a past they would hide the haze that follows."""
-    swapped = [
-        record(f"2026-02-{d:02d}", Figures(0.0, 0.330, 0.330, -0.8436), scene_id=f"s{d}") for d in (1, 2, 3, 4, 5, 6)
-    ]
-    assert (
-        only([record("2026-03-02", veiled(0.3), veiled(0.3, -0.1))], [*past(3, last="2026-01-15"), *swapped]).air
-        == "haze"
-    )
+    """Green, then exchanged bands sixteen times: as a past, bright in B02, they would hide the haze that follows."""
+    swapped = [record(f"2026-02-{d:02d}", Figures(0.0, 0.330, 0.330, -0.8436)) for d in range(1, 17)]
+    hazy = record("2026-03-02", veiled(0.3), veiled(0.3, -0.1))
+    assert only([hazy], [*past(3, last="2026-01-15"), *swapped]).air == "haze"
