@@ -11,10 +11,12 @@ from plantation_rwa.schema.tables import TABLES
 
 def test_one_row_per_column_and_partition_key() -> None:
     rows = dictionary("features")
-    assert list(rows.columns) == ["table", "column", "type", "unit", "meaning", "null"]
+    assert list(rows.columns) == ["table", "column", "type", "unit", "meaning", "null", "classification"]
     assert rows["column"].tolist() == ["month", "vintage", *TABLES["features"].columns]
     by_column = rows.set_index("column")
-    assert by_column.loc["p_sum_mm"].tolist() == ["features", "float", "mm", "Rain of the month.", "if unknown"]
+    rain = by_column.loc["p_sum_mm"].tolist()
+    assert rain[:-1] == ["features", "float", "mm", "Rain of the month.", "if unknown"]
+    assert set(rows["classification"]) <= {"public", "commercial", "issuer", "personal", "sensitive_location"}
     assert by_column.loc["month", "type"] == "text (path)"
     assert by_column.loc["plantation_id", "null"] == "never"
 
@@ -35,4 +37,4 @@ def test_the_page_has_every_table_column_and_flag() -> None:
     for code, meaning in FLAGS.items():
         assert f"| `{code}` | {meaning} |" in lines
     # every row of a table has as many cells as its head
-    assert {line.count(" | ") for line in lines if line.startswith("| `")} == {4, 1}
+    assert {line.count(" | ") for line in lines if line.startswith("| `")} == {5, 1}
