@@ -213,10 +213,10 @@ def href_fault(href: str, base: str) -> str:
     systems, which reach archives and other servers.
     """
     scheme = href.split("://", 1)[0].lower() if "://" in href else ""
-    if scheme and scheme not in _SCHEMES:
-        return f"href with the scheme '{scheme}' is not followed"
     if "/vsi" in href.lower():
         return "href into a virtual file system is not followed"
+    if scheme and scheme not in _SCHEMES:
+        return f"href with the scheme '{scheme}' is not followed"
     if scheme == "file" and "://" in base and not base.lower().startswith("file://"):
         return "a remote document names a file of this machine; not followed"
     return ""
