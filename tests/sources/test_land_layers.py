@@ -116,7 +116,12 @@ def test_polygons_speak_for_their_bounds_or_what_is_declared(tmp_path: Path) -> 
 
 def test_maps_that_are_none_are_refused_with_what_and_remedy(tmp_path: Path) -> None:
     (tmp_path / "text.tif").write_text("no raster")
-    remote = '<VRTDataset rasterXSize="1" rasterYSize="1"><SRS>EPSG:4326</SRS></VRTDataset>'
+    real = raster(tmp_path / "real.tif", np.zeros((2, 2), dtype="uint8"))
+    remote = (
+        '<VRTDataset rasterXSize="2" rasterYSize="2"><SRS>EPSG:4326</SRS><GeoTransform>103,0.001,0,2,0,-0.001'
+        f'</GeoTransform><VRTRasterBand dataType="Byte" band="1"><SimpleSource><SourceFilename>{real}</SourceFilename>'
+        "<SourceBand>1</SourceBand></SimpleSource></VRTRasterBand></VRTDataset>"
+    )
     (tmp_path / "other.tif").write_text(remote)
     with pytest.warns(rasterio.errors.NotGeoreferencedWarning):
         nowhere = raster(tmp_path / "bare.tif", np.zeros((2, 2), dtype="uint8"), crs=None, transform=Affine.identity())
