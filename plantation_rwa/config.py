@@ -137,7 +137,7 @@ class RightsConfig(Section):
     base: Literal["gross_mill_gate", "net_of_levies", "net_operating"] = F(
         default="gross_mill_gate", description="Revenue the share is taken of."
     )
-    units: int = F(default=1_000_000, ge=1, description="Units the right is divided into.")
+    units: int = F(default=1_000_000, ge=1, le=10**15, description="Units the right is divided into.")
 
 
 class ComputeConfig(Section):
@@ -152,7 +152,7 @@ class Config(Section):
 
     version: Literal[1] = F(default=1, description="Version of this file's layout.")
     as_of: dt.date | None = F(default=None, strict=False, description="Valuation date; end of that day, UTC.")
-    seed: int = F(default=0, ge=0, description="Seed of all random streams.")
+    seed: int = F(default=0, ge=0, lt=2**63, description="Seed of all random streams.")
     simulated: bool = F(default=False, description="Whether inputs are simulated; then every output says so.")
     portfolio: PortfolioConfig
     imagery: ImageryConfig | None = None

@@ -21,7 +21,7 @@ from plantation_rwa.config import Config
 from plantation_rwa.features.indices import INDICES
 from plantation_rwa.schema.fields import FIELDS
 from plantation_rwa.schema.flags import FLAGS
-from plantation_rwa.sources import climate, futures, fx, harvest, market, register, rights, sensors
+from plantation_rwa.sources import climate, compliance, futures, fx, harvest, market, register, rights, sensors
 from plantation_rwa.sources.cells import ColumnSpec
 from plantation_rwa.sources.climate_units import VARIABLES
 from plantation_rwa.testing import edit_config
@@ -177,6 +177,13 @@ TABLES: Mapping[str, list[Mapping[str, ColumnSpec]]] = {
     "Harvest": [harvest.HARVEST_COLUMNS],
     "Climate": [climate._DAILY, climate._INDEX],
     "Sensors": [sensors._SPECS],
+    "Land evidence": [
+        compliance.WHISP_COLUMNS,
+        compliance.DOCUMENT_COLUMNS,
+        compliance.TENURE_COLUMNS,
+        compliance.SANCTION_COLUMNS,
+        compliance.COUNTRY_COLUMNS,
+    ],
     "Market": [
         futures.FUTURES_COLUMNS,
         market.PRICES_COLUMNS,
@@ -208,7 +215,7 @@ def test_inputs_name_every_climate_variable_and_sensor() -> None:
 
 
 def test_inputs_name_keys_and_defaults_of_the_configuration() -> None:
-    sections = "portfolio|harvest|climate|sensors|imagery|market"
+    sections = "portfolio|harvest|climate|sensors|imagery|market|compliance"
     keys = set(re.findall(rf"`((?:{sections})\.[a-z_]+)`", INPUTS))
     assert len(keys) > 20
     fields = Config.model_fields

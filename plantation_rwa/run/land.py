@@ -153,7 +153,8 @@ def published_plots(session: Session) -> tuple[list[Plot], str]:
     found: dict[tuple[str, str, bytes], Plot] = {}
     told = []
     for folder, name in ((session.reuse[-1], ""), *((Path(f), Path(f).name) for f in evidence.folders)):
-        manifests = [m for m in load_all(folder) if m.as_of < session.as_of.isoformat()]
+        # a reduced profile has coarse outlines or none: they would share ground with everything near
+        manifests = [m for m in load_all(folder) if m.as_of < session.as_of.isoformat() and m.profile == "full"]
         for manifest in manifests:
             for output in manifest.tables("valuations"):
                 if not (folder / output.path).exists():

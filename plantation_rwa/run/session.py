@@ -253,12 +253,17 @@ def configuration_record(config: Config) -> dict[str, Any]:
     raw = config.model_dump(mode="json", by_alias=True)
     for key in ("attest", "compute", "publish", "as_of"):
         raw.pop(key)
-    for section in raw.values():
-        if isinstance(section, dict):
-            for key, value in section.items():
-                if isinstance(value, list):
-                    section[key] = [_without_place(str(v)) for v in value]
+    raw = {key: _placeless(value) for key, value in raw.items()}
     return {"sha256": fingerprint(raw), "values": raw}
+
+
+def _placeless(value: Any) -> Any:
+    """A value of the configuration whose lists of files have lost their folders, at any depth."""
+    if isinstance(value, dict):
+        return {key: _placeless(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_place(inner) if isinstance(inner, str) else _placeless(inner) for inner in value]
+    return value
 
 
 def _without_place(path: str) -> str:

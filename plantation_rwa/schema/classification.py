@@ -60,6 +60,7 @@ SPECIAL_KINDS: dict[tuple[str, str], Classification] = {
     ("quarantine", "file"): "personal",
     ("screening", "finding"): "personal",
     ("screening", "evidence"): "personal",
+    ("screening", "other_id"): "personal",
 }
 
 

@@ -16,6 +16,10 @@ from plantation_rwa.screening.rules import Finding, State
 
 #: grid of overlays in metres: snapping to it keeps them free of topology errors
 _GRID_M = 1e-3
+#: of latitude, at least
+_METRES_PER_DEGREE = 110_574.0
+#: a shape that covers so much of itself when turned by half a circle is as regular as a parcel of a grid
+_SYMMETRIC = 0.97
 #: WGS84
 _RADIUS_M, _ECCENTRICITY2 = 6_378_137.0, 6.694379990141e-3
 
@@ -59,6 +63,8 @@ class Overlap:
         Shared area over the smaller plot's.
     kept
         The same without strips narrower than ``screening.overlap_strip_m``.
+    moved
+        Whether the two have the same outline beside each other: a copy moved by more than its width.
     """
 
     first: int
@@ -66,6 +72,7 @@ class Overlap:
     area_ha: float
     share: float
     kept: float
+    moved: bool = False
 
 
 def overlaps(plots: Sequence[Plot], others: Sequence[Plot] | None, assumptions: Assumptions) -> list[Overlap]:
@@ -86,17 +93,22 @@ def overlaps(plots: Sequence[Plot], others: Sequence[Plot] | None, assumptions: 
     left = [_ground(p) for p in plots]
     right = left if others is None else [_ground(p) for p in others]
     tree = shapely.STRtree(np.array(right, dtype=object))
-    pairs = np.asarray(tree.query(np.array(left, dtype=object), predicate="intersects"))
+    # degrees of latitude are the shortest ones near the equator; farther away the search is a little wider in metres
+    near = assumptions.number("screening.copy_within_m") / _METRES_PER_DEGREE
+    pairs = np.asarray(tree.query(np.array(left, dtype=object), predicate="dwithin", distance=near))
     width = assumptions.number("screening.overlap_strip_m")
+    fit = assumptions.number("screening.copy_fit_m")
     found = []
     for a, b in sorted(zip(pairs[0].tolist(), pairs[1].tolist(), strict=True)):
         if others is None and a >= b:
             continue
         if others is not None and plots[a].plantation_id == others[b].plantation_id:
             continue
-        shared = _shared(left[a], right[b], width)
-        if shared is not None:
-            found.append(Overlap(a, b, *shared))
+        shared = _shared(left[a], right[b], width) if left[a].intersects(right[b]) else None
+        moved = not (plots[a].estimated or (plots if others is None else others)[b].estimated)
+        moved = moved and _moved_copy(left[a], right[b], fit)
+        if shared is not None or moved:
+            found.append(Overlap(a, b, *(shared or (0.0, 0.0, 0.0)), moved))
     return found
 
 
@@ -106,7 +118,8 @@ def overlap_findings(
     """The rules ``overlap_portfolio`` and ``overlap_published``: one finding per plot.
 
     Above ``screening.overlap_fail`` of the smaller plot, strips left out, land may be pledged twice: ``fail``; for a
-    point, whose outline is a guess, ``more_info``. Less than that is ``more_info``, strips alone ``pass``.
+    point, whose outline is a guess, ``more_info``. Less than that is ``more_info``, and so is the same irregular
+    outline beside the plot; strips alone ``pass``.
 
     Parameters
     ----------
@@ -134,25 +147,25 @@ def _finding(
     for o, other in ranked[:5]:
         place = f" of {other.source}" if other.source else ""
         guess = ", outline of a point guessed" if plot.estimated or other.estimated else ""
-        evidence.append(
-            f"{other.plantation_id}{place}: {o.area_ha:.2f} ha, {100 * o.share:.2f} % of the smaller{guess}"
-        )
+        copy = ", the same outline moved" if o.moved else ""
+        told = f"{o.area_ha:.2f} ha, {100 * o.share:.2f} % of the smaller"
+        evidence.append(f"{other.plantation_id}{place}: {told}{guess}{copy}")
     if len(ranked) > 5:
         evidence.append(f"{len(ranked) - 5} more")
     unseen = [*(["outline of the point"] if plot.estimated else []), *_UNKNOWN_OTHERS]
     states: list[State] = [_state(o, plot.estimated or other.estimated, limit) for o, other in ranked]
     state: State = "fail" if "fail" in states else "more_info" if "more_info" in states else "pass"
     worst_share = max((o.share for o, _ in ranked), default=0.0)
-    told = {
+    finding = {
         "fail": "shares ground with another plantation: the same land may be pledged twice",
-        "more_info": "shares some ground with another plantation",
+        "more_info": "shares some ground, or its outline, with another plantation",
         "pass": "shares no ground with another plantation beyond strips along common edges",
     }[state]
     return Finding(
         plot.plantation_id,
         rule,
         state,
-        told,
+        finding,
         evidence,
         unseen,
         "low" if plot.estimated else "high",
@@ -166,7 +179,7 @@ def _finding(
 def _state(overlap: Overlap, estimated: bool, limit: float) -> State:
     if overlap.kept > limit:
         return "more_info" if estimated else "fail"
-    return "more_info" if overlap.kept > 0 else "pass"
+    return "more_info" if overlap.kept > 0 or overlap.moved else "pass"
 
 
 def _ground(plot: Plot) -> BaseGeometry:
@@ -196,6 +209,26 @@ def _shared(a: BaseGeometry, b: BaseGeometry, width: float) -> tuple[float, floa
     opened = common.buffer(-width / 2, join_style="mitre").buffer(width / 2, join_style="mitre")
     share = common.area / whole
     return share * min(areas), share, opened.area / whole
+
+
+def _moved_copy(a: BaseGeometry, b: BaseGeometry, fit: float) -> bool:
+    """Whether two outlines are the same but for a move; shapes that fill the plane (point-symmetric ones) never are."""
+    if shapely.get_num_coordinates(a) != shapely.get_num_coordinates(b):
+        return False
+    corners = []
+    for g in (a, b):
+        centre = shapely.centroid(g)
+        scale = np.array(_metres_per_degree(centre.y))
+        local = shapely.transform(g, lambda c, o=centre, s=scale: (c - [o.x, o.y]) * s)
+        # the smallest corner first: where a ring begins says nothing
+        corners.append(shapely.get_coordinates(shapely.normalize(shapely.set_precision(local, fit / 4))))
+    if corners[0].shape != corners[1].shape or np.abs(corners[0] - corners[1]).max() > fit:
+        return False
+    whole = shapely.Polygon(corners[0]) if len(corners[0]) > 3 else None
+    if whole is None or not whole.is_valid:
+        return False
+    turned = shapely.affinity.rotate(whole, 180, origin=(0, 0))
+    return bool(whole.intersection(turned).area < _SYMMETRIC * whole.area)
 
 
 def _metres_per_degree(latitude: float) -> tuple[float, float]:

@@ -14,6 +14,8 @@ from plantation_rwa.screening.rules import Finding, State, worst
 
 #: likeness of two names that differ, however little
 _NOT_EQUAL = 0.999
+#: dot and blank between single letters: P.T. is PT
+_INITIALS = re.compile(r"\b(\w)\.\s?(?=\w\b)")
 _LETTERS = re.compile(r"[\W_]+")
 #: risk classes of Regulation (EU) 2023/1115, article 29, and what the rule makes of them
 COUNTRY_CLASSES: Mapping[str, State] = {"low": "pass", "standard": "pass", "high": "more_info"}
@@ -310,7 +312,7 @@ def names_met(names: Iterable[str], listed: Sequence[Listed], assumptions: Assum
 def plain_name(name: str, assumptions: Assumptions) -> str:
     """A name as it is compared: accents, case, punctuation and legal forms off."""
     letters = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
-    words = _LETTERS.sub(" ", letters.casefold()).split()
+    words = _LETTERS.sub(" ", _INITIALS.sub(r"\1", letters.casefold())).split()
     forms = set(assumptions.table("screening.company_words"))
     return " ".join(w for w in words if w not in forms) or " ".join(words)
 

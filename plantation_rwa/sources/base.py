@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -17,6 +18,8 @@ from plantation_rwa.periods import Month
 from plantation_rwa.sources.holdings import Holdings
 
 Action = Literal["rejected", "nulled", "repaired"]
+#: signs with which a spreadsheet begins a formula, and what is a number all the same
+_SIGNS, _NUMBER = tuple("=@+-\t\r"), re.compile(r"^[+-]?[0-9.eE+-]+$")
 
 
 class Quarantine:
@@ -56,6 +59,7 @@ class Quarantine:
             When the record became known, if that can be told; a later ``as_of`` only sees it from then.
         """
         text = "" if value is None else str(value)
+        column, text = _inert(column), _inert(text)
         text = text if len(text) <= 200 else text[:197] + "..."
         self._rows.append((input, file, row, column, text, reason, action, plantation_id, known_at))
 
@@ -79,6 +83,11 @@ class Quarantine:
         frame["row"] = frame["row"].astype("Int64")
         order = ["input", "file", "row", "column", "reason", "plantation_id", "value"]
         return frame.sort_values(order, kind="stable").reset_index(drop=True)
+
+
+def _inert(text: str) -> str:
+    """A text as it was found, that does not run where a spreadsheet opens the list."""
+    return f"'{text}" if text[:1] in _SIGNS and not _NUMBER.match(text) else text
 
 
 def known(table: pd.DataFrame, instant: pd.Timestamp) -> pd.DataFrame:

@@ -35,6 +35,8 @@ _INSTANT = re.compile(r"^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 #: format (zero width, direction), private and half characters, spaces other than the plain one
 _HIDDEN = {"Cf", "Co", "Cs", "Zs", "Zl", "Zp"}
+#: what a spreadsheet runs when it opens the cell: = and @, or a sign before anything but a number
+_FORMULA = re.compile(r"^(?:[=@]|[+-].*(?:[^\W\d_]|[(|!]))", re.DOTALL)
 _TRUE, _FALSE = {"true", "t", "yes", "y", "1"}, {"false", "f", "no", "n", "0"}
 _YEARS = (1900, 2200)
 
@@ -233,7 +235,14 @@ def _parse(text: str, spec: ColumnSpec) -> tuple[Any, str | None]:
     return _PARSERS[spec.kind](text, spec)
 
 
+def is_formula(text: str) -> bool:
+    """Whether a spreadsheet would take a text for a formula and run it."""
+    return _FORMULA.match(text) is not None
+
+
 def _id(text: str, spec: ColumnSpec) -> tuple[Any, str | None]:
+    if is_formula(text):
+        return "", "must not begin like a spreadsheet formula"
     if "/" in text or "\\" in text or text in {".", ".."}:
         return "", "must not hold path separators"
     if _CONTROL.search(text):
@@ -251,7 +260,8 @@ def _text(text: str, spec: ColumnSpec) -> tuple[Any, str | None]:
         text = text.upper()
         if re.fullmatch(spec.pattern, text) is None:
             return "", f"is not valid; {spec.hint}" if spec.hint else "is not valid"
-    return " ".join(_CONTROL.sub(" ", text).split()), None
+    plain = " ".join(_CONTROL.sub(" ", text).split())
+    return ("", "begins like a spreadsheet formula") if is_formula(plain) else (plain, None)
 
 
 def _choice(text: str, spec: ColumnSpec) -> tuple[Any, str | None]:

@@ -172,8 +172,9 @@ def _whisp(config: WhispConfig, plantations: Sequence[str], quarantine: Quaranti
     sheet.reject_unknown(key, plantations, "plantation is not in the register, or was rejected there")
     sheet.reject_duplicates([key])
     frame = sheet.result().rename(columns={key: "plantation_id"})
-    known = pd.NaT if config.known_at is None else pd.Timestamp(config.known_at, tz="UTC")
-    return frame.assign(version=config.version, known_at=known)
+    known = None if config.known_at is None else pd.Timestamp(config.known_at, tz="UTC")
+    instants = pd.Series([known] * len(frame), index=frame.index, dtype="datetime64[us, UTC]")
+    return frame.assign(version=config.version, known_at=instants)
 
 
 def _list(

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from plantation_rwa.errors import Problem, SourceError
 from plantation_rwa.sources.base import Quarantine
 from plantation_rwa.sources.cells import ColumnSpec
+from plantation_rwa.sources.guards import check_parquet
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ def load(path: str, input: str, columns: Mapping[str, ColumnSpec], quarantine: Q
     if name.lower().endswith((".parquet", ".pq")):
         try:
             file = pq.ParquetFile(pa.BufferReader(data))
+            check_parquet(file, name)
             wanted, _ = match_columns(
                 RawFile(name, file.schema_arrow.empty_table(), np.array([], dtype=np.int64)), columns
             )

@@ -16,6 +16,7 @@ from shapely.geometry.base import BaseGeometry
 
 from plantation_rwa.assumptions import packaged
 from plantation_rwa.grid import area_ha
+from plantation_rwa.sources.guards import outline_fault, too_tangled, wkb_fault, wkt_fault
 
 WGS84 = "EPSG:4326"
 
@@ -62,6 +63,8 @@ def from_wkb(data: bytes | None) -> RawGeometry:
     """Decode WKB or EWKB; rings that are not closed are closed and marked."""
     if not data:
         return RawGeometry(None)
+    if fault := wkb_fault(data):
+        return RawGeometry(None, broken=fault)
     strict = shapely.from_wkb(data, on_invalid="ignore")
     if strict is not None:
         return RawGeometry(strict)
@@ -79,9 +82,23 @@ def from_geojson(value: Any) -> RawGeometry:
         return RawGeometry(None)
     try:
         geometry = shape(value)
-    except (ShapelyError, ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
+        return RawGeometry(geometry, unclosed=_unclosed(value))
+    except RecursionError:
+        return RawGeometry(None, broken="nests collections too deep")
+    except (ShapelyError, ValueError, TypeError, AttributeError, KeyError, IndexError, ArithmeticError) as error:
         return RawGeometry(None, broken=f"is not a GeoJSON geometry: {' '.join(str(error).split())[:120]}")
-    return RawGeometry(geometry, unclosed=_unclosed(value))
+
+
+def from_wkt(text: str | None) -> RawGeometry:
+    """Decode WKT; blank text is no geometry."""
+    if not text or not text.strip():
+        return RawGeometry(None)
+    if fault := wkt_fault(text):
+        return RawGeometry(None, broken=fault)
+    try:
+        return RawGeometry(shapely.from_wkt(text))
+    except ShapelyError:
+        return RawGeometry(None, broken="cannot be decoded as WKT")
 
 
 def to_wgs84(crs: CRS) -> Transformer | None:
@@ -137,6 +154,8 @@ def outline(raw: RawGeometry, transformer: Transformer | None) -> Outline:
         return Outline(None, raw.broken)
     if geometry is None or geometry.is_empty:
         return Outline(None, "is missing or empty")
+    if fault := outline_fault(geometry):
+        return Outline(None, fault)
     geometry = shapely.force_2d(geometry)
     if not np.isfinite(shapely.get_coordinates(geometry)).all():
         return Outline(None, "has coordinates that are not finite numbers")
@@ -181,6 +200,8 @@ def _mended(geometry: BaseGeometry, repairs: list[str]) -> Outline:
             repairs.append(f"{repeated} repeated vertices removed")
     else:
         why, where = _reason(geometry)
+        if too_tangled(geometry):
+            return Outline(None, f"crosses itself too often to be mended ({why}{where}); draw it anew")
         try:
             rebuilt = shapely.make_valid(geometry, method="structure", keep_collapsed=False)
         except GEOSException as error:

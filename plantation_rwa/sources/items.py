@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import gzip
 import json
 import os
 import zlib
@@ -15,6 +14,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from plantation_rwa.errors import SourceError
 from plantation_rwa.sources.base import Asset, Quarantine
+from plantation_rwa.sources.guards import check_parquet, href_fault, limit, unpacked, wkb_fault
 
 _ITEM_KEYS = (
     "type",
@@ -102,7 +102,7 @@ def read_json(place: str) -> Any:
             with open(place, "rb") as stream:
                 content = stream.read()
         if content.startswith(_GZIP):
-            content = gzip.decompress(content)
+            content = unpacked(content, name)
         return json.loads(content.decode("utf-8-sig"))
     except requests.RequestException as error:
         cause: BaseException = error
@@ -155,6 +155,10 @@ def iter_items(document: Any, place: str, quarantine: Quarantine) -> Iterator[Ra
             quarantine.add("imagery", file_name(base), reason, "rejected", column="links", value=link)
             continue
         if link.get("rel") not in {"item", "child"} or not link.get("href"):
+            continue
+        fault = href_fault(str(link["href"]), base)
+        if fault:
+            quarantine.add("imagery", file_name(base), fault, "rejected", column="links", value=link["href"])
             continue
         target = resolve(str(link["href"]), base)
         if target in seen:
@@ -209,7 +213,9 @@ def read_geoparquet(path: str) -> Iterator[RawItem]:
     from pyarrow.lib import ArrowException
 
     try:
-        table = pq.read_table(path)
+        file = pq.ParquetFile(path)
+        check_parquet(file, file_name(path), limit("vector_rows_max"))
+        table = file.read()
     except (OSError, ArrowException) as error:
         raise SourceError.of(file_name(path), "cannot be read as Parquet", _short(error), "Check the file.") from None
     missing = [c for c in ("id", "geometry", "assets") if c not in table.column_names]
@@ -231,7 +237,8 @@ def _from_row(row: Mapping[str, Any]) -> dict[str, Any]:
     item["type"] = "Feature"
     wkb = row.get("geometry")
     try:
-        item["geometry"] = None if wkb is None else json.loads(shapely.to_geojson(shapely.from_wkb(wkb)))
+        outline = None if wkb is None or wkb_fault(wkb) else shapely.from_wkb(wkb)
+        item["geometry"] = None if outline is None else json.loads(shapely.to_geojson(outline))
     except (shapely.errors.ShapelyError, TypeError):
         item["geometry"] = None
     given = row.get("properties")

@@ -133,6 +133,9 @@ def open_layers(layers: Sequence[LayerConfig], quarantine: Quarantine) -> tuple[
 
 
 def _open(layer: LayerConfig, quarantine: Quarantine) -> LandLayer:
+    remote = next((p for p in layer.path if "://" in p), None)
+    if remote is not None:
+        raise SourceError.of(layer.name, "is not a local file", remote, "Download the layer first.")
     kinds = {file_name(p).lower().endswith(_RASTERS) for p in layer.path}
     if len(kinds) > 1:
         raise SourceError.of(layer.name, "mixes rasters and polygons", "", "Give them as two layers.")
@@ -164,8 +167,6 @@ def _tile(path: str) -> Tile:
     from rasterio.errors import RasterioError
 
     name = file_name(path)
-    if "://" in path:
-        raise SourceError.of(name, "is not a local file", path, "Download the layer first.")
     try:
         # by its format, not by its content: a text that only points to other files is no map
         with rasterio.open(path, driver="GTiff") as source:

@@ -47,6 +47,8 @@ _KINDS = (
     (re.compile("timed out|too slow", re.I), "no answer, or none to its end, for too long"),
     (re.compile(r"got \d+ bytes, expected|Read error|Read failed"), "answers were cut short"),
 )
+#: formats of Sentinel-2 bands; a text that names other files or servers is none of them, whatever it is called
+_FORMATS = ["GTiff", "JP2OpenJPEG"]
 _BLOB = ".blob.core.windows.net"
 
 
@@ -267,8 +269,8 @@ class RasterReader:
 
     def _borrow(self, asset: Asset) -> _Open:
         """An open file that nobody else uses; give it back, or close it if reading it failed."""
-        import rasterio
         from rasterio.errors import RasterioError
+        from rasterio.io import DatasetReader
 
         _OVERHEARD.forget()
         path = self._local.asked = self._path(asset.href)
@@ -282,7 +284,7 @@ class RasterReader:
         options = {"CPL_VSIL_CURL_NON_CACHED": held} if asset.href in self._suspects else {}
         try:
             with self._env(**options):
-                source = rasterio.open(path)
+                source = DatasetReader(path, driver=_FORMATS, sharing=False)
         except (RasterioError, OSError) as error:
             raise _unreadable(asset, error) from None
         if _OVERHEARD.lost:

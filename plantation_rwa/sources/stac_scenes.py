@@ -21,6 +21,8 @@ from plantation_rwa.config import ImageryConfig
 from plantation_rwa.grid import is_mgrs
 from plantation_rwa.sources import providers
 from plantation_rwa.sources.base import Asset, Quarantine, Scene
+from plantation_rwa.sources.cells import is_formula
+from plantation_rwa.sources.guards import href_fault, outline_fault, too_tangled
 from plantation_rwa.sources.holdings import TOO_CLOUDY, Held, Holdings, box_of
 from plantation_rwa.sources.items import RawItem, file_name, is_url, resolve
 from plantation_rwa.sources.providers import UnusableItemError
@@ -104,6 +106,8 @@ def _parse(entry: RawItem, config: ImageryConfig) -> Scene:
     item = entry.data
     if not isinstance(item, Mapping) or not item.get("id"):
         raise UnusableItemError("item has no id", value=item if isinstance(item, str) else "")
+    if is_formula(str(item["id"])):
+        raise UnusableItemError("id of the item begins like a spreadsheet formula", value=str(item["id"]))
     if not isinstance(item.get("properties"), Mapping) or not isinstance(item.get("assets"), Mapping):
         raise UnusableItemError("item has no properties or no assets")
     if not providers.is_level_2a(item):
@@ -122,6 +126,9 @@ def _parse(entry: RawItem, config: ImageryConfig) -> Scene:
     offset = providers.offset_of(item, provider)
     # nobody knows a scene before it is taken, whatever its item says
     start = max(created, acquired) if config.known_at == "created" and created is not None else acquired
+    for asset in bands.values():
+        if fault := href_fault(str(asset["href"]), entry.base):
+            raise UnusableItemError(f"{fault}; scene left out", value=str(asset["href"]))
     assets = {band: _asset(asset, entry.base, item["properties"]) for band, asset in bands.items()}
     return Scene(
         id=str(item["id"]),
@@ -225,6 +232,10 @@ def _footprint(item: Mapping[str, Any]) -> BaseGeometry | None:
         return None
     if shape.is_empty:
         return None
+    if fault := outline_fault(shape):
+        raise UnusableItemError(f"footprint {fault}; scene left out")
+    if too_tangled(shape):
+        raise UnusableItemError("footprint crosses itself too often to be mended; scene left out")
     west, _, east, _ = shape.bounds
     if east - west > 180:
         turned = shapely.make_valid(

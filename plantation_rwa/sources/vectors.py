@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import shapely
 from pyproj import CRS
-from shapely.errors import ShapelyError
 
 from plantation_rwa.errors import Problem, SourceError
 from plantation_rwa.sources.base import Quarantine
@@ -24,11 +22,13 @@ from plantation_rwa.sources.geometry import (
     RawGeometry,
     from_geojson,
     from_wkb,
+    from_wkt,
     looks_geographic,
     outline,
     parse_crs,
     to_wgs84,
 )
+from plantation_rwa.sources.guards import check_container, check_parquet, check_tables, geopackage_tables, limit
 from plantation_rwa.sources.tables import Sheet, sheet_of
 
 _FORMATS = "Use GeoParquet (.parquet), GeoPackage (.gpkg), GeoJSON (.geojson) or Shapefile (.shp)."
@@ -129,23 +129,19 @@ def _load(path: str, input: str, columns: Mapping[str, ColumnSpec], quarantine: 
         index = next((i for i, n in enumerate(raw.table.column_names) if n.lower() in {"geometry", "wkt"}), None)
         texts = [] if index is None else raw.table.column(index).to_pylist()
         return _Vector(
-            raw, [_wkt(t) for t in texts] or [RawGeometry(None)] * len(raw.rows), CRS.from_epsg(4326), index is not None
+            raw,
+            [from_wkt(t) for t in texts] or [RawGeometry(None)] * len(raw.rows),
+            CRS.from_epsg(4326),
+            index is not None,
         )
     raise SourceError.of(name, f"{input} cannot be read in this format", f".{ending}", _FORMATS)
 
 
-def _wkt(text: str | None) -> RawGeometry:
-    if not text or not text.strip():
-        return RawGeometry(None)
-    try:
-        return RawGeometry(shapely.from_wkt(text))
-    except ShapelyError:
-        return RawGeometry(None, broken="cannot be decoded as WKT")
-
-
 def _parquet(path: str, name: str) -> _Vector:
     try:
-        table = pq.read_table(pa.BufferReader(read_bytes(path)))
+        file = pq.ParquetFile(pa.BufferReader(read_bytes(path)))
+        check_parquet(file, name, limit("vector_rows_max"))
+        table = file.read()
         meta = json.loads((table.schema.metadata or {}).get(b"geo", b"{}"))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise SourceError.of(name, "is not a readable Parquet file", one_line(error), "Write it again.") from None
@@ -171,6 +167,9 @@ def _parquet(path: str, name: str) -> _Vector:
 
 
 def _geojson(name: str, data: bytes, expected: list[str]) -> _Vector:
+    most = limit("json_bytes_max")
+    if len(data) > most:
+        raise SourceError.of(name, f"has {len(data)} bytes, more than {most}", "", "Use GeoParquet, or split it.")
     try:
         document = json.loads(data.decode("utf-8-sig"))
         features = document["features"] if document["type"] == "FeatureCollection" else [document]
@@ -211,6 +210,7 @@ def _ogr(path: str, name: str, input: str, *, truncated: bool) -> _Vector:
     import pyogrio
     from pyogrio.errors import DataLayerError, DataSourceError
 
+    check_container(path, name)
     try:
         layers = [str(layer) for layer, kind in pyogrio.list_layers(path) if kind is not None] or [
             str(layer) for layer, _ in pyogrio.list_layers(path)
@@ -219,7 +219,14 @@ def _ogr(path: str, name: str, input: str, *, truncated: bool) -> _Vector:
             raise SourceError.of(
                 name, "has several layers", ", ".join(layers), f"Keep one, or name the one to read '{input}'."
             )
-        meta, table = pyogrio.read_arrow(path, layer=input if input in layers else layers[0])
+        layer = input if input in layers else layers[0]
+        if not truncated:
+            check_tables(name, [layer], geopackage_tables(path, name))
+        rows_told = int(pyogrio.read_info(path, layer=layer)["features"])
+        if rows_told > limit("vector_rows_max"):
+            most = limit("vector_rows_max")
+            raise SourceError.of(name, f"says it has {rows_told} rows, more than {most}", "", "Split the file.")
+        meta, table = pyogrio.read_arrow(path, layer=layer)
     except (DataSourceError, DataLayerError, OSError, ValueError, IndexError, pa.ArrowException) as error:
         raise SourceError.of(name, "cannot be read", one_line(error), _FORMATS) from None
     rows = np.arange(1, table.num_rows + 1, dtype=np.int64)

@@ -290,3 +290,16 @@ def test_a_table_wider_than_the_terminal_loses_nothing(monkeypatch: pytest.Monke
     console.table("", ["1", "2", "3", "4"], [["a" * 25, "bb bb", "", "c" * 25], ["a", "b", "c", ""]])
     printed = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
     assert [line.rstrip() for line in printed.splitlines()] == ["a" * 25 + " | 2 bb bb | 4", "c" * 25, "a | 2 b | 3 c"]
+
+
+def test_supplied_land_evidence_has_its_lines(world_copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (world_copy / "names.csv").write_text("name\nSomebody\n,\n")
+    (world_copy / "whisp.csv").write_text("external_id,risk_pcrop\nSIM-001,low\nNOBODY,low\n")
+    edit_config(
+        world_copy / "config.yaml",
+        {"imagery": None, "compliance": {"sanctions": "names.csv", "whisp": {"path": "whisp.csv"}}},
+    )
+    assert run_command(["check", str(world_copy / "config.yaml")]) == 0
+    said = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("compliance.")]
+    assert said[0][:7] == ["compliance.whisp", "whisp.csv", "CSV", "1", "1", "of", "4"]
+    assert said[1][:3] == ["compliance.sanctions", "names.csv", "CSV"]

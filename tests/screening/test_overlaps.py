@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import shapely
-from shapely.geometry import Point, box
+from shapely.geometry import Point, Polygon, box
 
 from plantation_rwa.assumptions import packaged
 from plantation_rwa.grid import area_ha, reproject
@@ -101,6 +101,19 @@ def test_a_point_is_a_disc_of_its_declared_area_and_never_more_than_a_question()
     assert [f.state for f in found] == ["more_info", "more_info", "pass"]
     assert found[0].measure == pytest.approx(1.0, abs=1e-3)
     assert "outline of the point" in found[0].not_checked
+
+
+def test_a_copy_moved_by_more_than_its_width_is_a_question_and_parcels_of_a_grid_are_none() -> None:
+    strip = Polygon([(103, 2), (103.001, 2.0001), (103.00108, 2.00025), (103.0005, 2.0003), (103, 2.0002)])
+    copy, far = (shapely.transform(strip, lambda c, d=d: np.add(c, [0, d])) for d in (0.0004, 0.01))
+    found = overlap_findings("overlap_portfolio", named([strip, copy, far]), None, "the register", RULES)
+    assert [f.state for f in found] == ["more_info", "more_info", "pass"]
+    assert "the same outline moved" in found[0].evidence[1]
+    leaning = [Polygon([(x, 2), (x + 0.01, 2), (x + 0.013, 2.01), (x + 0.003, 2.01)]) for x in (103.0, 103.01, 103.02)]
+    parcels = [box(103 + n / 100, 2, 103 + (n + 1) / 100, 2.01) for n in range(3)]
+    for grid in (leaning, parcels):
+        states = {f.state for f in overlap_findings("overlap_portfolio", named(grid), None, "the register", RULES)}
+        assert states == {"pass"}
 
 
 def test_order_of_plots_changes_nothing() -> None:

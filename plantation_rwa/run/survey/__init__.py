@@ -20,6 +20,7 @@ from plantation_rwa.run.survey import imagery, lines
 from plantation_rwa.run.survey.crossing import cross_checks, in_grid
 from plantation_rwa.run.survey.findings import Finding, counted
 from plantation_rwa.run.survey.imagery import ByPlantation, ImageryLine
+from plantation_rwa.run.survey.land import evidence_lines
 from plantation_rwa.run.survey.lines import Line
 from plantation_rwa.sources.base import Inputs
 from plantation_rwa.sources.climate_headers import GridHeader, grid_headers, merged
@@ -73,6 +74,7 @@ def survey(config: Config, as_of: dt.date) -> Survey:
     found += [_other_grids(config, "climate.monthly", inputs.climate_monthly, unreadable)]
     found += [_other_grids(config, "climate.seasonal", inputs.climate_seasonal, unreadable)]
     found += [_imagery_line(config, inputs, scenes, unreadable)]
+    found += evidence_lines(config, inputs, quarantine, unreadable)
     findings = cross_checks(config, inputs, scenes, quarantine, unreadable, as_of)
     if scenes is not None:
         findings += imagery.coverage(scenes, inputs.register) + faults
