@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from plantation_rwa.attest.attestation import build_attestation, document, domain, feed, token_metadata, totals
@@ -84,6 +84,8 @@ names = st.text("a|%7C", min_size=1, max_size=4)
 
 
 @given(names, names, names, names)
+@example("a|b", "c", "a", "b|c")
+@example("a%7C", "c", "a|", "c")
 def test_keys_of_different_rights_differ(a: str, b: str, c: str, d: str) -> None:
     assert (record_key(a, b, "x") == record_key(c, d, "x")) == ((a, b) == (c, d))
 
