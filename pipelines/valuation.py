@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 from typing import Any, cast
 
 from prefect import State, flow, get_run_logger
 from prefect.states import Completed, Failed
 
+from pipelines.parameters import ConfigPath, Day, RunnerName, Stages
 from pipelines.reporting import LoggedProgress, publish_report
 from pipelines.runners import task_runner
 from pipelines.tasks import mapped
-from plantation_rwa.config import load_config
+from plantation_rwa.config import load_config, with_out
 from plantation_rwa.executor import Runner
 from plantation_rwa.run import load_inputs, open_session, resolve_as_of, run_date
 from plantation_rwa.run.partial import run_only, working_folder
 from plantation_rwa.run.session import output_folder
 from plantation_rwa.run.walk import require_stages
 
+#: seconds after which a date is given up; what it published until then is used by the next run
+DATE_SECONDS = 6 * 3600
+
 
 @flow(name="value-portfolio", description="Value a portfolio at one date; parameters are the command line's options.")
 def value_portfolio(
-    config: str,
-    as_of: dt.date | None = None,
+    config: ConfigPath,
+    as_of: Day | None = None,
     out: str | None = None,
-    stages: list[str] | None = None,
-    runner: str = "threads",
+    stages: Stages | None = None,
+    runner: RunnerName = "threads",
     force: bool = False,
     strict: bool = False,
     only: list[str] | None = None,
@@ -40,23 +43,23 @@ def value_portfolio(
     return (Completed if state.is_completed() else Failed)(message=state.message)
 
 
-@flow(name="value-date", description="All stages of one valuation date on the chosen task runner.")
+@flow(
+    name="value-date",
+    description="All stages of one valuation date on the chosen task runner.",
+    timeout_seconds=DATE_SECONDS,
+)
 def value_date(
-    config: str,
-    as_of: dt.date | None = None,
+    config: ConfigPath,
+    as_of: Day | None = None,
     out: str | None = None,
-    stages: list[str] | None = None,
+    stages: Stages | None = None,
     force: bool = False,
     strict: bool = False,
     only: list[str] | None = None,
 ) -> Any:
     """Run the library's stages; imagery batches become task runs."""
     chosen = require_stages(stages or [])
-    settings = load_config(config)
-    if out is not None:
-        place = out if "://" in out else str(Path(out).resolve())
-        publish = settings.publish.model_copy(update={"out": place})
-        settings = settings.model_copy(update={"publish": publish})
+    settings = with_out(load_config(config), out)
     date = resolve_as_of(settings, as_of, dt.datetime.now(dt.UTC).date())
     folder, progress = output_folder(settings), LoggedProgress(get_run_logger())
     root = working_folder(folder) if only else folder

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic import Field as F
 
 from plantation_rwa.assumptions import Assumptions, packaged
+from plantation_rwa.config_attest import AttestConfig, PublishConfig, SignerConfig
 from plantation_rwa.config_compliance import ComplianceConfig
 from plantation_rwa.config_problems import ENV, expand_env, label, load_yaml, validation_problems
 from plantation_rwa.config_types import MonthText, Paths, Section, Texts, as_list
@@ -124,6 +125,7 @@ class ValuationConfig(Section):
     assumptions: dict[str, Any] = F(
         default={}, description="Overrides of the packaged valuation assumptions by dotted key."
     )
+    overlays: Paths | None = F(default=None, description="Manual adjustments of values, each signed; CSV or Parquet.")
 
 
 class RightsConfig(Section):
@@ -145,13 +147,6 @@ class ComputeConfig(Section):
     memory_limit: str = F(default="2GB", pattern=r"^\d+(\.\d+)?\s?[KMG]i?B$", description="Memory limit of one worker.")
 
 
-class PublishConfig(Section):
-    """Where results go."""
-
-    out: str = F(default="out", description="Output folder, relative to the configuration file.")
-    profile: Literal["full", "investor", "public"] = F(default="full", description="Publication profile.")
-
-
 class Config(Section):
     """The whole configuration."""
 
@@ -170,6 +165,7 @@ class Config(Section):
     rights: RightsConfig = RightsConfig()
     compliance: ComplianceConfig = ComplianceConfig()
     reports: dict[str, Any] = F(default={}, description="Trade reports; used by later versions.")
+    attest: AttestConfig = AttestConfig()
     compute: ComputeConfig = ComputeConfig()
     publish: PublishConfig = PublishConfig()
 
@@ -188,6 +184,7 @@ _PATH_KEYS = {
     "harvest": ("path",),
     "market": ("futures", "prices", "fx", "rates", "fiscal"),
     "compliance": ("published", "boundaries", "countries", "tenure", "sanctions", "documents"),
+    "valuation": ("overlays",),
 }
 
 
@@ -251,6 +248,14 @@ def load_config(path: str | Path) -> Config:
     return config
 
 
+def with_out(config: Config, out: str | None) -> Config:
+    """The configuration with another output folder, relative to where the user stands; None changes nothing."""
+    if out is None:
+        return config
+    place = out if "://" in out else str(Path(out).resolve())
+    return config.model_copy(update={"publish": config.publish.model_copy(update={"out": place})})
+
+
 def json_schema() -> str:
     """JSON schema of the configuration, as written to ``configs/schema.json``."""
     return json.dumps(Config.model_json_schema(), indent=2, sort_keys=True) + "\n"
@@ -296,10 +301,20 @@ def _resolve_paths(config: Config, file: Path, problems: list[Problem]) -> Confi
     updates["compliance"] = updates["compliance"].resolved(
         lambda entry, key: _resolve(entry, base, f"{file.name}: compliance.{key}", problems)
     )
+    updates["attest"] = config.attest.model_copy(
+        update={"signers": [_with_keystore(s, base, file, problems) for s in config.attest.signers]}
+    )
     out = config.publish.out
     if "://" not in out:
         updates["publish"] = config.publish.model_copy(update={"out": str((base / out).resolve())})
     return config.model_copy(update=updates)
+
+
+def _with_keystore(signer: SignerConfig, base: Path, file: Path, problems: list[Problem]) -> SignerConfig:
+    if signer.keystore is None:
+        return signer
+    found = _resolve(signer.keystore, base, f"{file.name}: attest.signers", problems)
+    return signer.model_copy(update={"keystore": found[0] if found else signer.keystore})
 
 
 def _resolve(entry: str, base: Path, where: str, problems: list[Problem]) -> list[str]:

@@ -119,6 +119,8 @@ def _problem(file: str, model: type[BaseModel], error: Any) -> Problem:
     key = ".".join(location)
     value = repr(error.get("input"))
     value = value if len(value) <= 80 else value[:77] + "..."
+    if location[:1] == ["attest"]:
+        value = "a value that is not shown: it may be a secret"
     if error["type"] == "extra_forbidden":
         names = _names(model, location[:-1])
         close = difflib.get_close_matches(location[-1], names, n=1, cutoff=0.5)

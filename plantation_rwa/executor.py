@@ -7,7 +7,8 @@ import functools
 import multiprocessing
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -80,18 +81,16 @@ class Runner:
 
     def _threads(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[Outcome[R]]:
         with cf.ThreadPoolExecutor(self.workers) as pool:
-            for future in [pool.submit(function, item) for item in items]:
-                yield _outcome(future)
+            yield from _drained([pool.submit(function, item) for item in items])
 
     def _processes(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[Outcome[R]]:
         """A process that dies takes its pool with it: then the item waited for runs alone, the rest in a new pool."""
         start = 0
         while start < len(items):
             with self._process_pool(self.workers) as pool:
-                for future in [_submit(pool, function, item) for item in items[start:]]:
-                    if isinstance(future.exception(), BrokenProcessPool):
-                        break
-                    yield _outcome(future)
+                futures = deque(_submit(pool, function, item) for item in items[start:])
+                while futures and not isinstance(futures[0].exception(), BrokenProcessPool):
+                    yield _outcome(futures.popleft())
                     start += 1
             if start < len(items):
                 with self._process_pool(1) as alone:
@@ -108,9 +107,7 @@ class Runner:
             _quiet_cluster(LocalCluster, self) as cluster,
             _client(Client, self.address, cluster) as client,
         ):
-            futures = client.map(function, items, pure=False, retries=2)
-            for future in futures:
-                yield _outcome(future)
+            yield from _drained(client.map(function, items, pure=False, retries=2))
 
 
 @functools.cache
@@ -155,6 +152,13 @@ def _client(factory: Any, address: str, cluster: Any) -> Any:
         said = " ".join(str(error).split()) or type(error).__name__
         problem = Problem("--runner", "no Dask scheduler answers", f"{address}: {said}", "Start it, or use threads.")
         raise ConfigError([problem]) from None
+
+
+def _drained(futures: Iterable[Any]) -> Iterator[Outcome[Any]]:
+    """Outcomes in order; what was given out is not held here any longer."""
+    waiting = deque(futures)
+    while waiting:
+        yield _outcome(waiting.popleft())
 
 
 def _outcome(future: Any) -> Outcome[Any]:

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from shapely.geometry import mapping
 
 from plantation_rwa.publish.manifest import Output
+from plantation_rwa.run import attest as attest_stage
 from plantation_rwa.run import features as features_stage
 from plantation_rwa.run import forecast as forecast_stage
 from plantation_rwa.run import screening
 from plantation_rwa.run import valuation as valuation_stage
 from plantation_rwa.run.earlier import Earlier
-from plantation_rwa.run.partitions import Expected, History, PartitionPlan, Published, plan_whole
+from plantation_rwa.run.partitions import Expected, History, PartitionPlan, Published, changed, plan_whole
 from plantation_rwa.run.session import Session, identity
 
 
@@ -68,7 +69,8 @@ def make_plan(session: Session, foreseen: Foreseen | None = None) -> list[Partit
     )
     foreseen.parts += [p.expected(session.root) for p in plans if p.todo]
     foreseen.values = _published_as(session, {"forecasts": identity(fitted), "valuations": identity(priced)})
-    return [*plans, forecast, valuation, _report(session, history, [*plans, forecast, valuation])]
+    made = [*plans, forecast, valuation]
+    return [*made, *(_closing(session, history, stage, made) for stage in ("attest", "report"))]
 
 
 def _published_as(session: Session, identities: Mapping[str, str]) -> Earlier:
@@ -101,13 +103,19 @@ def geojson(dated: Iterable[tuple[Session, Sequence[PartitionPlan]]]) -> str:
     return json.dumps({"type": "FeatureCollection", "features": features}, indent=1) + "\n"
 
 
-def _report(session: Session, history: History, before: Sequence[PartitionPlan]) -> PartitionPlan:
+def _closing(session: Session, history: History, stage: str, before: Sequence[PartitionPlan]) -> PartitionPlan:
+    """Attestation or page, which are made anew whenever something before them is."""
     found = history.manifest(session.as_of.isoformat())
-    published = found is not None and bool(found[1].of("report"))
+    table = "records" if stage == "attest" else stage
     changing = [p for p in before if p.status != "skip"]
-    if not published:
-        return PartitionPlan("report", "report", session.tag, "new", "never computed")
+    if found is None or not found[1].of(stage):
+        return PartitionPlan(stage, table, session.tag, "new", "never computed")
     if session.force or changing:
         reason = "forced" if session.force else f"{len(changing)} partitions before it change"
-        return PartitionPlan("report", "report", session.tag, "recompute", reason)
-    return PartitionPlan("report", "report", session.tag, "skip", "nothing it depends on has changed")
+        return PartitionPlan(stage, table, session.tag, "recompute", reason)
+    if stage == "attest":
+        needed = attest_stage.components(session, found[1])
+        if any(o.fingerprint != identity(needed) for o in found[1].of(stage)):
+            reason = changed(found[1].of(stage)[0].components, needed)
+            return PartitionPlan(stage, table, session.tag, "recompute", reason)
+    return PartitionPlan(stage, table, session.tag, "skip", "nothing it depends on has changed")

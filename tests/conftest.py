@@ -15,6 +15,7 @@ from hypothesis import settings
 from plantation_rwa.config import load_config
 from plantation_rwa.executor import Runner
 from plantation_rwa.run import STAGES, RunReport, load_inputs, open_session, run_date
+from plantation_rwa.testing import edit_config
 
 # as the command line does for itself: one level of parallelism, work units outside
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -83,6 +84,13 @@ def world_copy(small_world: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(small_world, tmp_path / "world"))
 
 
+@pytest.fixture
+def light_world(world_copy: Path) -> Path:
+    """A configuration of the small world that is valued in two seconds: register and market alone."""
+    changes = {"imagery": None, "climate": None, "sensors": None, "harvest": None, "valuation.paths": 100}
+    return edit_config(world_copy / "config.yaml", changes)
+
+
 @pytest.fixture(scope="session")
 def small_run(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small world valued once; do not write into it."""
@@ -95,6 +103,18 @@ def small_run(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def run_copy(small_run: Path, tmp_path: Path) -> Path:
     """A copy of the small run that a test may spoil."""
     return Path(shutil.copytree(small_run, tmp_path / "out"))
+
+
+@pytest.fixture
+def requires() -> Callable[[str], None]:
+    """Skip a test whose program is not installed, saying which; with ``REQUIRE_ALL=1`` that is a failure."""
+
+    def check(program: str) -> None:
+        if shutil.which(program) is None:
+            reason = f"needs {program}, which is not installed"
+            (pytest.fail if os.environ.get("REQUIRE_ALL") == "1" else pytest.skip)(reason)
+
+    return check
 
 
 Run = Callable[..., RunReport]

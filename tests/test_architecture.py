@@ -9,10 +9,10 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "plantation_rwa"
 PIPELINES = PACKAGE.parent / "pipelines"
-ROOMS = ("sources", "features", "panel", "forecast", "valuation", "screening", "publish")
+ROOMS = ("sources", "features", "panel", "forecast", "valuation", "screening", "attest", "publish")
 #: modules that may know more than one room
 HALLS = ("run", "cli", "simulate", "plan", "executor", "testing", "docs_build", "__main__")
-PURE = ("features", "panel", "forecast", "valuation", "screening")
+PURE = ("features", "panel", "forecast", "valuation", "screening", "attest")
 CLOCKS = {"time.time", "time.perf_counter", "datetime.now", "date.today", "datetime.utcnow", "Timestamp.now"}
 
 

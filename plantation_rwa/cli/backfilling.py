@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from plantation_rwa.cli.console import StageProgress, error, say, table
-from plantation_rwa.cli.valuing import output_of, with_out
-from plantation_rwa.config import load_config
+from plantation_rwa.cli.valuing import output_of
+from plantation_rwa.config import load_config, with_out
 from plantation_rwa.executor import Runner
 from plantation_rwa.run import RunReport, load_inputs
 from plantation_rwa.run.backfill import Backfilled, Course, run_backfill

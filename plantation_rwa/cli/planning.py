@@ -7,8 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 from plantation_rwa.cli.console import say, table
-from plantation_rwa.cli.valuing import with_out
-from plantation_rwa.config import load_config
+from plantation_rwa.config import load_config, with_out
 from plantation_rwa.errors import ConfigError, Problem
 from plantation_rwa.plan import Foreseen, counts, geojson, make_plan
 from plantation_rwa.publish.files import write_text_atomically

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from plantation_rwa.cli.console import StageProgress, error, say, table
-from plantation_rwa.config import Config, load_config
+from plantation_rwa.config import Config, load_config, with_out
 from plantation_rwa.errors import ConfigError, Problem
 from plantation_rwa.executor import Runner
 from plantation_rwa.run import RunReport, load_inputs, open_session, resolve_as_of, run_date
@@ -54,14 +54,6 @@ def run(
     return 1 if strict and report.quarantined else 0
 
 
-def with_out(config: Config, out: str | None) -> Config:
-    """The configuration with another output folder, relative to where the user stands."""
-    if out is None:
-        return config
-    place = out if "://" in out else str(Path(out).resolve())
-    return config.model_copy(update={"publish": config.publish.model_copy(update={"out": place})})
-
-
 def output_of(config: Config) -> Path:
     """Output folder; one that is a file is refused before anything is read."""
     folder = output_folder(config)
@@ -88,6 +80,8 @@ def _closing(report: RunReport, config: Config) -> None:
     if report.recomputed_nothing:
         say("nothing to recompute: every partition is already published and unchanged")
     say(f"results: {report.root}")
+    if report.profile is not None:
+        say(f"profile {config.publish.profile}: {report.profile}")
     page = next((p.path for p in report.parts if p.output.table == "report"), None)
     if page is not None:
         say(f"summary: {page}")

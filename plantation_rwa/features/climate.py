@@ -174,6 +174,7 @@ def _features(
     flags = {
         "climate_gap": gap,
         "climate_monthly": by_month,
+        "et0_temperature": months.count(np.isnan(day["ssrd"]) & ~np.isnan(et0_day)) > 0,
         "climate_preliminary": months.count(frame["preliminary"].eq(True).fillna(False).to_numpy(bool)) > 0,
     }
     known = np.maximum(months.maximum(_instants(frame["known_at"])), np.where(by_month, alone_known, 0))

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from numpy.typing import NDArray
 
 from plantation_rwa.errors import ReadError
 from plantation_rwa.features.climate_cells import CellWeights, cell_weights, weighted_mean
 from plantation_rwa.features.climate_hours import days_of_hours
 from plantation_rwa.units import CONVERSIONS, TEMPERATURE_UNITS, temperature_units, to_celsius
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["Impossible", "cell_weights", "grid_to_plantations", "weighted_mean"]
 
@@ -267,6 +270,8 @@ def _file_of(variable: xr.DataArray, time: np.datetime64) -> str:
 
 
 def _read_cells(variable: xr.DataArray, cells: NDArray[np.int64]) -> Floats:
+    import xarray as xr
+
     ordered = variable.transpose("time", "latitude", "longitude")
     rows, cols = np.divmod(cells, ordered.sizes["longitude"])
     picked = ordered.isel(latitude=xr.DataArray(rows, dims="cell"), longitude=xr.DataArray(cols, dims="cell"))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from plantation_rwa.features.climate_cells import cell_weights, weighted_mean
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 #: Columns of :func:`seasonal_to_plantations`.
 COLUMNS = ("plantation_id", "issue_month", "target_month", "member", "variable", "value", "known_at")

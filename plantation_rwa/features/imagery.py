@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import pandas as pd
+import shapely
 from shapely.geometry.base import BaseGeometry
 
 from plantation_rwa.features.engine.bits import CHECKED, LENIENT, STRICT
@@ -266,9 +268,14 @@ def _flags(touching: Sequence[SceneLike], verdicts: Sequence[Verdict], *, lost: 
 
 
 def _edge(outline: Outline) -> float:
-    if outline.edge_buffer == "auto":
-        return edge_buffer_m(area_ha(outline.shape) * 1e4, perimeter_m(outline.shape))
-    return float(outline.edge_buffer)
+    return _auto_edge(outline.shape.wkb) if outline.edge_buffer == "auto" else float(outline.edge_buffer)
+
+
+@functools.lru_cache(maxsize=20_000)
+def _auto_edge(outline: bytes) -> float:
+    """Metres off the edge of an outline: the same every month, and geodesics cost more than its other geometry."""
+    shape = shapely.from_wkb(outline)
+    return edge_buffer_m(area_ha(shape) * 1e4, perimeter_m(shape))
 
 
 def _row(

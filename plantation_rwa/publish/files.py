@@ -17,7 +17,7 @@ from plantation_rwa.errors import PublishError
 
 _TEMPORARY = re.compile(r"^\..+\.(?P<host>[0-9a-f]{8})\.(?P<process>\d+)\.[0-9a-f]{32}\.tmp$")
 #: a temporary file whose writer cannot be asked (another machine, a reused process id) is stale after a day
-_STALE_SECONDS = 86_400.0
+STALE_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def write_atomically(path: str | Path, write: Callable[[Path], int | None]) -> O
         os.replace(temporary, target)
         _sync_folder(target.parent)
     except OSError as error:
-        raise _refused(target, error) from error
+        raise refused(target, error) from error
     finally:
         # the first error is the one to report, not that there is nothing to clean up
         with contextlib.suppress(OSError):
@@ -112,9 +112,9 @@ class SharedFolder:
         try:
             self._made = not self._root.exists()
             self._root.mkdir(parents=True, exist_ok=True)
-            self._handle = _locked(self._root, exclusive=False)
+            self._handle = locked(self._root, exclusive=False)
         except OSError as error:
-            raise _refused(self._root, error) from error
+            raise refused(self._root, error) from error
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -147,9 +147,9 @@ class SharedFolder:
         place = self._root / "manifests"
         try:
             place.mkdir(exist_ok=True)
-            handle = _locked(place, exclusive=True)
+            handle = locked(place, exclusive=True)
         except OSError as error:
-            raise _refused(place, error) from error
+            raise refused(place, error) from error
         try:
             yield
         finally:
@@ -157,7 +157,7 @@ class SharedFolder:
                 os.close(handle)
 
 
-def _locked(folder: Path, *, exclusive: bool) -> int:
+def locked(folder: Path, *, exclusive: bool) -> int:
     """Handle of a folder with a lock that closing it ends; -1 where the platform has none."""
     if os.name != "posix":
         return -1
@@ -168,7 +168,8 @@ def _locked(folder: Path, *, exclusive: bool) -> int:
     return handle
 
 
-def _refused(path: Path, error: OSError) -> PublishError:
+def refused(path: Path, error: OSError) -> PublishError:
+    """The error to raise when the operating system refuses to write."""
     reason = os.strerror(error.errno) if error.errno else str(error)  # libraries put their own long text beside it
     return PublishError(f"{path}: cannot be written ({reason}). Check rights, free space and that it is no folder.")
 
@@ -197,7 +198,7 @@ def _is_stale(path: Path, host: str, process: int) -> bool:
     if host == host_mark() and not is_alive(process):
         return True
     try:
-        return time.time() - path.stat().st_mtime > _STALE_SECONDS
+        return time.time() - path.stat().st_mtime > STALE_SECONDS
     except OSError:  # its writer has just moved it to its final name
         return False
 

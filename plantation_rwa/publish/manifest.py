@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 from plantation_rwa import CONTRACT_VERSION, __version__
 from plantation_rwa.errors import PublishError
 from plantation_rwa.publish.files import write_text_atomically
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,17 @@ class Output:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Everything a reader needs to know which files belong to a valuation date."""
+    """Everything a reader needs to know which files belong to a valuation date.
+
+    Parameters
+    ----------
+    inputs
+        Hash and rows of each table as it was known.
+    profile
+        For whom: the others than ``full`` leave columns and files out.
+    provenance
+        Origin, licence and classification of each configured input.
+    """
 
     as_of: str
     portfolio: str
@@ -58,6 +71,8 @@ class Manifest:
     inputs: Mapping[str, Mapping[str, Any]]
     outputs: tuple[Output, ...]
     contract_version: str = CONTRACT_VERSION
+    profile: str = "full"
+    provenance: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def of(self, *stages: str) -> tuple[Output, ...]:
         """Outputs of some stages."""
@@ -72,8 +87,9 @@ class Manifest:
         return replace(self, outputs=tuple(sorted(outputs, key=lambda o: (o.stage, o.path))))
 
     def text(self) -> str:
-        """Canonical JSON, the same bytes for the same content."""
-        return json.dumps(asdict(self), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        """Canonical JSON, the same bytes for the same content, with the SHA-256 of all the rest of it."""
+        content = asdict(self)
+        return _canonical({**content, "sha256": hashlib.sha256(_canonical(content).encode()).hexdigest()})
 
 
 def manifest_path(root: Path, as_of: str) -> Path:
@@ -84,6 +100,7 @@ def manifest_path(root: Path, as_of: str) -> Path:
 def save(root: Path, manifest: Manifest) -> None:
     """Write the manifest atomically; from this moment its outputs are published."""
     write_text_atomically(manifest_path(root, manifest.as_of), manifest.text())
+    _LOG.info("published %s: %d files", manifest.as_of, len(manifest.outputs))
 
 
 def load(root: Path, as_of: str) -> Manifest | None:
@@ -95,6 +112,12 @@ def load(root: Path, as_of: str) -> Manifest | None:
 def load_all(root: Path) -> list[Manifest]:
     """Manifests of all dates, oldest first."""
     return [_read(path) for path in sorted((root / "manifests").glob("as_of=*.json"))]
+
+
+def manifest_stamp(root: Path) -> tuple[tuple[str, int, int], ...]:
+    """Changes whenever a manifest below a folder is written: name, size and time of each."""
+    found = [(path.name, path.stat()) for path in sorted((root / "manifests").glob("as_of=*.json"))]
+    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in found)
 
 
 def sha256_of(path: Path) -> str:
@@ -134,6 +157,22 @@ def code_version(fingerprint: str) -> dict[str, str]:
     return {"version": __version__, "sha256": fingerprint}
 
 
+def untouched(path: Path) -> bool:
+    """Whether a manifest holds, byte for byte, what :func:`save` wrote."""
+    return _bytes(path) == _read(path).text().encode()
+
+
+def _canonical(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _closed(path, error) from error
+
+
 def _closed(path: Path, error: OSError) -> PublishError:
     return PublishError(f"{path}: cannot be read ({error.strerror or error}). Check rights.")
 
@@ -141,6 +180,7 @@ def _closed(path: Path, error: OSError) -> PublishError:
 def _read(path: Path) -> Manifest:
     try:
         raw = json.loads(path.read_text("utf-8"))
+        raw.pop("sha256", None)
         version = raw["contract_version"]
         if not isinstance(version, str):
             raise PublishError(

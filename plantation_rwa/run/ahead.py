@@ -10,7 +10,8 @@ from pathlib import Path
 from plantation_rwa.features.scene_checks import Rules
 from plantation_rwa.run import features as features_stage
 from plantation_rwa.run.batches import Machine
-from plantation_rwa.run.imagery import Imagery, Trail, Work, compute_imagery
+from plantation_rwa.run.imagery import Trail, Work, compute_imagery
+from plantation_rwa.run.imagery_rows import Imagery
 from plantation_rwa.run.partitions import Published
 from plantation_rwa.run.scenes import At, SceneWindows, Unit
 from plantation_rwa.run.session import Session
@@ -47,22 +48,18 @@ class ImageryOfDates:
         return units
 
     def compute(self, session: Session, units: Sequence[Unit], work: Work, advanced: Callable[[int], None]) -> Imagery:
-        """Rows and errors of a date's units; what later dates share with them is computed beside them."""
+        """What was computed, a date's units in it; what later dates share with them is computed beside them."""
         for date in [d for d in self._units if d < session.as_of]:
             del self._units[date], self._trails[date]
+        self._forget()
         if any(u.at not in self._found.rows for u in units):
             wanted = {at: u for of_date in self._units.values() for at, u in of_date.items()}
             month, compute = str(session.month), session.config.compute
             todo = [u for at, u in sorted(wanted.items()) if u.month <= month and at not in self._found.rows]
             rules, machine = Rules.of(session.assumptions), Machine.of(compute.workers, compute.memory_limit)
             new = compute_imagery(todo, self._merged(), rules, work, advanced, machine, self._found)
-            self._found.rows |= new.rows
-            self._found.records |= new.records
-            self._found.errors = new.errors
-        rows = {u.at: self._found.rows[u.at] for u in units if u.at in self._found.rows}
-        errors = {u.at: self._found.errors[u.at] for u in units if u.at in self._found.errors}
-        self._forget(session.as_of)
-        return Imagery(rows, errors)
+            self._found.take(new)
+        return self._found
 
     def _merged(self) -> list[Trail]:
         """Each part once, with what every date that uses it sees."""
@@ -73,8 +70,9 @@ class ImageryOfDates:
                 views.setdefault(plantation, set()).update(seen)
         return [Trail(part, views) for part, views in parts.values()]
 
-    def _forget(self, as_of: dt.date) -> None:
-        """Keep the rows that later dates use; the records stay, as the checks of two years look at them."""
-        later = {at for date, units in self._units.items() if date > as_of for at in units}
-        self._found.rows = {at: row for at, row in self._found.rows.items() if at in later}
+    def _forget(self) -> None:
+        """Keep the rows of the dates to come; the records stay, as the checks of two years look at them."""
+        later = {at for units in self._units.values() for at in units}
+        self._found.rows.keep(later)
+        self._found.problems = {at: found for at, found in self._found.problems.items() if at in later}
         self._known = {at: unit for at, unit in self._known.items() if at in later}

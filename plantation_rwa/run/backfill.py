@@ -19,8 +19,8 @@ from plantation_rwa.run.outcome import RunReport
 from plantation_rwa.run.partial import run_only, working_folder
 from plantation_rwa.run.partitions import History
 from plantation_rwa.run.progress import Progress
-from plantation_rwa.run.session import STAGES, Session, output_folder
-from plantation_rwa.run.walk import open_session, run_date
+from plantation_rwa.run.session import STAGES, Session, open_session, output_folder
+from plantation_rwa.run.walk import run_date
 from plantation_rwa.sources.base import Inputs
 
 
@@ -85,6 +85,11 @@ class Backfilled:
     def recomputed_nothing(self) -> bool:
         """Whether every partition of every date was already published."""
         return not self.failures and all(r.recomputed_nothing for r in self.reports)
+
+    @property
+    def computed(self) -> int:
+        """Partitions computed for all dates."""
+        return sum(sum(r.computed.values()) for r in self.reports)
 
     @property
     def quarantined(self) -> bool:

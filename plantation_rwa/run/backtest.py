@@ -38,8 +38,8 @@ from plantation_rwa.run.evidence import cut_inputs, notes_of
 from plantation_rwa.run.forecast import panel_of
 from plantation_rwa.run.imagery import Work
 from plantation_rwa.run.progress import Progress, Silent, StageClock
-from plantation_rwa.run.session import Session
-from plantation_rwa.run.walk import open_session, run_date
+from plantation_rwa.run.session import Session, open_session
+from plantation_rwa.run.walk import run_date
 from plantation_rwa.sources.base import Inputs
 
 #: months of harvest before the first origin, where the configuration names none

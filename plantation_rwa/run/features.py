@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +18,7 @@ from plantation_rwa.features.sensors import VALUES as SENSOR_VALUES
 from plantation_rwa.features.sensors import monthly_sensors, reading_months
 from plantation_rwa.periods import Month, month_range
 from plantation_rwa.run.climate import climate_hashes
+from plantation_rwa.run.imagery_rows import RowsOfDate
 from plantation_rwa.run.partitions import History, Key, PartitionPlan, Published, plan_rows, rows_identity, summary
 from plantation_rwa.run.scenes import SceneWindows, Unit, require_files, scenes_by_month
 from plantation_rwa.run.session import Session, code_hash, short, table_hash
@@ -31,6 +33,8 @@ TABLES = {
 }
 #: sections of the assumptions that features depend on
 ASSUMPTIONS = ("climate_features", "drought", "imagery", "sensor_features", "sensor_flags", "water_balance")
+#: rows of the features tables that are made and checked together: each check has a fixed cost
+LOT = 20_000
 #: what a unit of imagery gives besides columns of the features
 _NOT_COLUMNS = {"known_at", "flags", "problems", "trail"}
 
@@ -138,18 +142,18 @@ def units_to_do(session: Session, work: FeatureWork) -> list[Unit]:
 
 
 def feature_rows(
-    session: Session, work: FeatureWork, imagery: Mapping[tuple[Key, str], dict[str, Any]]
-) -> dict[tuple[str, str], pd.DataFrame]:
-    """Finalised rows to publish by (table, month), for the partitions that must be computed.
+    session: Session, work: FeatureWork, imagery: RowsOfDate
+) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
+    """Finalised rows to publish with (table, month), for the partitions that must be computed, some months at a time.
 
     Parameters
     ----------
     imagery
-        Vegetation columns by (key, month); units that failed are absent and their rows are left out.
+        Vegetation columns; units that failed are absent and their rows are left out.
     """
     todo = [p for p in work.plans if p.todo]
     if not todo:
-        return {}
+        return
     known = session.known
     months = [str(m) for m in month_range(*_span([p.partition.removeprefix("month=") for p in work.plans]))]
     climate = _by_key(monthly_climate(known.climate_daily, known.register, session.assumptions, known.climate_monthly))
@@ -163,22 +167,36 @@ def feature_rows(
     sensors = _by_key(measured)
     index = {row.month: row for row in oni_known(known.climate_index, months).itertuples(index=False)}
     outlines = {row.key: row for row in work.outlines.itertuples(index=False)}
-    wanted = {(u.key, u.month) for u in units_to_do(session, work)}
-    failed = wanted - set(imagery)
-    rows: dict[str, list[dict[str, Any]]] = {}
-    for plan in todo:
-        month = plan.partition.removeprefix("month=")
-        for key in plan.todo:
-            if (key, month) in failed:
-                continue
-            if plan.table == "features_scenes":
-                found = imagery[(key, month)]
-                rows.setdefault(plan.table, []).extend(_trail(key[0], month, found, work.scenes[(key, month)]))
-            else:
-                vegetation, oni = imagery.get((key, month)), index.get(month)
-                row = _row(session, outlines[key], month, vegetation, climate, sensors, oni)
-                rows.setdefault(plan.table, []).append(row)
-    return {(name, month): frame for name, found in rows.items() for month, frame in _split(name, found)}
+    for lot in _lots(todo):
+        rows: dict[str, list[dict[str, Any]]] = {}
+        for month in sorted({p.partition.removeprefix("month=") for p in lot}):
+            found = imagery.of(month)
+            for plan in (p for p in lot if p.partition == f"month={month}"):
+                for key in plan.todo:
+                    vegetation, scenes = found.get(key), work.scenes.get((key, month))
+                    if scenes and vegetation is None and not outlines[key].is_point:
+                        continue
+                    if plan.table != "features_scenes":
+                        row = _row(session, outlines[key], month, vegetation, climate, sensors, index.get(month))
+                        rows.setdefault(plan.table, []).append(row)
+                    elif vegetation is not None and scenes:
+                        rows.setdefault(plan.table, []).extend(_trail(key[0], month, vegetation, scenes))
+        for name, own in rows.items():
+            yield from (((name, month), frame) for month, frame in _split(name, own))
+
+
+def _lots(plans: Sequence[PartitionPlan]) -> Iterator[list[PartitionPlan]]:
+    """Partitions that are made together, whole months in order: as many as hold the rows of a lot."""
+    lot: list[PartitionPlan] = []
+    count = 0
+    for _, group in itertools.groupby(sorted(plans, key=lambda p: p.partition), key=lambda p: p.partition):
+        month = list(group)
+        more = sum(len(p.todo) for p in month)
+        if lot and count + more > LOT:
+            yield lot
+            lot, count = [], 0
+        lot, count = lot + month, count + more
+    yield lot
 
 
 def _split(name: str, rows: Sequence[dict[str, Any]]) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -21,9 +21,9 @@ from plantation_rwa.run.climate import with_climate_per_plantation
 from plantation_rwa.run.forecast import panel_of
 from plantation_rwa.run.imagery import Work
 from plantation_rwa.run.publishing import read_all
-from plantation_rwa.run.session import Session
+from plantation_rwa.run.session import Session, open_session
 from plantation_rwa.run.valuation import book_of
-from plantation_rwa.run.walk import open_session, run_date
+from plantation_rwa.run.walk import run_date
 from plantation_rwa.schema.checks import finalise
 from plantation_rwa.sources.base import Inputs
 from plantation_rwa.valuation.ghost import Later, ghost_book, issue, tonnes_of

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import pandas as pd
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from plantation_rwa.executor import Outcome, attempt, cores, lanes
 from plantation_rwa.features.engine.shares import Shares
@@ -24,23 +25,14 @@ from plantation_rwa.features.scene_checks import Rules, SceneRecord, Verdict
 from plantation_rwa.features.scene_trail import UNSEEN, record_of, verdict_of
 from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.run.batches import Batch, Machine, Record, groups_of
+from plantation_rwa.run.imagery_rows import Imagery, MonthRows, Row
 from plantation_rwa.run.kept_coverage import CoverageFolder
 from plantation_rwa.run.partitions import Published
-from plantation_rwa.run.scenes import At, Unit
+from plantation_rwa.run.scenes import Unit
 from plantation_rwa.sources.scenes import RasterReader
 
 #: applies a function to items, here or on workers; outcomes in the order of the items
 Work = Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Outcome[Any]]]
-Row = dict[str, Any]
-
-
-@dataclass
-class Imagery:
-    """Vegetation columns, the errors of the units that failed, and the records of the scenes that were read."""
-
-    rows: dict[At, Row] = field(default_factory=dict)
-    errors: dict[At, str] = field(default_factory=dict)
-    records: dict[Record, tuple[SceneRecord, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -84,11 +76,12 @@ def compute_imagery(
     estates = {(u.key[0], u.month, u.seen.estate) for u in units if len(u.key) == 2}
     history, verdicts = _published(parts, {u.key[0] for u in units}, min((m for _, m, _ in needed), default=""))
     history |= before.records
-    verdicts |= {
-        (key[0], month, view): _verdicts(row["trail"])
-        for (key, month, view), row in before.rows.items()
-        if (key[0], month, view) in estates and len(key) == 1
-    }
+    for month in sorted({month for _, month, _ in estates}):
+        verdicts |= {
+            (key[0], month, view): _verdicts(row["trail"])
+            for (key, _, view), row in before.rows.of(month).items()
+            if (key[0], month, view) in estates and len(key) == 1
+        }
     batches = []
     for group, ahead in groups_of(units, machine or Machine()):
         wanted = sorted({(u.key[0], m, seen) for u in group for m, seen in u.window(rules)})
@@ -97,32 +90,29 @@ def compute_imagery(
         known = {at: verdicts[at] for at in blocks if at in verdicts}
         batches.append(Batch(tuple(group), rules, past, known, ahead))
     for batch, outcome in zip(batches, work(imagery_batch, batches), strict=True):
-        values = outcome.value or [Outcome(None, outcome.error)] * len(batch.units)
-        lost = {u.key: outcome.error for u in batch.units if outcome.value is None and len(u.key) == 1}
-        for unit, value in zip(batch.units, values, strict=True):
-            if value.value is not None:
-                found.rows[unit.at] = value.value
-                if len(unit.key) == 1:
-                    found.records[(unit.key[0], unit.month, unit.seen.own)] = value.value.pop("records")
-            elif len(unit.key) == 2 and unit.key[:1] in lost:
-                found.errors[unit.at] = _waits(value.error)
-            else:
-                found.errors[unit.at] = value.error
+        for given in outcome.value or ():
+            found.add(given)
+        if outcome.value is None:
+            keys = {u.key for u in batch.units}
+            for unit in batch.units:
+                waits = len(unit.key) == 2 and unit.key[:1] in keys
+                found.errors[unit.at] = _waits(outcome.error) if waits else outcome.error
         advanced(len(found.rows) + len(found.errors))
     return found
 
 
-def imagery_batch(batch: Batch) -> list[Outcome[Row]]:
-    """Vegetation columns of some units; runs on any worker."""
+def imagery_batch(batch: Batch) -> list[MonthRows]:
+    """Vegetation columns of some units, month by month; runs on any worker."""
     reader, shares = RasterReader(), Shares(store=CoverageFolder.of_user())
     months: dict[str, list[int]] = {}
     for n, unit in enumerate(batch.units):
         months.setdefault(unit.month, []).append(n)
     order = sorted(months)
-    walk = _Walk(batch)
+    walk, done = _Walk(batch), list[MonthRows]()
+    shapes = {u.outline: shapely.from_wkb(u.outline) for u in batch.units}
 
     def gather(month: str) -> list[_Gathered]:
-        return _gathered([batch.units[n] for n in months[month]], month, reader, shares)
+        return _gathered([batch.units[n] for n in months[month]], shapes, month, reader, shares)
 
     with ThreadPoolExecutor(max(batch.ahead, 1), "months") as pool:
         reading: list[Future[list[_Gathered]]] = []
@@ -131,9 +121,9 @@ def imagery_batch(batch: Batch) -> list[Outcome[Row]]:
             gathered = reading.pop(0).result()
             if batch.ahead and n + 1 + len(reading) < len(order):
                 reading.append(pool.submit(gather, order[n + 1 + len(reading)]))
-            walk.month(month, months[month], gathered)
+            done.append(walk.month(month, months[month], gathered))
             del gathered  # its numbers go before the next month is waited for
-    return [walk.outcomes[n] for n in range(len(batch.units))]
+    return done
 
 
 @dataclass(frozen=True)
@@ -144,11 +134,13 @@ class _Gathered:
     outlines: Outcome[MonthOfOutlines]
 
 
-def _gathered(units: Sequence[Unit], month: str, reader: RasterReader, shares: Shares) -> list[_Gathered]:
+def _gathered(
+    units: Sequence[Unit], shapes: Mapping[bytes, BaseGeometry], month: str, reader: RasterReader, shares: Shares
+) -> list[_Gathered]:
     """Read the units of a month together; where that fails each by itself, so that one takes no other with it."""
 
     def one(places: Sequence[int]) -> MonthOfOutlines:
-        outlines = [Outline(shapely.from_wkb(units[n].outline), units[n].scenes, units[n].edge_buffer) for n in places]
+        outlines = [Outline(shapes[units[n].outline], units[n].scenes, units[n].edge_buffer) for n in places]
         profile = units[places[0]].profile
         return MonthOfOutlines(outlines, month, reader, profile=profile, shares=shares, lanes=lanes())
 
@@ -167,32 +159,34 @@ class _Walk:
 
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
-        self.outcomes: dict[int, Outcome[Row]] = {}
         self._records: dict[Record, tuple[SceneRecord, ...]] = dict(batch.history)
         self._failed: set[Record] = set()
 
-    def month(self, month: str, numbers: Sequence[int], gathered: Sequence[_Gathered]) -> None:
+    def month(self, month: str, numbers: Sequence[int], gathered: Sequence[_Gathered]) -> MonthRows:
         """Finish the units of a month, given by their numbers in the batch."""
-        units = self._batch.units
+        units, outcomes = self._batch.units, dict[int, Outcome[Row]]()
+        records: dict[Record, tuple[SceneRecord, ...]] = {}
         estates = {n: self._checks(units[n]) for n in numbers if len(units[n].key) == 1}
         done = self._rows(numbers, gathered, estates)
         judged: dict[Record, Outcome[Row]] = {}
         for n, outcome in done.items():
             unit, own = units[n], (units[n].key[0], month, units[n].seen.own)
             if outcome.value is not None:
-                self._records[own] = outcome.value["records"]
+                self._records[own] = found = outcome.value.pop("records")
             else:
                 self._failed.add(own)
             missing = [m for m, seen in unit.window(self._batch.rules) if (own[0], m, seen) in self._failed]
             if missing:  # its records are free of history: later months may look at them
                 outcome = Outcome(None, f"its scenes are judged by those of {missing[0]}, which failed")
-            self.outcomes[n] = judged[(own[0], month, unit.seen.estate)] = outcome
+            elif outcome.value is not None:
+                records[own] = found
+            outcomes[n] = judged[(own[0], month, unit.seen.estate)] = outcome
         blocks: dict[int, Checks] = {}
         for n in (n for n in numbers if len(units[n].key) == 2):
             estate = units[n].key[0], month, units[n].seen.estate
             of = judged.get(estate)
             if of is not None and of.value is None:
-                self.outcomes[n] = Outcome(None, _waits(of.error))
+                outcomes[n] = Outcome(None, _waits(of.error))
                 continue
             known = self._batch.verdicts.get(estate, {})
             verdicts = known if of is None or of.value is None else _verdicts(of.value["trail"])
@@ -200,7 +194,10 @@ class _Walk:
         for n, outcome in self._rows(numbers, gathered, blocks).items():
             if outcome.value is not None:
                 del outcome.value["records"]
-            self.outcomes[n] = outcome
+            outcomes[n] = outcome
+        rows = {units[n].at: o.value for n, o in outcomes.items() if o.value is not None}
+        errors = {units[n].at: o.error for n, o in outcomes.items() if o.value is None}
+        return MonthRows.of(month, rows, errors, records)
 
     def _checks(self, unit: Unit) -> Checks:
         plantation, window = unit.key[0], unit.window(self._batch.rules)

@@ -11,7 +11,18 @@ import pandas as pd
 from plantation_rwa.config import ClimateConfig, Config
 from plantation_rwa.errors import Problem, SourceError
 from plantation_rwa.run.climate import known_climate
-from plantation_rwa.sources import climate, compliance, futures, fx, harvest, market, register, rights, sensors
+from plantation_rwa.sources import (
+    climate,
+    compliance,
+    futures,
+    fx,
+    harvest,
+    market,
+    overlays,
+    register,
+    rights,
+    sensors,
+)
 from plantation_rwa.sources.base import ImagerySource, Inputs, Quarantine, known, known_market, latest_revision
 
 
@@ -58,6 +69,11 @@ def read_inputs(config: Config) -> tuple[Inputs, list[Problem]]:
             lambda paths: rights.read_parties(paths, "sponsors", bad),
         ),
         "mills": ("portfolio.mills", portfolio.mills, lambda paths: rights.read_parties(paths, "mills", bad)),
+        "overlays": (
+            "valuation.overlays",
+            config.valuation.overlays,
+            lambda paths: overlays.read_overlays(paths, plantations, own),
+        ),
         "harvest": (
             "harvest.path",
             harvest_path,
@@ -73,14 +89,20 @@ def read_inputs(config: Config) -> tuple[Inputs, list[Problem]]:
         "climate_grid": (
             "climate.grid",
             climate_cfg.grid,
-            lambda paths: climate.open_grid(paths, bad, accumulation=climate_cfg.accumulation),
+            lambda paths: climate.open_grid(paths, bad, accumulation=climate_cfg.accumulation) if paths else None,
         ),
         "climate_monthly": (
             "climate.monthly",
             climate_cfg.monthly,
-            lambda paths: climate.open_monthly(paths, bad, known_lag_days=climate_cfg.monthly_known_lag_days),
+            lambda paths: (
+                climate.open_monthly(paths, bad, known_lag_days=climate_cfg.monthly_known_lag_days) if paths else ()
+            ),
         ),
-        "climate_seasonal": ("climate.seasonal", climate_cfg.seasonal, climate.open_seasonal),
+        "climate_seasonal": (
+            "climate.seasonal",
+            climate_cfg.seasonal,
+            lambda paths: climate.open_seasonal(paths) if paths else (),
+        ),
         "climate_index": ("climate.index", climate_cfg.index, lambda paths: climate.read_index(paths, bad)),
         "sensors": ("sensors.path", sensor_path, lambda paths: sensors.read_sensors(paths, zones, own)),
         "futures": (

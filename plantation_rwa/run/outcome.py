@@ -28,6 +28,8 @@ class RunReport:
     tables
         Rows of :data:`SHOWN` as published, if all of them are: kept here because the files may be replaced as soon
         as the run is over.
+    profile
+        Folder of the publication profile, None for the profile ``full``.
     """
 
     as_of: str
@@ -40,6 +42,7 @@ class RunReport:
     manifest: Manifest | None = None
     parts: list[Published] = field(default_factory=list)
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    profile: Path | None = None
 
     def read_tables(self) -> None:
         """Read :attr:`tables` from the published parts."""

@@ -10,8 +10,12 @@ from pathlib import Path
 import pandas as pd
 
 from plantation_rwa.publish.geoparquet import read_part, write_part
-from plantation_rwa.publish.manifest import Output, load
+from plantation_rwa.publish.manifest import Output, load, load_all
 from plantation_rwa.run.partitions import Published
+from plantation_rwa.run.session import Session
+
+#: folders whose files have one name for all runs of a date
+WHOLE_FILES = ("attestations", "reports")
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ def read_all(parts: Sequence[Published], *, partition_key: str = "") -> pd.DataF
 
 
 def remove_unnamed(root: Path, as_of: str) -> None:
-    """Delete parts in a date's folders that its manifest does not name; feature parts stay for other dates.
+    """Delete parts in a date's folders that its manifest does not name, and feature parts that none names.
 
     They are those of an earlier run of the date, and what a killed run left without ever writing a manifest: a
     reader of the whole folder would count both. Only for the last run to leave the folder: what another one is
@@ -73,9 +77,14 @@ def remove_unnamed(root: Path, as_of: str) -> None:
     manifest = load(root, as_of)
     if manifest is None:
         return
-    kept = {o.path for o in manifest.outputs}
-    patterns = (f"*/as_of={as_of}/part-*.parquet", f"screening/as_of={as_of}/traces-*.geojson")
-    for path in sorted(p for pattern in patterns for p in root.glob(pattern)):
+    kept = {o.path for m in load_all(root) for o in m.outputs}
+    patterns = (
+        f"*/as_of={as_of}/part-*.parquet",
+        "*/month=*/vintage=*/part-*.parquet",
+        f"screening/as_of={as_of}/traces-*.geojson",
+        *(f"{name}/as_of={as_of}/**/[!.]*" for name in WHOLE_FILES),
+    )
+    for path in sorted({p for pattern in patterns for p in root.glob(pattern) if p.is_file()}):
         if path.relative_to(root).as_posix() not in kept:
             path.unlink(missing_ok=True)
 
@@ -84,3 +93,19 @@ def remove_tree(path: Path) -> None:
     """Remove a working folder of this program."""
     if path.exists():
         shutil.rmtree(path)
+
+
+def note_scene_problems(session: Session, parts: Sequence[Published]) -> None:
+    """Put what was wrong with the scenes behind published features into the session's quarantine."""
+    for part in parts:
+        for file, scene, band, message, plantation in part.output.problems:
+            repaired = band == "offset"
+            session.known.quarantine.add(
+                "imagery",
+                file,
+                message if repaired else f"{message}; the scene was left out of the month",
+                "repaired" if repaired else "rejected",
+                column=band,
+                value=scene,
+                plantation_id=plantation,
+            )

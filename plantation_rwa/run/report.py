@@ -6,15 +6,34 @@ import geopandas as gpd
 import pandas as pd
 
 from plantation_rwa.forecast.outlook import outlook
-from plantation_rwa.publish.manifest import Manifest
-from plantation_rwa.publish.report.summary import SummaryData
+from plantation_rwa.publish.manifest import Manifest, Output
+from plantation_rwa.publish.report.summary import SummaryData, write_summary
+from plantation_rwa.run.finishing import Read, outputs_of
 from plantation_rwa.run.forecast import panel_of
 from plantation_rwa.run.session import Session, code_hash, short
 
+TABLES = ("report",)
 
-def components(session: Session, *identities: str) -> dict[str, str]:
+
+def components(session: Session, manifest: Manifest) -> dict[str, str]:
     """What the page depends on."""
-    return {"code": code_hash("report")[:16], "contents": short(list(identities))}
+    contents = [o.fingerprint for o in manifest.outputs if o.stage not in ("attest", "report")]
+    return {"code": code_hash("report")[:16], "contents": short(contents)}
+
+
+def write(session: Session, manifest: Manifest, read: Read, fingerprint: str, needed: dict[str, str]) -> list[Output]:
+    """Write the page; see :meth:`plantation_rwa.run.finishing.Finish.stage`."""
+    tables = {
+        "features": read("features", "features", partition_key="month"),
+        "forecasts": read("forecast", "forecasts"),
+        "forecast_model": read("forecast", "forecast_model"),
+        "valuations": read("valuation", "valuations"),
+        "curves": read("valuation", "curves"),
+    }
+    relative = f"reports/{session.tag}/index.html"
+    data = summary_data(session, manifest, tables, read("quarantine", "quarantine"))
+    files = {relative: (TABLES[0], write_summary(session.root / relative, data))}
+    return outputs_of(session, "report", files, fingerprint, needed)
 
 
 def summary_data(

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NoReturn
 
+import numpy as np
 import pandas as pd
 import shapely
-from shapely.geometry.base import BaseGeometry
+from numpy.typing import NDArray
 
 from plantation_rwa.config import ImageryConfig
 from plantation_rwa.errors import SourceError
@@ -100,33 +101,63 @@ def _months_before(month: str, count: int) -> tuple[str, ...]:
     return tuple(str(Month.parse(month) + -back) for back in range(count, 0, -1))
 
 
+#: hash of the scenes of a month, and when the last of them became known
+_Known = tuple[str, pd.Timestamp]
+
+
 class SceneWindows:
     """The scenes that each plantation-month's checks look at: its own and those of the months before."""
 
     def __init__(self, scenes: Mapping[tuple[Key, str], tuple[Scene, ...]], rules: Rules) -> None:
-        self._scenes, self._rules = scenes, rules
-        self._hashes = {at: short([[v.fingerprint for v in s.versions] for s in found]) for at, found in scenes.items()}
+        self._rules = rules
+        # neighbours have the same scenes: what these say is found out once
+        told: dict[tuple[int, ...], _Known] = {}
+        self._months: dict[Key, dict[str, _Known]] = {}
+        for (key, month), found in scenes.items():
+            versions = [s.versions for s in found]
+            name = tuple(id(v) for of_one in versions for v in of_one)
+            if name not in told:
+                latest = max(v.known_at for of_one in versions for v in of_one)
+                told[name] = short([[v.fingerprint for v in of_one] for of_one in versions]), latest
+            self._months.setdefault(key, {})[month] = told[name]
+        numbers: dict[tuple[tuple[str, _Known], ...], int] = {}
+        self._alike = {k: numbers.setdefault(tuple(m.items()), len(numbers)) for k, m in self._months.items()}
+        self._identities: dict[tuple[int, str, str], str] = {}
+        self._past: dict[tuple[int, str], tuple[str, ...]] = {}
+        self._latest: dict[tuple[int, str, int], pd.Timestamp | None] = {}
 
     def identity(self, key: Key, month: str) -> str:
         """Hash of the scenes that decide a row; a block's row depends on its plantation's scenes too."""
-        own = self._hashes.get((key, month))
+        own = self._months.get(key, {}).get(month)
         if own is None:
             return short([])
-        judged = [self._hashes.get((key[:1], m), "") for m in (*window_months(month, self._rules), month)]
-        return short([own, *judged])
+        at = self._alike.get(key[:1], -1), month, own[0]
+        if at not in self._identities:
+            judged = self._judged(key, (*window_months(month, self._rules), month))
+            self._identities[at] = short([own[0], *("" if known is None else known[0] for known in judged)])
+        return self._identities[at]
 
     def seen(self, key: Key, month: str) -> Seen:
         """The hashes of a unit one by one."""
         estate = key[:1]
-        past = tuple(self._hashes.get((estate, m), "") for m in window_months(month, self._rules))
-        own = self._hashes.get((estate, month), "")
-        return Seen(self.identity(key, month), own, self.identity(estate, month), past)
+        at = self._alike.get(estate, -1), month
+        if at not in self._past:
+            judged = self._judged(estate, (*window_months(month, self._rules), month))
+            self._past[at] = tuple("" if known is None else known[0] for known in judged)
+        *past, own = self._past[at]
+        return Seen(self.identity(key, month), own, self.identity(estate, month), tuple(past))
 
     def known_at(self, key: Key, month: str) -> pd.Timestamp | None:
         """When the last of the scenes became known that judge the scenes of a month, its own plantation's left out."""
-        months = window_months(month, self._rules) + ([month] if len(key) == 2 else [])
-        times = [v.known_at for m in months for s in self._scenes.get((key[:1], m), ()) for v in s.versions]
-        return max(times, default=None)
+        at = self._alike.get(key[:1], -1), month, len(key)
+        if at not in self._latest:
+            judged = self._judged(key, [*window_months(month, self._rules), *([month] if len(key) == 2 else [])])
+            self._latest[at] = max((known[1] for known in judged if known is not None), default=None)
+        return self._latest[at]
+
+    def _judged(self, key: Key, months: Sequence[str]) -> list[_Known | None]:
+        of_plantation = self._months.get(key[:1], {})
+        return [of_plantation.get(m) for m in months]
 
 
 def scenes_by_month(session: Session, outlines: pd.DataFrame) -> dict[tuple[tuple[str, ...], str], tuple[Scene, ...]]:
@@ -151,11 +182,14 @@ def scenes_by_month(session: Session, outlines: pd.DataFrame) -> dict[tuple[tupl
     instant = session.instant
     for group in _neighbours(outlines):
         candidates = source.scenes(_box(group), first, session.month)
-        for row in group.itertuples(index=False):
-            touching = [s for c in candidates if (s := _seen(c, row.geometry, instant)) is not None]
-            for month, scenes in _local_months(touching, row.timezone).items():
+        months: dict[tuple[int, str], dict[str, tuple[Scene, ...]]] = {}
+        for row, scenes in zip(group.itertuples(index=False), _touching(candidates, group, instant), strict=True):
+            at = id(scenes), row.timezone
+            if at not in months:
+                months[at] = _local_months(scenes, row.timezone)
+            for month, own in months[at].items():
                 if str(first) <= month <= str(session.month):
-                    found[(row.key, month)] = scenes
+                    found[(row.key, month)] = own
     if not found and not any(_ever(source, group, first) for group in _neighbours(outlines)):
         _no_scene_at_all(source, config, first, outlines)
     return found
@@ -185,12 +219,44 @@ def require_files(
         _no_file_at_all(every)
 
 
-def _seen(scene: Scene, outline: BaseGeometry, instant: pd.Timestamp) -> Scene | None:
-    """What is known of a scene's versions that touch an outline, the best of them first; None if nothing is."""
-    found = [
-        v for v in scene.versions if v.known_at <= instant and (v.footprint is None or v.footprint.intersects(outline))
-    ]
-    return replace(found[0], twins=tuple(found[1:])) if found else None
+def _touching(
+    candidates: Sequence[Scene], outlines: pd.DataFrame, instant: pd.Timestamp
+) -> Iterator[tuple[Scene, ...]]:
+    """Of each outline what is known of the scenes that touch it; outlines under the same scenes get the same objects.
+
+    Most scenes of a tile have one footprint: each is held against all outlines at once.
+    """
+    versions = [v for c in candidates for v in c.versions]
+    footprints = {v.footprint.wkb: v.footprint for v in versions if v.footprint is not None}
+    shapely.prepare(list(footprints.values()))
+    shapes = outlines["geometry"].to_numpy()
+    hits = {name: shapely.intersects(shape, shapes) for name, shape in footprints.items()}
+    of_version = {id(v): None if v.footprint is None else hits[v.footprint.wkb] for v in versions}
+    seen: dict[tuple[int, ...], Scene] = {}
+    alike: dict[tuple[int, ...], tuple[Scene, ...]] = {}
+    for n in range(len(outlines)):
+        scenes = []
+        for scene in candidates:
+            held = [v for v in scene.versions if v.known_at <= instant and _hit(of_version[id(v)], n)]
+            if held:
+                name = tuple(id(v) for v in held)
+                if name not in seen:
+                    seen[name] = _best(held)
+                scenes.append(seen[name])
+        found = tuple(scenes)
+        yield alike.setdefault(tuple(id(s) for s in found), found)
+
+
+def _hit(hits: NDArray[np.bool_] | None, n: int) -> bool:
+    """Whether a version touches an outline; one without a footprint may touch any."""
+    return hits is None or bool(hits[n])
+
+
+def _best(versions: Sequence[Scene]) -> Scene:
+    """The first of some versions of a scene, the others as its twins."""
+    first, rest = versions[0], tuple(versions[1:])
+    same = len(first.twins) == len(rest) and all(a is b for a, b in zip(first.twins, rest, strict=True))
+    return first if same else replace(first, twins=rest)
 
 
 def _box(outlines: pd.DataFrame) -> tuple[float, float, float, float]:
@@ -202,8 +268,7 @@ def _ever(source: ImagerySource, outlines: pd.DataFrame, first: Month) -> bool:
     """Whether a source has scenes of the outlines at any time from a month on: an early date may have none yet."""
     candidates = source.scenes(_box(outlines), first, LAST_SCENES)
     end = pd.Timestamp.max.tz_localize("UTC")
-    for row in outlines.itertuples(index=False):
-        touching = [s for c in candidates if (s := _seen(c, row.geometry, end)) is not None]
+    for row, touching in zip(outlines.itertuples(index=False), _touching(candidates, outlines, end), strict=True):
         if any(month >= str(first) for month in _local_months(touching, row.timezone)):
             return True
     return False
@@ -259,14 +324,14 @@ def _told_apart(scenes: Sequence[Scene]) -> tuple[Scene, ...]:
     """Scenes whose ids are distinct: different items under one id get the start of their hash behind it."""
     every = [v for s in scenes for v in s.versions]
     counts = Counter(v.id for v in every)
+    if len(counts) == len(every):
+        return tuple(scenes)
     names: dict[int, str] = {}
     for version in sorted(every, key=lambda v: (v.fingerprint, hrefs_of(v))):
         if counts[version.id] > 1:
             name = f"{version.id}@{version.fingerprint[:8]}"
             again = sum(n == name or n.startswith(f"{name}.") for n in names.values())
             names[id(version)] = f"{name}.{again + 1}" if again else name
-    if not names:
-        return tuple(scenes)
 
     def named(scene: Scene) -> Scene:
         return replace(scene, id=names.get(id(scene), scene.id), twins=tuple(map(named, scene.twins)))

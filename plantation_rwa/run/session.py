@@ -6,7 +6,7 @@ import datetime as dt
 import hashlib
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,15 @@ import pyarrow.compute as pc
 
 from plantation_rwa.assumptions import Assumptions
 from plantation_rwa.config import Config, fingerprint
-from plantation_rwa.errors import ConfigError, Problem
+from plantation_rwa.errors import ConfigError, Problem, SourceError
 from plantation_rwa.features.sensor_flags import flag_readings
 from plantation_rwa.periods import Month, as_of_instant, last_month_end
+from plantation_rwa.run.climate import with_climate_per_plantation
+from plantation_rwa.run.inputs import known_inputs
+from plantation_rwa.run.overlays import usable_overlays
 from plantation_rwa.sources.base import Inputs, known_market
 
-STAGES = ("features", "forecast", "valuation", "report")
+STAGES = ("features", "forecast", "valuation", "attest", "report")
 
 #: no valuation date lies before the satellites and futures this program reads
 FIRST_YEAR = 1990
@@ -31,9 +34,21 @@ FIRST_YEAR = 1990
 _ROOMS = {
     "features": ("sources", "features", "run/climate.py", "run/scenes.py", "run/batches.py", "run/imagery.py"),
     "forecast": ("panel", "forecast"),
-    "valuation": ("valuation",),
+    "valuation": ("valuation", "attest/hashing.py", "attest/records.py", "run/record_inputs.py"),
+    "attest": ("attest", "run/record_inputs.py"),
     "report": ("publish",),
     "screening": ("screening", "sources", "run/land.py", "features/zonal.py"),
+}
+#: input -> key of the configuration that names its files
+_INPUT_KEYS = {
+    "register": "plantations",
+    "imagery": "source",
+    "climate_grid": "grid",
+    "climate_daily": "table",
+    "climate_monthly": "monthly",
+    "climate_seasonal": "seasonal",
+    "climate_index": "index",
+    **{name: name for name in ("blocks", "rights", "sponsors", "mills", "futures", "prices", "fx", "rates", "fiscal")},
 }
 _GROUND = ("units.py", "periods.py", "grid.py", "streams.py", "distributions.py", "calendars.py", "schema")
 
@@ -110,6 +125,7 @@ class Session:
             "fx",
             "rates",
             "fiscal",
+            "overlays",
             "climate_daily",
             "climate_monthly",
             "climate_seasonal",
@@ -134,18 +150,48 @@ def resolve_as_of(config: Config, given: dt.date | None, today: dt.date) -> dt.d
 
 
 def output_folder(config: Config) -> Path:
-    """The folder results go to; what this version cannot publish is refused before anything is read."""
-    problems = []
+    """The folder full results go to; what this version cannot publish is refused before anything is read."""
     out = config.publish.out
     if "://" in out:
         remedy = "Publish to a local folder and copy it; object stores come with a later version."
-        problems.append(Problem("publish.out", "is no local folder", out, remedy))
-    if config.publish.profile != "full":
-        remedy = "Use full; the profiles that leave columns out come with a later version."
-        problems.append(Problem("publish.profile", "is not available in this version", config.publish.profile, remedy))
-    if problems:
-        raise ConfigError(problems)
-    return Path(out)
+        raise ConfigError([Problem("publish.out", "is no local folder", out, remedy)])
+    folder = Path(out)
+    return folder if config.publish.profile == "full" else folder.with_name(f"{folder.name}-full")
+
+
+def provenance(config: Config) -> dict[str, dict[str, str]]:
+    """Origin, licence and classification of every configured input, as the configuration states them."""
+    sections = (config.portfolio, config.imagery, config.climate, config.sensors, config.harvest, config.market)
+    values = {k: v for section in sections if section is not None for k, v in section}
+    used = {name for name, key in _INPUT_KEYS.items() if values.get(key) is not None}
+    used |= {"overlays"} if config.valuation.overlays else set()
+    used |= {name for name in ("sensors", "harvest") if getattr(config, name) is not None} | {"fiscal"}
+    stated: dict[str, dict[str, str]] = {
+        name: entry.model_dump(mode="json") for name, entry in config.publish.provenance.items()
+    }
+    if config.market.fiscal is None:
+        origin = "packaged with the program; the column 'source' names the source of each row"
+        stated.setdefault("fiscal", {"origin": origin, "licence": "facts of law", "classification": "public"})
+    unknown = {"origin": "not stated", "licence": "not stated", "classification": "not_stated"}
+    return {name: stated.get(name, unknown) for name in sorted(used)}
+
+
+def open_session(
+    config: Config, inputs: Inputs, as_of: dt.date, *, root: Path | None = None, force: bool = False
+) -> Session:
+    """A session for one date; ``inputs`` may be shared between dates."""
+    out = output_folder(config)
+    if inputs.register.empty:
+        bad = inputs.quarantine.frame()
+        reasons = "; ".join(sorted(set(bad.loc[bad["input"] == "register", "reason"]))[:3]) or "the files hold no rows"
+        remedy = "See the records that 'plantation-rwa check' lists."
+        raise SourceError.of("portfolio.register", "holds no usable plantation", reasons, remedy)
+    known = known_inputs(with_climate_per_plantation(inputs, config), as_of_instant(as_of))
+    if len(known.overlays):
+        known = replace(known, overlays=usable_overlays(known.overlays, config, as_of, known.quarantine))
+    chosen = root or out
+    reuse = (chosen,) if chosen == out else (chosen, out)
+    return Session(config, as_of, known, chosen, reuse, force, inputs)
 
 
 def code_hash(stage: str) -> str:
@@ -158,6 +204,11 @@ def code_hash(stage: str) -> str:
             digest.update(file.relative_to(package).as_posix().encode())
             digest.update(file.read_bytes())
     return digest.hexdigest()
+
+
+def program_hash() -> str:
+    """Hash of the code of all stages, which the manifest names."""
+    return identity({stage: code_hash(stage) for stage in STAGES})
 
 
 def table_hash(frame: pd.DataFrame) -> str:
@@ -200,7 +251,7 @@ def identity(components: Mapping[str, str]) -> str:
 def configuration_record(config: Config) -> dict[str, Any]:
     """The resolved configuration without folders and machine settings, for the manifest and the fingerprint."""
     raw = config.model_dump(mode="json", by_alias=True)
-    for key in ("compute", "publish", "as_of"):
+    for key in ("attest", "compute", "publish", "as_of"):
         raw.pop(key)
     for section in raw.values():
         if isinstance(section, dict):

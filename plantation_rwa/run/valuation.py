@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,8 +15,11 @@ from plantation_rwa.periods import Month
 from plantation_rwa.run.earlier import Earlier, earlier
 from plantation_rwa.run.forecast import with_flags, with_geometry, with_simulated
 from plantation_rwa.run.imagery import Work
+from plantation_rwa.run.overlays import amounts
 from plantation_rwa.run.publishing import read_all
-from plantation_rwa.run.session import Session, code_hash, short
+from plantation_rwa.run.record_inputs import record_rows, salt_check
+from plantation_rwa.run.session import Session, code_hash, configuration_record, short
+from plantation_rwa.schema.checks import finalise
 from plantation_rwa.sources.base import Inputs
 from plantation_rwa.valuation.bridge import STEPS, bridge
 from plantation_rwa.valuation.disclosure import disclosure_rows, pools_of
@@ -56,6 +59,8 @@ def components(
         "screening": screening_identity[:16],
         "terms": terms,
         "earlier": short(None if before is None else [before.as_of, before.fingerprints]),
+        "record": short([configuration_record(config)["sha256"], salt_check(session)]),
+        "overlays": str(snapshots["overlays"]["sha256"])[:16],
         **market,
     }
 
@@ -67,6 +72,7 @@ def valuation_tables(
     model: pd.DataFrame,
     land: pd.DataFrame,
     work: Work,
+    salts: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Tables of the stage, from published features, forecasts, forecast model and screening.
 
@@ -76,6 +82,8 @@ def valuation_tables(
         ``plantation_id, eudr_screen, overlap_max_frac``.
     work
         Runs units of rights in parallel; no number depends on how.
+    salts
+        Salts of the records where they are published; None makes them.
     """
     book = book_of(session, session.known, session.as_of, forecasts, model)
     book = dataclasses.replace(book, evidence=evidence(session, features, forecasts))
@@ -85,14 +93,19 @@ def valuation_tables(
     valuations = valuations.assign(**{c: explained[c] for c in explained if c.startswith("bridge_")})
     valuations = valuations.drop(columns=["eudr_screen", "overlap_max_frac"], errors="ignore")
     valuations = valuations.merge(land, on="plantation_id", how="left", validate="many_to_one")
-    return {
-        "valuations": with_geometry(session, valuations),
+    tables = {
+        "valuations": finalise(with_geometry(session, valuations), "valuations"),
         "cash_flows": result.cash_flows,
         "curves": result.curves,
-        "price_model": result.price_model,
+        "price_model": finalise(result.price_model, "price_model"),
         "pools": with_simulated(session, result.pools),
         "disclosure": _disclosure(book, explained, result, forecasts),
     }
+    rows = record_rows(session, tables | {"forecasts": forecasts, "forecast_model": model}, salts)
+    tables["valuations"] = tables["valuations"].assign(
+        record_hash=rows["record_hash"].to_numpy() if len(rows) else None
+    )
+    return tables
 
 
 def book_of(session: Session, known: Inputs, as_of: dt.date, forecasts: pd.DataFrame, model: pd.DataFrame) -> Book:
@@ -111,6 +124,7 @@ def book_of(session: Session, known: Inputs, as_of: dt.date, forecasts: pd.DataF
         assumptions=session.assumptions,
         sponsors=pd.DataFrame(known.sponsors),
         mills=pd.DataFrame(known.mills).drop(columns="geometry", errors="ignore"),
+        overlays=amounts(known.overlays) if len(known.overlays) else {},
     )
 
 

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import importlib
-import os
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from plantation_rwa.config import Config
-from plantation_rwa.errors import PlantationError, SourceError, StageError
-from plantation_rwa.periods import as_of_instant
+from plantation_rwa.errors import PlantationError
 from plantation_rwa.publish.files import SharedFolder, remove_stale
-from plantation_rwa.publish.geoparquet import read_part
-from plantation_rwa.publish.manifest import Manifest, Output, code_version, damaged, save, sha256_of
+from plantation_rwa.publish.leases import Leases
+from plantation_rwa.publish.manifest import Manifest, Output, code_version, save
 from plantation_rwa.run import features as features_stage
 from plantation_rwa.run.ahead import ImageryOfDates
-from plantation_rwa.run.climate import with_climate_per_plantation
+from plantation_rwa.run.claims import claim
 from plantation_rwa.run.copies import copies_there, write_copies
+from plantation_rwa.run.finishing import Finish, read_table
 from plantation_rwa.run.imagery import Work
-from plantation_rwa.run.inputs import known_inputs
+from plantation_rwa.run.imagery_rows import RowsOfDate
 from plantation_rwa.run.outcome import RunReport
 from plantation_rwa.run.partitions import History, PartitionPlan, Published, plan_whole
+from plantation_rwa.run.profiles import publish_profile
 from plantation_rwa.run.progress import Progress, Silent, StageClock
-from plantation_rwa.run.publishing import Target, publish_part, read_all, remove_unnamed
+from plantation_rwa.run.publishing import Target, note_scene_problems, publish_part, remove_unnamed
 from plantation_rwa.run.scenes import Unit
 from plantation_rwa.run.screening import components as screening_components
 from plantation_rwa.run.screening import publish_screening, screening_of
@@ -35,30 +32,13 @@ from plantation_rwa.run.sensor_flags import publish_flags
 from plantation_rwa.run.session import (
     STAGES,
     Session,
-    code_hash,
     configuration_record,
     identity,
-    output_folder,
+    program_hash,
+    provenance,
     short,
 )
 from plantation_rwa.schema.checks import finalise
-from plantation_rwa.sources.base import Inputs
-
-
-def open_session(
-    config: Config, inputs: Inputs, as_of: dt.date, *, root: Path | None = None, force: bool = False
-) -> Session:
-    """A session for one date; ``inputs`` may be shared between dates."""
-    out = output_folder(config)
-    if inputs.register.empty:
-        bad = inputs.quarantine.frame()
-        reasons = "; ".join(sorted(set(bad.loc[bad["input"] == "register", "reason"]))[:3]) or "the files hold no rows"
-        remedy = "See the records that 'plantation-rwa check' lists."
-        raise SourceError.of("portfolio.register", "holds no usable plantation", reasons, remedy)
-    known = known_inputs(with_climate_per_plantation(inputs, config), as_of_instant(as_of))
-    chosen = root or out
-    reuse = (chosen,) if chosen == out else (chosen, out)
-    return Session(config, as_of, known, chosen, reuse, force, inputs)
 
 
 def run_date(
@@ -83,9 +63,11 @@ def run_date(
     StageError
         If a stage before the first chosen one has not been published for this date.
     """
-    with SharedFolder(session.root) as folder:
-        chosen = tuple(s for s in STAGES if s in stages)
-        return _Walk(session, chosen, work, progress or Silent(), folder, imagery or ImageryOfDates()).run()
+    chosen = tuple(s for s in STAGES if s in stages)
+    with SharedFolder(session.root) as folder, Leases(session.root) as leases:
+        history, plan = claim(session, chosen, leases)
+        walk = _Walk(session, chosen, work, progress or Silent(), folder, leases, imagery or ImageryOfDates())
+        return walk.run(history, plan)
 
 
 class _Walk:
@@ -96,24 +78,25 @@ class _Walk:
         work: Work,
         progress: Progress,
         folder: SharedFolder,
+        leases: Leases,
         imagery: ImageryOfDates,
     ) -> None:
-        self.session, self.stages, self.work, self.folder, self.imagery = session, stages, work, folder, imagery
+        self.session, self.stages, self.work, self.imagery = session, stages, work, imagery
+        self.folder, self.leases = folder, leases
         self.target = Target(session.root, session.config.simulated)
         self.clock = StageClock(progress)
-        self.history = History(session)
         self.report = RunReport(session.as_of.isoformat(), session.root)
-        found = self.history.manifest(session.as_of.isoformat())
-        self.old = found[1] if found and found[0] == session.root else None
         self.published: dict[str, list[Published]] = {}
-        self.feature_work = features_stage.plan_features(session, self.history)
         self.lost: set[tuple[str, ...]] = set()
 
-    def run(self) -> RunReport:
+    def run(self, history: History, plan: features_stage.FeatureWork) -> RunReport:
+        self.history, self.feature_work = history, plan
+        found = history.manifest(self.session.as_of.isoformat())
+        self.old = found[1] if found and found[0] == self.session.root else None
         remove_stale(self.session.root)
         if "features" in self.stages:
             self._features()
-        self._note_scene_problems(self._parts("features"))
+        note_scene_problems(self.session, self._parts("features"))
         self._screening()
         for stage in ("forecast", "valuation"):
             if stage in self.stages:
@@ -121,6 +104,7 @@ class _Walk:
         self._quarantine()
         self.published["sensor_flags"] = publish_flags(self.session, self.history, self.target)
         with self.folder.turn():
+            self.leases.check()
             manifest = self._publish()
         self.report.manifest, self.report.seconds = manifest, self.clock.seconds
         self.report.parts = [part for parts in self.published.values() for part in parts]
@@ -131,14 +115,20 @@ class _Walk:
 
     def _publish(self) -> Manifest:
         manifest, root = self._manifest(), self.session.root
-        if "report" in self.stages:
-            manifest = self._report(manifest)
+        finish = Finish(self.session, self.history, self._parts)
+        for stage in ("attest", "report"):
+            manifest, done = finish.stage(stage, manifest, wanted=stage in self.stages, clock=self.clock)
+            self.published[stage] = done.published
+            if stage in self.stages:
+                self._count(stage, int(done.computed), int(not done.computed), "")
         changed = self.old is None or manifest.text() != self.old.text()
         if changed or not copies_there(root):
             # copies first: a run that is killed between the two has no new manifest and makes all of them again
             parts = [p for stage in ("features", "forecast", "valuation") for p in self._parts(stage)]
             write_copies(self.session, manifest, parts)
             save(root, manifest)
+        if self.session.config.publish.profile != "full":
+            self.report.profile = publish_profile(self.session.config, root, manifest)
         return manifest
 
     def _features(self) -> None:
@@ -149,7 +139,7 @@ class _Walk:
         imagery, problems = self._imagery(units)
         parts = [part for plan in work.plans for part in plan.reuse]
         by_partition = {(p.table, p.partition): p for p in todo}
-        for (table, month), frame in features_stage.feature_rows(session, work, imagery).items():
+        for (table, month), frame in features_stage.feature_rows(session, work, imagery):
             plan = by_partition[(table, f"month={month}")]
             fingerprint, components = features_stage.part_identity(plan, frame)
             vintage = max(frame["known_at"]).isoformat()
@@ -169,25 +159,22 @@ class _Walk:
         self.published[stage] = parts
         self._count(stage, len(todo), len(work.plans) - len(todo), f"{len(units)} plantation-months of imagery")
 
-    def _imagery(
-        self, units: Sequence[Unit]
-    ) -> tuple[dict[Any, dict[str, Any]], dict[tuple[str, str], set[tuple[str, ...]]]]:
+    def _imagery(self, units: Sequence[Unit]) -> tuple[RowsOfDate, dict[tuple[str, str], set[tuple[str, ...]]]]:
         advanced = partial(self.clock.progress.advanced, "features")
         found = self.imagery.compute(self.session, units, self.work, advanced)
         problems: dict[tuple[str, str], set[tuple[str, ...]]] = {}
         for unit in units:
-            error = found.errors.get(unit.at)
+            error, wrong = found.errors.get(unit.at), found.problems.get(unit.at)
             if error is not None:
                 self.report.failures.append(f"features month={unit.month} {'/'.join(unit.key)}: {error}")
                 self.lost.add((unit.month, *unit.key))
-                continue
-            table = "features" if len(unit.key) == 1 else "features_blocks"
-            files = {v.id: v.file for s in unit.scenes for v in s.versions}
-            problems.setdefault((table, unit.month), set()).update(
-                (files.get(scene, ""), scene, band, message, unit.key[0])
-                for scene, band, message in found.rows[unit.at]["problems"]
-            )
-        return {(key, month): row for (key, month, _), row in found.rows.items()}, problems
+            elif wrong is not None:
+                table = "features" if len(unit.key) == 1 else "features_blocks"
+                files = {v.id: v.file for s in unit.scenes for v in s.versions}
+                problems.setdefault((table, unit.month), set()).update(
+                    (files.get(scene, ""), scene, band, message, unit.key[0]) for scene, band, message in wrong
+                )
+        return RowsOfDate(found.rows, [u.at for u in units]), problems
 
     def _plans_as_read(self) -> list[PartitionPlan]:
         lost = self.lost if "features" in self.stages else None
@@ -249,13 +236,7 @@ class _Walk:
         return made
 
     def _read(self, stage: str, table: str, reader: str, *, partition_key: str = "") -> pd.DataFrame:
-        parts = [p for p in self._parts(stage) if p.output.table == table]
-        if not parts:
-            raise StageError(
-                f"stage '{reader}' needs '{table}' of {self.session.tag}, not published in {self.session.root.name}/. "
-                f"Run the stage '{stage}' first, or leave --stage out."
-            )
-        return read_all(parts, partition_key=partition_key)
+        return read_table(self.session, self._parts(stage), stage, table, reader, partition_key=partition_key)
 
     def _parts(self, stage: str) -> list[Published]:
         if stage not in self.published and self.old is not None:
@@ -290,26 +271,12 @@ class _Walk:
         else:
             self.published["quarantine"] = list(plan.reuse)
 
-    def _note_scene_problems(self, parts: Sequence[Published]) -> None:
-        for part in parts:
-            for file, scene, band, message, plantation in part.output.problems:
-                repaired = band == "offset"
-                self.session.known.quarantine.add(
-                    "imagery",
-                    file,
-                    message if repaired else f"{message}; the scene was left out of the month",
-                    "repaired" if repaired else "rejected",
-                    column=band,
-                    value=scene,
-                    plantation_id=plantation,
-                )
-
     def _manifest(self) -> Manifest:
         session = self.session
         outputs: list[Output] = []
         for stage in ("features", "screening", "forecast", "valuation", "quarantine", "sensor_flags"):
             outputs += [p.output for p in self._parts(stage) if self._current(stage, p)]
-        code = code_version(identity({s: code_hash(s) for s in STAGES}))
+        code = code_version(program_hash())
         manifest = Manifest(
             session.as_of.isoformat(),
             session.config.portfolio.name,
@@ -318,6 +285,7 @@ class _Walk:
             configuration_record(session.config),
             session.snapshots,
             (),
+            provenance=provenance(session.config),
         )
         return manifest.with_outputs(outputs)
 
@@ -330,53 +298,6 @@ class _Walk:
         plans = {(p.table, p.partition): p for p in self.feature_work.plans}
         plan = plans.get((part.output.table, part.output.partition))
         return plan is not None and part.path in {p.path for p in plan.reuse}
-
-    def _report(self, manifest: Manifest) -> Manifest:
-        from plantation_rwa.publish.report.summary import write_summary
-
-        session, stage = self.session, "report"
-        upstream = [o.fingerprint for o in manifest.outputs if o.stage != stage]
-        needed = _stage(stage).components(session, *upstream)
-        plan = plan_whole(
-            self.history,
-            stage=stage,
-            tables=("report",),
-            partition=session.tag,
-            components=needed,
-            force=session.force,
-        )
-        # the page has one name for all runs of the date: another one may have written its own meanwhile
-        todo = plan.todo or damaged(session.root, [p.output for p in plan.reuse])
-        self.clock.start(stage, 1 if todo else 0)
-        if todo:
-            tables = {
-                "features": self._read("features", "features", stage, partition_key="month"),
-                "forecasts": self._read("forecast", "forecasts", stage),
-                "forecast_model": self._read("forecast", "forecast_model", stage),
-                "valuations": self._read("valuation", "valuations", stage),
-                "curves": self._read("valuation", "curves", stage),
-            }
-            quarantine = read_part(self.published["quarantine"][0].path)
-            relative = f"reports/{session.tag}/index.html"
-            path = session.root / relative
-            write_summary(path, _stage(stage).summary_data(session, manifest, tables, quarantine))
-            output = Output(
-                stage,
-                "report",
-                session.tag,
-                relative,
-                sha256_of(path),
-                os.path.getsize(path),
-                0,
-                identity(needed),
-                needed,
-            )
-            self.published[stage] = [Published(session.root, output)]
-        else:
-            self.published[stage] = list(plan.reuse)
-        self._count(stage, int(bool(todo)), int(not todo), "")
-        others = [o for o in manifest.outputs if o.stage != stage]
-        return manifest.with_outputs([*others, *(p.output for p in self.published[stage])])
 
     def _count(self, stage: str, computed: int, skipped: int, detail: str) -> None:
         self.report.computed[stage], self.report.skipped[stage] = computed, skipped
@@ -391,8 +312,6 @@ def _stage(name: str) -> Any:
 
 def require_stages(stages: Sequence[str]) -> tuple[str, ...]:
     """Check stage names given by a user."""
-    if "attest" in stages:
-        raise PlantationError(f"--stage: attest is not available in this version. Choose from {', '.join(STAGES)}.")
     unknown = [s for s in stages if s not in STAGES]
     if unknown:
         raise PlantationError(f"--stage: unknown stage '{unknown[0]}'. Choose from {', '.join(STAGES)}.")

@@ -12,6 +12,7 @@ from plantation_rwa.schema.kinds import real as _float
 from plantation_rwa.schema.kinds import text as _text
 from plantation_rwa.schema.kinds import whole as _int
 from plantation_rwa.schema.kinds import yield_rate as _yield
+from plantation_rwa.schema.record_fields import RECORD_FIELDS
 from plantation_rwa.schema.right_fields import RIGHT_FIELDS
 from plantation_rwa.schema.scene_fields import SCENE_FIELDS
 from plantation_rwa.schema.sensor_fields import SENSOR_FIELDS
@@ -287,7 +288,7 @@ _VALUATION_FIELDS = (
         ("pass", "fail", "more_info", "not_checked"),
     ),
     _fraction("overlap_max_frac", "Largest overlap with another plantation as share of the smaller area."),
-    _text("record_hash", "keccak256 of the canonical record."),
+    _text("record_hash", "keccak256 of the record's salt and canonical JSON, which the Merkle tree holds."),
     *(
         _money(f"stress_{s}", f"Fair value under the named stress '{s}'.")
         for s in (
@@ -363,6 +364,7 @@ FIELDS: dict[str, Field] = {
         *_FORECAST_FIELDS,
         *_VALUATION_FIELDS,
         *RIGHT_FIELDS,
+        *RECORD_FIELDS,
         *_QUARANTINE_FIELDS,
     )
 }

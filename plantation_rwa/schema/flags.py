@@ -19,6 +19,7 @@ FLAGS: dict[str, str] = {
     "no_climate": "no climate data for the month",
     "climate_gap": "climate data of the month is incomplete",
     "climate_monthly": "rain or temperature is known by the month only: rain days of the deficit are assumed",
+    "et0_temperature": "radiation of some days is missing: their et0 is from temperatures alone (Hargreaves)",
     "climate_preliminary": "rain of the month is preliminary; its final value replaces it when it is known",
     "no_sensors": "no sensor data",
     "sensor_clock": "a station's clock is in doubt in the month: hours off the sun, or set back",
@@ -52,6 +53,7 @@ FLAGS: dict[str, str] = {
     "limit_plantation": "one plantation holds more of the pool than the limit",
     "limit_sponsor": "one sponsor stands behind more of the pool than the limit",
     "limit_region": "one region holds more of the pool than the limit",
+    "overlay": "the value holds a manual adjustment, signed and with an end; disclosure.json tells whose and why",
     "expired": "the term of the right is over",
     "simulated": "inputs are simulated",
 }

@@ -34,6 +34,8 @@ class Table:
         Columns that are never null.
     own
         Fields that mean something else here than in the registry; a table without partition keys is one file.
+    file
+        Path, where the table is no folder of parts.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Table:
     partitions: tuple[str, ...] = ("as_of",)
     required: tuple[str, ...] = ()
     own: tuple[Field, ...] = ()
+    file: str = ""
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -212,6 +215,14 @@ TABLES: dict[str, Table] = {
                 "plantation_id rule state in_eudr_screen finding evidence not_checked confidence rule_version"
             ),
             own=SCREENING_FIELDS,
+        ),
+        Table(
+            "records",
+            "The record of each right with its salt, its hash and its place in the Merkle tree.",
+            _words("plantation_id right_id record salt key_hash record_hash merkle_index components"),
+            ("plantation_id", "right_id"),
+            required=_words("plantation_id right_id record salt key_hash record_hash merkle_index components"),
+            file="attestations/as_of=.../records.parquet",
         ),
         Table(
             "sensor_flags",

@@ -227,6 +227,7 @@ class Inputs:
     climate_monthly: Any = ()
     climate_seasonal: Any = ()
     evidence: Any = None
+    overlays: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 _PRICE_KEYS = ("series", "region", "currency", "frequency", "date")

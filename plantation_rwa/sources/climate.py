@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,15 +13,21 @@ from plantation_rwa.assumptions import packaged
 from plantation_rwa.errors import SourceError
 from plantation_rwa.periods import Month, end_of_month_utc
 from plantation_rwa.sources.base import Quarantine
-from plantation_rwa.sources.climate_grid import open_grid
-from plantation_rwa.sources.climate_monthly import open_monthly
-from plantation_rwa.sources.climate_seasonal import open_seasonal
+from plantation_rwa.sources.climate_table_sums import settle_units
 from plantation_rwa.sources.climate_table_units import convert_declared, infer
 from plantation_rwa.sources.climate_units import VARIABLES
 from plantation_rwa.sources.files import file_name, read_bytes
 from plantation_rwa.sources.tables import ColumnSpec, Sheet, read_sheet
 
+if TYPE_CHECKING:
+    from plantation_rwa.sources.climate_grid import open_grid
+    from plantation_rwa.sources.climate_monthly import open_monthly
+    from plantation_rwa.sources.climate_seasonal import open_seasonal
+
 __all__ = ["open_grid", "open_monthly", "open_seasonal", "read_daily", "read_index"]
+
+#: readers of grids and their modules: these load xarray and dask, which a run without grids does not need
+_OF_GRIDS = {"open_grid": "climate_grid", "open_monthly": "climate_monthly", "open_seasonal": "climate_seasonal"}
 
 #: Numbers at or below the one, at or above the other, mean "missing" in climate files (-999, -9999, 1e20 ...).
 FILL_BELOW, FILL_ABOVE = -900.0, 1e15
@@ -44,6 +52,12 @@ _INDEX = {
     "value": ColumnSpec("float", required=True),
     "known_at": ColumnSpec("instant"),
 }
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _OF_GRIDS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"plantation_rwa.sources.{_OF_GRIDS[name]}"), name)
 
 
 def read_daily(
@@ -85,7 +99,7 @@ def read_daily(
     Rejected: unknown plantation; rows of one day and ``known_at`` that give different values, all of them; repeats
     that do not (one stays, with what the others add). Left out: fill values, impossible values, both
     temperatures when the minimum exceeds the maximum. Repaired: noise just beyond a bound, and units that only the
-    values tell (:func:`climate_table_units.infer`).
+    values tell (:func:`climate_table_units.infer`, :func:`climate_table_sums.settle_units`).
     """
     sheet = read_sheet(paths, input="climate", columns=_DAILY, quarantine=quarantine)
     months = sheet.frame["date"].dt.strftime("%Y-%m")
@@ -100,6 +114,7 @@ def read_daily(
     sheet.reject_unknown("plantation_id", list(register["plantation_id"]), reason, once=True)
     convert_declared(sheet, units or {})
     infer(sheet, units or {}, packaged())
+    settle_units(sheet, units or {}, packaged())
     for name in VARIABLES:
         _check_values(sheet, name)
     keys = ["plantation_id", "date", "known_at"]

@@ -22,8 +22,10 @@ _SLASHED = (
     r"(?:[T ]+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?P<second>:\d{2})? ?(?P<half>[AaPp][Mm])?)?"
     r" ?(?P<zone>Z|[+-]\d{2}:?\d{2})?$"
 )
+_DATE_ALONE = r"(?:\d{4}-\d{2}-\d{2}|\d{1,2}[/.-]\d{1,2}[/.-]\d{4})"
 _WRITE = "write YYYY-MM-DDTHH:MM:SS, with Z or an offset"
 _STATION = ["plantation_id", "station_id"]
+_SERIES = [*_STATION, "sensor_id", "variable", "depth_m"]
 
 
 def to_utc(sheet: Sheet, timezones: Mapping[str, str]) -> pd.Series:
@@ -70,9 +72,27 @@ def to_utc(sheet: Sheet, timezones: Mapping[str, str]) -> pd.Series:
     early = out.notna().to_numpy(bool) & ~out.dt.year.between(*YEARS).to_numpy(bool)
     told = f"time lies outside the years {YEARS[0]} to {YEARS[1]}; has the logger's clock been reset?"
     sheet.reject(early, "time", told, list(texts[early]))
-    lost = naive & out.isna().to_numpy(bool)
+    cut = _cut_to_dates(sheet)
+    told = f"several readings of a sensor under one date: the time of day was lost; {_WRITE}"
+    sheet.reject(cut, "time", told, list(texts[cut]))
+    out[cut] = pd.NaT
+    lost = naive & out.isna().to_numpy(bool) & ~cut
     sheet.reject(lost, "time", "time falls into a clock change of its zone; write an offset", list(texts[lost]))
     return out
+
+
+def _cut_to_dates(sheet: Sheet) -> Bools:
+    """Rows dated without a time of day where the sensor has more than two differing readings under that date.
+
+    Two are a conflict of a daily record, which is settled like any other.
+    """
+    frame = sheet.frame
+    dated: Bools = frame["time"].str.fullmatch(_DATE_ALONE).to_numpy(bool, copy=True)
+    if not dated.any():
+        return dated
+    groups = frame[dated].groupby([*_SERIES, "time"], dropna=False, sort=False)["value"]
+    dated[dated] = (groups.transform("nunique") > 2).to_numpy(bool)
+    return dated
 
 
 def tell_days(sheet: Sheet, texts: pd.Series) -> pd.Series:

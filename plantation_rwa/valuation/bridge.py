@@ -112,7 +112,7 @@ def bridge(
     """Steps from the last published value of each right to the new one, in minor units; they add up exactly.
 
     A right that had no value before is all issuance. What the code and the assumptions of today make of the old date's
-    inputs, less what was published then, is the step ``model``.
+    inputs, less what was published then, is the step ``model``; so is what manual adjustments add or no longer add.
 
     Parameters
     ----------
@@ -138,6 +138,7 @@ def bridge(
         steps = [after - before for before, after in itertools.pairwise(levels)]
         named = dict(zip(("cash", "time", *FACTORS), steps, strict=True))
         opened = opening[key]
-        rest = {"issuance": closed - levels[-1], "model": levels[0] - opened}
+        manual = new.overlays.get((*key, currencies[key]), 0)
+        rest = {"issuance": closed - manual - levels[-1], "model": levels[0] - opened + manual}
         out[key] = {"opening": opened} | named | rest | {"closing": closed}
     return out

@@ -90,16 +90,14 @@ class Pricer:
         """
         a, flags = self._assumptions, set[str]()
         country = "" if missing(row.get("country")) else str(row["country"]).upper()
-        scheme = row.get("scheme")
-        if missing(scheme):
-            scheme = a.table("scheme.by_country").get(country, a.text("scheme.default"))
+        scheme = scheme_of(row, a)
         local = str(a.table("scheme.currency")[scheme])
         reporting = self._reporting
         if self._fx.spot(local, reporting) is None:
             reporting = local
             flags.add("fx_missing")
         regions = [str(r) for r in (row.get("region"), row.get("state")) if not missing(r)]
-        indonesian = str(scheme).startswith("id_")
+        indonesian = scheme.startswith("id_")
         price = self._prices.latest("cpo_my")
         near = None if price is None else (price.value, price.currency)
         flags |= curve_flags(self.curve, self._as_of, near, a, calibrated=self._growth is not None)
@@ -113,7 +111,7 @@ class Pricer:
             flags.add("no_price")
         ratio = self._kernel_ratio(series, local, spot_cpo, regions, flags)
         if indonesian:
-            formula, k = self._indeks_k(str(scheme), regions, age_years)
+            formula, k = self._indeks_k(scheme, regions, age_years)
             if self._prices.latest("k_id", regions) is None:
                 flags.add("price_default")
         else:
@@ -381,6 +379,14 @@ class Pricer:
             return lambda cpo, shock: np.zeros_like(cpo)
         levels = np.array(threshold, dtype=np.float64)[:, None]
         return lambda cpo, shock: fiscal.windfall_levy_per_t(cpo, levels + shock.addition("levy_threshold"), rate)
+
+
+def scheme_of(row: Mapping[str, Any], assumptions: Assumptions) -> str:
+    """Pricing scheme of a plantation: the register's, else the usual one of its country."""
+    if not missing(row.get("scheme")):
+        return str(row["scheme"])
+    country = "" if missing(row.get("country")) else str(row["country"]).upper()
+    return str(assumptions.table("scheme.by_country").get(country, assumptions.text("scheme.default")))
 
 
 def palm_age(row: Mapping[str, Any], model: Mapping[str, Any] | None, as_of: dt.date) -> float | None:

@@ -100,6 +100,27 @@ def value_row(
     return row
 
 
+def adjusted(row: Row, overlays: Mapping[tuple[str, str, str], int]) -> Row:
+    """The row with the manual adjustments of its right: fair value and integers; quantiles and risk stay the model's.
+
+    Parameters
+    ----------
+    overlays
+        By plantation, right and currency, minor units.
+    """
+    key = (str(row["plantation_id"]), str(row["right_id"]), str(row["currency"]))
+    if key not in overlays or row["nav_total_int"] is None:
+        return row
+    decimals, total = int(row["decimals"]), int(row["nav_total_int"]) + overlays[key]
+    fair = float(rounded(row["npv_fair"] + overlays[key] / 10**decimals, FIELDS["npv_fair"]))
+    return row | {
+        "npv_fair": fair,
+        "nav_total_int": total,
+        "unit_nav_int": Decimal(unit_value(total, int(row["units"]), decimals, UNIT_DECIMALS)),
+        "quality_flag": joined({*filter(None, row["quality_flag"].split(";")), "overlay"}, {}),
+    }
+
+
 def identity_row(right: Right, currency: str) -> Row:
     """Columns that stand whatever the value."""
     return {

@@ -19,7 +19,7 @@ from plantation_rwa.valuation.market import MarketTables
 from plantation_rwa.valuation.palm import PalmModel
 from plantation_rwa.valuation.pools import Member, Pool, contributions, pool_name, pools_table
 from plantation_rwa.valuation.pricing import Pricer
-from plantation_rwa.valuation.published import FLOW_COLUMNS, flow_rows, received, uncomputable_row, value_row
+from plantation_rwa.valuation.published import FLOW_COLUMNS, adjusted, flow_rows, received, uncomputable_row, value_row
 from plantation_rwa.valuation.rights import Right, missing
 from plantation_rwa.valuation.sensitivities import Effect, effects
 from plantation_rwa.valuation.stresses import stressed
@@ -60,6 +60,8 @@ class Book:
         ``plantation_id, data_age_days_max, months_harvest, valid_fraction_12m, quarantined, flags``.
     prices
         Price model of the market's settlements; None fits it where it is needed.
+    overlays
+        Manual adjustments by plantation, right and currency, minor units.
     """
 
     forecasts: pd.DataFrame
@@ -76,6 +78,7 @@ class Book:
     mills: pd.DataFrame | None = None
     evidence: pd.DataFrame | None = None
     prices: price_model.PriceModel | None = None
+    overlays: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
 
     def calibrated(self) -> tuple[Book, price_model.PriceModel]:
         """The book with its price model fitted, and that model."""
@@ -215,7 +218,9 @@ def value_unit(unit: Unit) -> Part:
     """Value the rights of a unit."""
     evidence, places = (by_key(frame, "plantation_id") for frame in (unit.book.evidence, unit.book.register))
     valuer = unit.book.valuer(unit.months)
-    return value_rights(valuer, unit.rights, evidence, places, tranched=unit.tranched, full=unit.full)
+    return value_rights(
+        valuer, unit.rights, evidence, places, tranched=unit.tranched, full=unit.full, overlays=unit.book.overlays
+    )
 
 
 def value_rights(
@@ -226,6 +231,7 @@ def value_rights(
     *,
     tranched: frozenset[tuple[str, str]] = frozenset(),
     full: bool = True,
+    overlays: Mapping[tuple[str, str, str], int] | None = None,
 ) -> Part:
     """Rows, flows and pool memberships of rights on any asset; one beyond all arithmetic leaves the others alone.
 
@@ -239,6 +245,8 @@ def value_rights(
         Rights in pools with tranches.
     full
         Also sensitivities, stresses and flows.
+    overlays
+        Manual adjustments by asset, right and currency, minor units.
     """
     part = Part()
     for valued in valuer.value(rights, flows=full, tranched=tranched):
@@ -248,7 +256,7 @@ def value_rights(
         try:
             found = effects(valuer, right, valued.fair) if explained else None
             shaken = stressed(valuer, right) if explained else None
-            row = value_row(valued, valuer, known, found, shaken)
+            row = adjusted(value_row(valued, valuer, known, found, shaken), overlays or {})
         except (ArithmeticError, ValueError):
             part.rows.append(uncomputable_row(right, facts.reporting, facts.flags, known))
             continue

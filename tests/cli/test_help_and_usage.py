@@ -16,7 +16,7 @@ from plantation_rwa.schema.tables import TABLES
 from plantation_rwa.testing import edit_config
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("backfill", "backtest", "run", "plan", "check", "describe", "doctor", "simulate")
+COMMANDS = ("backfill", "backtest", "run", "plan", "check", "describe", "doctor", "prove", "simulate", "verify")
 ESCAPE = "\x1b["
 
 
@@ -89,10 +89,11 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
         (["check", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
         (["plan", "nowhere.yaml"], "Give the path of a YAML file."),
         (["run", "nowhere.yaml", "--stage", "feature"], "--stage: unknown stage 'feature'. Choose from features, "),
-        (
-            ["run", "nowhere.yaml", "--stage", "attest"],
-            "--stage: attest is not available in this version. Choose from features, forecast, valuation, report.",
-        ),
+        (["verify", "."], "holds no manifest. Give an output folder of 'run', or a file that 'prove' wrote."),
+        (["verify", "s3://x"], "s3://x: is no local folder. Copy it here first."),
+        (["verify", ".", "--signer", "valuer=0x12"], "'valuer=0x12' is not ROLE=ADDRESS"),
+        (["verify", ".", "--threshold", "2"], "--threshold: 2 is impossible, --signer gives 0 roles."),
+        (["prove", ".", "P1"], "a date is not published there. Published dates: none."),
         (["run", "x.yaml", "--as-of", "31/05/2026"], "'31/05/2026' is not a date; write YYYY-MM-DD, for example"),
     ],
 )

@@ -73,43 +73,36 @@ def test_a_run_killed_again_and_again_ends_like_one_that_was_not(
     assert temporaries(out) == []
 
 
-@pytest.fixture
-def light(world_copy: Path) -> Path:
-    """A configuration of the small world that is valued in two seconds: register and market alone."""
-    changes = {"imagery": None, "climate": None, "sensors": None, "harvest": None, "valuation.paths": 100}
-    return edit_config(world_copy / "config.yaml", changes)
-
-
-def test_what_a_killed_run_left_is_not_counted_beside_the_next_ones_results(light: Path, tmp_path: Path) -> None:
+def test_what_a_killed_run_left_is_not_counted_beside_the_next_ones_results(light_world: Path, tmp_path: Path) -> None:
     """Parts without a manifest, a half-written file and merged copies of a run that never finished are gone."""
     out, clean = tmp_path / "out", tmp_path / "clean"
-    run_world(light, out)
+    run_world(light_world, out)
     for path in (out / "manifests").iterdir():
         path.unlink()
     (out / "latest" / "valuations.parquet").unlink()
     orphans = [p for t in ("valuations", "cash_flows") for p in (out / t).rglob("*.parquet")]
     half = out / "valuations" / f"as_of={AS_OF}" / left_by(dead_process())
     half.write_bytes(b"PAR1")
-    edit_config(light, {"seed": 99})
-    run_world(light, out)
-    run_world(light, clean)
+    edit_config(light_world, {"seed": 99})
+    run_world(light_world, out)
+    run_world(light_world, clean)
     assert [p for p in [*orphans, half] if p.exists()] == []
     assert tree(out) == tree(clean)
 
 
-def test_parts_of_other_dates_and_of_a_run_under_way_stay(light: Path, tmp_path: Path) -> None:
+def test_parts_of_other_dates_and_of_a_run_under_way_stay(light_world: Path, tmp_path: Path) -> None:
     """Cleaning up looks at the run's own date only, and waits until nobody else uses the folder."""
     out = tmp_path / "out"
-    early = run_world(light, out, dt.date(2026, 4, 30)).manifest
+    early = run_world(light_world, out, dt.date(2026, 4, 30)).manifest
     assert early is not None
     assert len(early.outputs) > 10
     foreign = out / "valuations" / f"as_of={AS_OF}" / "part-000000000000.parquet"
     with SharedFolder(out):
-        run_world(light, out)
+        run_world(light_world, out)
         foreign.write_bytes(b"PAR1")
-        run_world(light, out)
+        run_world(light_world, out)
         assert foreign.exists()
-    run_world(light, out)
+    run_world(light_world, out)
     assert not foreign.exists()
     assert damaged(out, early.outputs) == []
 

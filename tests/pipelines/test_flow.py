@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,8 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ParameterTypeError
 from prefect.testing.utilities import prefect_test_harness
 
+from pipelines import tasks
+from pipelines.backfill import backfill_portfolio
 from pipelines.runners import task_runner
 from pipelines.tasks import mapped
 from pipelines.valuation import value_portfolio
@@ -56,14 +60,11 @@ def dated_run(state: State[Any]) -> FlowRun:
     return found[0]
 
 
-def artifacts_of(flow_run_id: UUID) -> dict[str, Artifact]:
-    """The newest artifacts of the report, read back from the server; both must be of this flow run.
-
-    By key, because the filters of this Prefect version's synchronous client do not take "any flow run".
-    """
+def artifacts_of(flow_run_id: UUID, keys: tuple[str, ...] = ("run-notes", "run-summary")) -> dict[str, Artifact]:
+    """The newest artifacts of the report, read back from the server; all must be of this flow run."""
     found = {}
     with get_client(sync_client=True) as client:
-        for key in ("run-notes", "run-summary"):
+        for key in keys:
             answer = client.request("GET", "/artifacts/{key}/latest", path_params={"key": key})
             found[key] = Artifact.model_validate(answer.json())
     assert {a.flow_run_id for a in found.values()} == {flow_run_id}
@@ -134,8 +135,16 @@ def test_only_publishes_the_chosen_beside_the_main_output(small_world: Path, run
 
 @pytest.mark.parametrize(
     "options",
-    [{"as_of": "never"}, {"stages": 7}, {"force": "perhaps"}, {"config": None}, {"only": "SIM-001"}],
-    ids=lambda o: next(iter(o)),
+    [
+        {"as_of": "never"},
+        {"stages": 7},
+        {"stages": ["feature"]},
+        {"runner": "thread"},
+        {"force": "perhaps"},
+        {"config": None},
+        {"only": "SIM-001"},
+    ],
+    ids=str,
 )
 def test_parameters_are_validated_before_anything_runs(
     small_world: Path, tmp_path: Path, options: dict[str, Any]
@@ -149,8 +158,6 @@ def test_parameters_are_validated_before_anything_runs(
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"runner": "thread"}, "unknown runner (got 'thread'). Use threads, processes, dask"),
-        ({"stages": ["feature"]}, "--stage: unknown stage 'feature'. Choose from features"),
         ({"as_of": dt.date(2999, 12, 31)}, "--as-of: lies in the future (got 2999-12-31)"),
         ({"only": ["SIM-01"]}, "--only: no such plantation (got 'SIM-01'). Did you mean 'SIM-001'?"),
         ({"stages": ["valuation"]}, "stage 'valuation' needs 'features' of as_of=2026-05-31"),
@@ -173,6 +180,65 @@ def test_batches_on_prefect_workers_give_outcomes_in_order_and_failures_as_outco
 
     expected = [(1.0, ""), (0.5, ""), (None, "ZeroDivisionError: division by zero"), (0.25, "")]
     assert batches() == expected
+
+
+@pytest.mark.parametrize(
+    ("error", "tries"),
+    [(ConnectionResetError("cut"), 3), (OSError(errno.ESTALE, "stale"), 3), (OSError(errno.ENOSPC, "full"), 1)],
+    ids=str,
+)
+def test_only_what_may_pass_is_tried_again(error: OSError, tries: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    def third_time(item: int) -> int:
+        seen.append(item)
+        if len(seen) < 3:
+            raise error
+        return 7
+
+    @flow(name="again", task_runner=task_runner(Runner("threads", 1)))
+    def again() -> list[tuple[Any, str]]:
+        return [(o.value, o.error) for o in mapped(third_time, [1])]
+
+    monkeypatch.setattr(tasks.run_units, "retry_delay_seconds", [0.01] * tasks.RETRIES)
+    told = f"{type(error).__name__}: {error}"
+    assert again() == ([(7, "")] if tries == 3 else [(None, told)])
+    assert len(seen) == tries
+
+
+def test_waits_grow_and_are_drawn() -> None:
+    assert tasks.run_units.retry_delay_seconds == [5.0, 10.0, 20.0]
+    assert tasks.run_units.retry_jitter_factor == 0.5
+    assert tasks.run_units.timeout_seconds == 3600
+
+
+def test_a_backfill_tells_its_dates_and_what_failed(light_world: Path, tmp_path: Path) -> None:
+    given = {"config": str(light_world), "from_month": "2026-04", "to_month": "2026-05"}
+    state: Any = backfill_portfolio(**given, out=str(tmp_path / "out"), return_state=True)
+    assert state.is_completed()
+    assert re.fullmatch(r"2 dates: \d+ partitions computed", state.message)
+    again: Any = backfill_portfolio(**given, out=str(tmp_path / "out"), return_state=True)
+    assert again.message == "2 dates: 0 partitions computed"
+    for manifest in (tmp_path / "out" / "manifests").iterdir():
+        manifest.unlink()
+    late: Any = backfill_portfolio(**given, out=str(tmp_path / "out"), stages=["valuation"], return_state=True)
+    assert late.is_failed()
+    assert late.message == "2 partitions or dates failed, the others are published"
+    notes = str(artifacts_of(dated_run(late).id, ("backfill-notes", "backfill-summary"))["backfill-notes"].data)
+    assert "- FAILED 2026-04-30: stage 'valuation' needs 'features' of as_of=2026-04-30" in notes
+
+
+@pytest.mark.parametrize("options", [{"from_month": "2026-13"}, {"to_month": "may"}, {"stages": ["x"]}], ids=str)
+def test_ranges_are_validated_before_anything_runs(options: dict[str, Any], tmp_path: Path) -> None:
+    given = {
+        "config": "x.yaml",
+        "from_month": "2026-04",
+        "to_month": "2026-05",
+        "out": str(tmp_path / "out"),
+        **options,
+    }
+    with pytest.raises(ParameterTypeError, match=next(iter(options))):
+        backfill_portfolio(**given)
 
 
 def test_processes_of_the_flow_are_other_processes() -> None:

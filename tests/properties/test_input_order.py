@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from plantation_rwa.config import load_config
 from plantation_rwa.run import load_inputs, open_session
 from plantation_rwa.run.features import feature_rows, plan_features
+from plantation_rwa.run.imagery_rows import KeptRows, RowsOfDate
 from plantation_rwa.run.partitions import History
 from plantation_rwa.run.session import Session, table_hash
 from plantation_rwa.simulate.portfolio import simulate
@@ -130,11 +131,11 @@ def planned(session: Session) -> dict[tuple[str, str], Any]:
 def read(folder: Path) -> dict[str, Any]:
     """Hashes of the inputs as known, the identity of each row of the features, and the rows themselves."""
     session = opened(folder)
-    rows = feature_rows(session, plan_features(session, History(session)), {})
+    rows = feature_rows(session, plan_features(session, History(session)), RowsOfDate(KeptRows(), []))
     return {
         "snapshots": session.snapshots,
         "identities": planned(session),
-        "rows": {key: frame.to_wkb().to_csv() for key, frame in rows.items()},
+        "rows": {key: frame.to_wkb().to_csv() for key, frame in rows},
     }
 
 

@@ -85,7 +85,9 @@ def test_a_right_without_a_value_says_so_and_shows_no_number() -> None:
 def test_backtests_are_shown_where_there_are_some_and_asked_for_elsewhere() -> None:
     assert "plantation-rwa backtest CONFIG --value makes one" in visible(memo())
     data = summary(8)
-    track = pd.DataFrame([("yield, 1 to 12 months: skill", 0.41, 0.32, 0.5, 120)], columns="what value lo hi n".split())
+    track = pd.DataFrame(
+        [("yield, 1 to 12 months: skill", 0.41, 0.32, 0.5, 120)], columns=["what", "value", "lo", "hi", "n"]
+    )
     plantation = gather(data).plantations[0]
     record = plantation.values.to_dict("records")[0] | TERMS | RISK
     text = visible(render_memo(type(data)(**{**vars(data), "track": track}), plantation, record))

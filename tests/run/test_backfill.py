@@ -54,13 +54,6 @@ def backfilled(
 
 
 @pytest.fixture
-def light(world_copy: Path) -> Path:
-    """The small world without anything that takes long."""
-    changes = {"imagery": None, "climate": None, "sensors": None, "harvest": None, "valuation.paths": 100}
-    return edit_config(world_copy / "config.yaml", changes)
-
-
-@pytest.fixture
 def pictures(world_copy: Path) -> Path:
     """The small world with nothing but imagery."""
     return edit_config(world_copy / "config.yaml", {"climate": None, "sensors": None, "harvest": None})
@@ -137,9 +130,11 @@ def test_each_date_has_the_bytes_of_a_run_of_its_own(world_copy: Path, tmp_path:
 
 
 @pytest.mark.slow
-def test_a_second_backfill_recomputes_nothing(light: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_second_backfill_recomputes_nothing(
+    light_world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "out"
-    command = ["backfill", str(light), *RANGE, "--out", str(out)]
+    command = ["backfill", str(light_world), *RANGE, "--out", str(out)]
     assert run_command(command) == 0
     said = capsys.readouterr().out
     assert "simulated portfolio, 3 month ends, 2026-03-31 to 2026-05-31, SIMULATED DATA" in said
@@ -151,7 +146,7 @@ def test_a_second_backfill_recomputes_nothing(light: Path, tmp_path: Path, capsy
     assert "nothing to recompute: every partition is already published and unchanged" in said
     assert tree(out) == before
     for date in DATES:
-        run_world(light, tmp_path / "alone", date)
+        run_world(light_world, tmp_path / "alone", date)
     assert before == tree(tmp_path / "alone")
 
 
@@ -169,13 +164,13 @@ def planned(capsys: pytest.CaptureFixture[str], *command: str) -> list[tuple[int
 @pytest.mark.slow
 @pytest.mark.parametrize("published", [DATES[:1], DATES[1:2]])
 def test_the_plan_of_a_range_is_what_the_backfill_does(
-    published: Sequence[dt.date], light: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    published: Sequence[dt.date], light_world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
     for date in published:
-        run_world(light, out, date)
-    foreseen = planned(capsys, str(light), *RANGE, "--out", str(out))
-    done = backfilled(light, out).reports
+        run_world(light_world, out, date)
+    foreseen = planned(capsys, str(light_world), *RANGE, "--out", str(out))
+    done = backfilled(light_world, out).reports
     assert foreseen == [(sum(r.computed.values()), sum(r.skipped.values())) for r in done]
 
 
@@ -189,12 +184,12 @@ def test_the_plan_knows_what_imagery_the_dates_share(
 
 @pytest.mark.slow
 def test_a_date_that_cannot_be_valued_does_not_stop_the_next(
-    light: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    light_world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
     for date in (DATES[0], DATES[2]):
-        run_world(light, out, date, stages=("features", "forecast"))
-    command = ["backfill", str(light), *RANGE, "--out", str(out), "--stage", "valuation"]
+        run_world(light_world, out, date, stages=("features", "forecast"))
+    command = ["backfill", str(light_world), *RANGE, "--out", str(out), "--stage", "valuation"]
     assert run_command(command) == 1
     captured = capsys.readouterr()
     assert "error: 2026-04-30: stage 'valuation' needs 'features' of as_of=2026-04-30" in captured.err
@@ -204,7 +199,7 @@ def test_a_date_that_cannot_be_valued_does_not_stop_the_next(
 
 @pytest.mark.slow
 def test_outputs_that_can_no_longer_be_written_end_it_and_the_dates_left_are_named(
-    light: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    light_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from plantation_rwa.errors import PublishError
     from plantation_rwa.run import backfill
@@ -216,24 +211,24 @@ def test_outputs_that_can_no_longer_be_written_end_it_and_the_dates_left_are_nam
 
     run_date = backfill.run_date
     monkeypatch.setattr(backfill, "run_date", full)
-    found = backfilled(light, tmp_path / "out")
+    found = backfilled(light_world, tmp_path / "out")
     assert [r.as_of for r in found.reports] == ["2026-03-31"]
     assert found.failures == ["2026-04-30: out/x.parquet: cannot be written (No space left on device). Make room."]
     assert found.left == DATES[2:]
     with pytest.raises(PublishError, match="No space left"):
-        backfilled(light, tmp_path / "out", DATES[1:])
+        backfilled(light_world, tmp_path / "out", DATES[1:])
 
 
 @pytest.mark.slow
-def test_only_publishes_the_chosen_of_every_date(light: Path, tmp_path: Path) -> None:
-    backfilled(light, tmp_path / "out", only=["SIM-002"])
-    run_world(light, tmp_path / "whole")
+def test_only_publishes_the_chosen_of_every_date(light_world: Path, tmp_path: Path) -> None:
+    backfilled(light_world, tmp_path / "out", only=["SIM-002"])
+    run_world(light_world, tmp_path / "whole")
     assert [p.name for p in sorted((tmp_path / "out").iterdir())] == ["partial"]
     assert len(list((tmp_path / "out" / "partial" / "manifests").iterdir())) == 3
     tables = ("valuations", "forecasts")
     for name in tables:
         assert len(list((tmp_path / "out" / "partial" / name).iterdir())) == 3
-    backfilled(light, tmp_path / "one", DATES[2:], only=["SIM-002"])
+    backfilled(light_world, tmp_path / "one", DATES[2:], only=["SIM-002"])
     assert_partial(tmp_path / "one" / "partial", tmp_path / "whole", ["SIM-002"], tables=tables)
 
 

@@ -92,7 +92,7 @@ def test_rain_and_temperature_on_two_lattices_make_one_day(tmp_path: Path) -> No
     assert (got["precipitation"] == 7.0).all()
     assert got["t2m_max"].to_numpy() == pytest.approx(30.0)
     months = monthly_climate(got, REGISTER, packaged())
-    assert months["flags"].tolist() == ["", ""]
+    assert months["flags"].tolist() == ["et0_temperature"] * 2
     assert months["p_sum_mm"].tolist() == [217.0, 203.0]
     assert months["et0_mm"].notna().all()
 

@@ -35,6 +35,7 @@ def compared(config: Path, as_of: dt.date) -> tuple[int, set[str]]:
     units, rules = stage.units_to_do(session, work), Rules.of(session.assumptions)
     found = compute_imagery(units, [], rules, Runner().map, lambda _: None)
     assert found.errors == {}
+    rows = dict(found.rows.items())
     records: dict[str, dict[str, Any]] = {}
     flags: set[str] = set()
     estates = sorted((u for u in units if len(u.key) == 1), key=lambda u: u.month)
@@ -48,7 +49,7 @@ def compared(config: Path, as_of: dt.date) -> tuple[int, set[str]]:
         past[unit.month] = plain.pop("records")
         if plain["known_at"] is not None and unit.judged_known_at is not None:
             plain["known_at"] = max(plain["known_at"], unit.judged_known_at)
-        same(found.rows[unit.at], plain)
+        same(rows[unit.at], plain)
         flags |= set(plain["flags"])
     return len(estates), flags
 

@@ -19,6 +19,7 @@ from plantation_rwa.publish.manifest import load
 from plantation_rwa.run.batches import Batch
 from plantation_rwa.run.features import ASSUMPTIONS
 from plantation_rwa.run.imagery import compute_imagery, imagery_batch
+from plantation_rwa.run.imagery_rows import KeptRows
 from plantation_rwa.run.scenes import SceneWindows, Unit, window_months
 from plantation_rwa.testing import edit_config
 from tests.conftest import run_world, tree
@@ -153,7 +154,7 @@ def test_months_that_look_back_on_a_failed_one_fail_with_it(monkeypatch: pytest.
     assert failed[("P", "B")].startswith("waits for its plantation: KeyError")
     assert {m for key, m, _ in found.errors if key == ("P",)} == {"2024-02", "2024-03"}
     assert found.errors[(("P",), "2024-03", "")] == "its scenes are judged by those of 2024-02, which failed"
-    assert {m for key, m, _ in found.rows if key == ("P",)} == {"2024-01", "2026-03", "2026-04"}
+    assert {m for (key, m, _), _row in found.rows.items() if key == ("P",)} == {"2024-01", "2026-03", "2026-04"}
 
 
 def test_a_task_that_dies_fails_its_units() -> None:
@@ -170,8 +171,10 @@ def test_history_of_a_batch_is_what_its_window_holds(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("plantation_rwa.run.imagery.RasterReader", lambda: reader)
     months = ["2021-01", "2021-02", "2021-03", "2021-04", "2024-04"]
     work = [u for u in units(reader, months) if len(u.key) == 1]
-    outcomes = imagery_batch(Batch(tuple(work), RULES, {}, {}))
-    assert [o.value["trail"][0]["air_check"] for o in outcomes if o.value] == [
+    rows = KeptRows()
+    for given in imagery_batch(Batch(tuple(work), RULES, {}, {})):
+        rows.add(given)
+    assert [row["trail"][0]["air_check"] for _, row in rows.items()] == [
         *["not_tested"] * 3,
         "clear",
         "not_tested",

@@ -160,6 +160,17 @@ def test_days_known_later_change_no_earlier_value(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(both[both["known_at"] <= instant].reset_index(drop=True), alone)
 
 
+def test_times_cut_to_the_date_are_rejected_and_daily_dates_are_read(tmp_path: Path) -> None:
+    cut = [f"A,S,s1,air_temperature,,2024-01-{1 + h // 24:02d},{25 + 0.1 * (h % 24):g},degC" for h in range(72)]
+    daily = [f"A,S,s2,air_temperature,,2024-01-{d:02d},{26 + 0.1 * d:g},degC" for d in range(1, 8)]
+    got, bad = readings(tmp_path, *cut, *daily, "A,S,s2,air_temperature,,2024-01-03,26.9,degC")
+    assert set(got["sensor_id"]) == {"s2"}
+    assert len(got) == 7, "two readings of one date are a conflict of a daily record"
+    lost = bad[bad["reason"].str.contains("several readings of a sensor under one date: the time of day was lost")]
+    assert len(lost) == 72
+    assert set(lost["column"]) == {"time"}
+
+
 def test_equal_repeats_count_once_and_of_differing_ones_without_a_past_the_lower_stands(tmp_path: Path) -> None:
     same = "A,S,s1,rain,,2024-01-01T05:00:00Z,0.4,mm"
     got, bad = readings(

@@ -110,10 +110,12 @@ def _together(
             if isinstance(part, Part):
                 y, x = part.row - int(top), part.col - int(left)
                 held = classes[y : y + part.pixels.shape[0], x : x + part.pixels.shape[1]]
+                if supplier is None:  # nearly all datatakes
+                    held[:] = part.pixels.astype(np.uint8, copy=False)
+                    continue
                 new = held == 0
                 held[new] = part.pixels.astype(np.uint8, copy=False)[new]
-                if supplier is not None:
-                    supplier[y : y + new.shape[0], x : x + new.shape[1]][new & (held != 0)] = k
+                supplier[y : y + new.shape[0], x : x + new.shape[1]][new & (held != 0)] = k
                 continue
             (r, c), message = part
             hit = looking & (cells[:, 0] <= r) & (r < cells[:, 2]) & (cells[:, 1] <= c) & (c < cells[:, 3])

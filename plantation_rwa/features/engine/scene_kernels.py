@@ -18,14 +18,27 @@ COLUMNS = 3 + 2 * FIGURES
 
 
 @compiled
-def _number(
-    whole: NDArray[np.uint16], plain: NDArray[np.float32], slot: int, place: int, nodata: np.float32
-) -> np.float32:
-    """Digital number of one layer, NaN for no data."""
+def _line(
+    whole: NDArray[np.uint16],
+    plain: NDArray[np.float32],
+    slot: int,
+    start: int,
+    nodata: np.float32,
+    out: NDArray[np.float32],
+) -> None:
+    """Digital numbers of one layer over a stretch of places, NaN for no data."""
+    none = np.float32(np.nan)
     if slot == NOWHERE:
-        return np.float32(np.nan)
-    v = np.float32(whole[slot, place]) if slot >= 0 else plain[-2 - slot, place]
-    return v if v != nodata else np.float32(np.nan)
+        out[:] = none
+    elif slot >= 0:
+        line = whole[slot, start : start + out.shape[0]]
+        for i in range(out.shape[0]):
+            v = np.float32(line[i])
+            out[i] = v if v != nodata else none
+    else:
+        other = plain[-2 - slot, start : start + out.shape[0]]
+        for i in range(out.shape[0]):
+            out[i] = other[i] if other[i] != nodata else none
 
 
 @compiled
@@ -78,17 +91,19 @@ def vegetation(
     Parameters
     ----------
     numbers
-        Digital numbers by band and pixel, bands those of ``CHECKED``.
+        Digital numbers by band and pixel, bands those of ``CHECKED``; as many count as there are weights.
     """
-    out[2] = 0.0
-    for i in range(weights.shape[0]):
-        out[2] += weights[i]
-    red, blue = median_number(numbers[0], weights), median_number(numbers[2], weights)
-    swir = median_number(numbers[3], weights)
+    m, total = weights.shape[0], 0.0
+    for i in range(m):
+        total += weights[i]
+    out[2] = total
+    red, infrared = numbers[0, :m], numbers[1, :m]
+    reds, blue = median_number(red, weights), median_number(numbers[2, :m], weights)
+    swir = median_number(numbers[3, :m], weights)
     for c in range(2):
         figures = out[3 + FIGURES * c : 3 + FIGURES * (c + 1)]
-        figures[1], figures[2], figures[4] = red, blue, swir
-        _under(numbers[0], numbers[1], weights, scale, offset[c], dark, figures)
+        figures[1], figures[2], figures[4] = reds, blue, swir
+        _under(red, infrared, weights, scale, offset[c], dark, figures)
 
 
 @compiled
@@ -139,7 +154,8 @@ def scene_figures(
     for p in range(ranges.shape[0]):
         start, n = ranges[p, 0], ranges[p, 2]
         w = weights[ranges[p, 1] : ranges[p, 1] + n]
-        held, own, free = np.empty((bands, n), np.float32), np.empty(n, np.float32), np.empty(n, np.bool_)
+        lines, held = np.empty((bands, n), np.float32), np.empty((bands, n), np.float32)
+        own, free = np.empty(n, np.float32), np.empty(n, np.bool_)
         for o in range(observations):
             row = marks[mark[o], start : start + n]
             free[:] = True
@@ -149,6 +165,9 @@ def scene_figures(
                 found[3:] = np.nan
                 if not known[o, k]:
                     continue
+                for b in range(bands):
+                    _line(whole, plain, slot[o, k, b], start, nodata[o, k, b], lines[b])
+                red, infrared = lines[0], lines[1]
                 m = 0
                 covered = clear = 0.0
                 for i in range(n):
@@ -156,16 +175,13 @@ def scene_figures(
                     if mark_here & STRICT:
                         if not free[i]:
                             continue
-                        red = _number(whole, plain, slot[o, k, 0], start + i, nodata[o, k, 0])
-                        infrared = _number(whole, plain, slot[o, k, 1], start + i, nodata[o, k, 1])
-                        if red == red and infrared == infrared:
+                        if red[i] == red[i] and infrared[i] == infrared[i]:
                             free[i] = False
                             covered += np.float64(w[i])
                             clear += np.float64(w[i])
                             if mark_here & VEGETATION:
-                                held[0, m], held[1, m] = red, infrared
-                                for b in range(2, bands):
-                                    held[b, m] = _number(whole, plain, slot[o, k, b], start + i, nodata[o, k, b])
+                                for b in range(bands):
+                                    held[b, m] = lines[b, i]
                                 own[m] = w[i]
                                 m += 1
                     elif mark_here & CLASSIFIED and mark_here >> SUPPLIER == k:
@@ -173,4 +189,4 @@ def scene_figures(
                 found[0], found[1] = covered, clear
                 if m == 0:
                     continue
-                vegetation(held[:, :m], own[:m], scale[o, k], offset[o, k], dark, found)
+                vegetation(held, own[:m], scale[o, k], offset[o, k], dark, found)

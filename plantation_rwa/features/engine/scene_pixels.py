@@ -92,6 +92,8 @@ def _offsets(scene: SceneLike) -> tuple[float, float]:
 
 def _joined(parts: Sequence[_Part], dark: float) -> NDArray[np.float64]:
     """One scene's columns over all tiles in which it supplies ground; its medians are those of all its pixels."""
+    if len(parts) == 1:  # nearly all outlines
+        return parts[0].columns
     green = [p for p in parts if p.columns[2] > 0]
     found: NDArray[np.float64] = (green or parts)[0].columns.copy()
     found[:2] = np.sum([p.columns[:2] for p in parts], axis=0)

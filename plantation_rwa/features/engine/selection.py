@@ -39,6 +39,84 @@ def _first_reaching(
 
 
 @compiled
+def _chosen(sums: NDArray[np.float64], before: float, target: float, slack: float) -> tuple[int, float]:
+    """Bin in which the cumulative weight reaches the target, and the weight before it.
+
+    The last filled bin is taken even where rounding leaves the sum short of the target.
+    """
+    chosen, reached = -1, before
+    for b in range(sums.shape[0]):
+        if sums[b] > 0.0:
+            if chosen >= 0:
+                reached += sums[chosen]
+            chosen = b
+            if reached + sums[b] >= target - slack:
+                break
+    return chosen, reached
+
+
+@compiled
+def selected(
+    values: NDArray[Any],
+    held: NDArray[Any],
+    held_weights: NDArray[np.float32],
+    before: float,
+    low: float,
+    high: float,
+    target: float,
+    slack: float,
+) -> float:
+    """The value at which the cumulative weight reaches the target, from those of ``values`` that may be it.
+
+    Parameters
+    ----------
+    values
+        All of them.
+    held, held_weights
+        Those among which it is, and their weights.
+    before
+        Weight of the smaller ones that are not held.
+    low, high
+        Least and greatest of the held.
+    target, slack
+        Weight to reach, and how near to it counts as equal.
+    """
+    sums = np.empty(BINS, np.float64)
+    while held.shape[0] > FEW and high > low:
+        bins = bins_of(held.shape[0])
+        factor = np.float64(bins) / (high - low)
+        sums[:bins] = 0.0
+        for i in range(held.shape[0]):
+            b = min(int((np.float64(held[i]) - low) * factor), bins - 1)
+            sums[b] += np.float64(held_weights[i])
+        chosen, before = _chosen(sums[:bins], before, target, slack)
+        n = 0
+        inside, inside_weights = np.empty_like(held), np.empty_like(held_weights)
+        new_low, new_high = high, low
+        for i in range(held.shape[0]):
+            if min(int((np.float64(held[i]) - low) * factor), bins - 1) == chosen:
+                inside[n], inside_weights[n] = held[i], held_weights[i]
+                new_low, new_high = min(new_low, np.float64(held[i])), max(new_high, np.float64(held[i]))
+                n += 1
+        held, held_weights, low, high = inside[:n], inside_weights[:n], new_low, new_high
+    value, reached = _first_reaching(held, held_weights, before, target, slack)
+    if abs(reached - target) <= slack:
+        after = np.inf
+        for i in range(values.shape[0]):
+            if values[i] > value and values[i] < after:
+                after = np.float64(values[i])
+        if after < np.inf:
+            value = (value + after) / 2.0
+    return np.float64(value)
+
+
+@compiled
+def bins_of(count: int) -> int:
+    """Bins for so many values: one value in a few a bin."""
+    return min(BINS, max(count // 4, 32))
+
+
+@compiled
 def quantile(
     values: NDArray[Any], weights: NDArray[np.float32], low: float, high: float, total: float, q: float
 ) -> float:
@@ -49,46 +127,50 @@ def quantile(
     total): the averaged inverted distribution function. With equal weights and q = 0.5 this is the ordinary median.
     Merging ties first makes the result independent of the order of pixels, which the common weighted medians are not.
     """
-    target, slack = q * total, 1e-9 * total
-    before = 0.0
-    held, held_weights = values, weights
-    sums = np.empty(BINS, np.float64)
-    while held.shape[0] > FEW and high > low:
-        # one value in a few a bin
-        bins = min(BINS, max(held.shape[0] // 4, 32))
-        factor = np.float64(bins) / (high - low)
-        sums[:bins] = 0.0
-        for i in range(held.shape[0]):
-            b = min(int((np.float64(held[i]) - low) * factor), bins - 1)
-            sums[b] += np.float64(held_weights[i])
-        chosen, reached = -1, before
-        for b in range(bins):
-            if sums[b] > 0.0:
-                chosen = b
-                if reached + sums[b] >= target - slack:
-                    break
-                reached += sums[b]
-        n = 0
-        inside, inside_weights = np.empty_like(held), np.empty_like(held_weights)
-        new_low, new_high = high, low
-        for i in range(held.shape[0]):
-            if min(int((np.float64(held[i]) - low) * factor), bins - 1) == chosen:
-                inside[n], inside_weights[n] = held[i], held_weights[i]
-                new_low, new_high = min(new_low, np.float64(held[i])), max(new_high, np.float64(held[i]))
-                n += 1
-        # the last filled bin is taken even where rounding leaves the sum short of the target
-        if chosen >= 0 and reached + sums[chosen] < target - slack:
-            reached -= sums[chosen]
-        before, held, held_weights, low, high = reached, inside[:n], inside_weights[:n], new_low, new_high
-    value, reached = _first_reaching(held, held_weights, before, target, slack)
-    if abs(reached - target) <= slack:
-        after = np.inf
-        for i in range(values.shape[0]):
-            if values[i] > value and values[i] < after:
-                after = np.float64(values[i])
-        if after < np.inf:
-            value = (value + after) / 2.0
-    return np.float64(value)
+    return np.float64(selected(values, values, weights, 0.0, low, high, q * total, 1e-9 * total))
+
+
+@compiled
+def quantiles(
+    values: NDArray[Any],
+    weights: NDArray[np.float32],
+    low: float,
+    high: float,
+    total: float,
+    levels: NDArray[np.float64],
+    out: NDArray[np.float64],
+) -> None:
+    """:func:`quantile` at several levels, written to ``out``; the first histogram serves all of them."""
+    n, several = values.shape[0], levels.shape[0]
+    if n <= FEW or high <= low or several < 2:
+        for k in range(several):
+            out[k] = quantile(values, weights, low, high, total, levels[k])
+        return
+    slack, bins = 1e-9 * total, bins_of(n)
+    factor = np.float64(bins) / (high - low)
+    sums, wanted = np.zeros(bins, np.float64), np.zeros(bins, np.bool_)
+    for i in range(n):
+        sums[min(int((np.float64(values[i]) - low) * factor), bins - 1)] += np.float64(weights[i])
+    before, chosen = np.empty(several, np.float64), np.empty(several, np.int64)
+    for k in range(several):
+        chosen[k], before[k] = _chosen(sums, 0.0, levels[k] * total, slack)
+        wanted[chosen[k]] = True
+    count = 0
+    inside, inside_weights, inside_bin = np.empty_like(values), np.empty_like(weights), np.empty(n, np.int64)
+    for i in range(n):
+        b = min(int((np.float64(values[i]) - low) * factor), bins - 1)
+        if wanted[b]:
+            inside[count], inside_weights[count], inside_bin[count] = values[i], weights[i], b
+            count += 1
+    for k in range(several):
+        own, own_weights = np.empty_like(inside[:count]), np.empty_like(inside_weights[:count])
+        least, most, m = high, low, 0
+        for i in range(count):
+            if inside_bin[i] == chosen[k]:
+                own[m], own_weights[m] = inside[i], inside_weights[i]
+                least, most = min(least, np.float64(inside[i])), max(most, np.float64(inside[i]))
+                m += 1
+        out[k] = selected(values, own[:m], own_weights[:m], before[k], least, most, levels[k] * total, slack)
 
 
 @compiled
@@ -119,8 +201,10 @@ def summarise(
             n += 1
     out[0] = total
     out[1] = product / total if n > 0 else np.nan
-    for k in range(levels.shape[0]):
-        out[2 + k] = quantile(held[:n], held_weights[:n], low, high, total, levels[k]) if n > 0 else np.nan
+    if n > 0:
+        quantiles(held[:n], held_weights[:n], low, high, total, levels, out[2:])
+    else:
+        out[2:] = np.nan
 
 
 @compiled

@@ -112,6 +112,7 @@ class Shares:
     store: Store | None = None
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _sorted: dict[GridSpec, tuple[list[Coverage], Segments]] = field(default_factory=dict)
+    _meets: dict[tuple[bytes, GridSpec], bool] = field(default_factory=dict)
 
     def segments(self, grid: GridSpec, covers: list[Coverage]) -> Segments:
         """Covered pixels sorted by cell; those of the last month are kept, as most months have the same polygons."""
@@ -129,15 +130,16 @@ class Shares:
         groups: dict[tuple[str, ...], list[int]] = {}
         for n, target in enumerate(targets):
             groups.setdefault(tuple(sorted(s.id for s in target.scenes)), []).append(n)
+        names = shapely.to_wkb(np.array([t.outline for t in targets])).tolist()
         wanted: dict[int, tuple[tuple[Tile, ...], Key]] = {}
         for members in groups.values():
-            tiles = _tiles([targets[n] for n in members], bands, reader)
+            own = [names[n] for n in members]
+            tiles = self._tiles([targets[n] for n in members], own, bands, reader)
             for n, of_one in zip(members, tiles, strict=True):
                 if isinstance(of_one, UnreadableSceneError):
                     found[n] = of_one
                 else:
-                    key = targets[n].outline.wkb, targets[n].edge_m, tuple(t.grid for t in of_one)
-                    wanted[n] = of_one, key
+                    wanted[n] = of_one, (names[n], targets[n].edge_m, tuple(t.grid for t in of_one))
         with self._lock:  # months that are read at the same time need the same ones
             self._fill(targets, wanted)
         for n, (of_one, key) in wanted.items():
@@ -145,6 +147,31 @@ class Shares:
             pairs = [(t, c) for t, c in zip(of_one, covers, strict=True) if c.pixels]
             found[n] = Share(tuple(t for t, _ in pairs), tuple(c for _, c in pairs), unseen, of_one)
         return [share for share in found if share is not None]
+
+    def _tiles(
+        self, targets: Sequence[Outlined], names: Sequence[bytes], bands: Sequence[str], reader: Reader
+    ) -> list[tuple[Tile, ...] | UnreadableSceneError]:
+        """Tiles of targets that use the same scenes; ``names`` are their outlines as bytes.
+
+        The usual case, one tile whose files all have one grid, is decided for all outlines together.
+        """
+        scenes = targets[0].scenes
+        if not scenes:
+            return [() for _ in targets]
+        if len({s.tile for s in scenes}) > 1 or any(t.scenes != scenes for t in targets):
+            return [_tiles_of_one(t, bands, reader) for t in targets]
+        try:
+            around = shapely.box(*shapely.total_bounds(np.array([t.outline for t in targets])))
+            whole = tiles_of(around, scenes, bands, reader)
+        except UnreadableSceneError:
+            return [_tiles_of_one(t, bands, reader) for t in targets]
+        grid = whole[0].grid if len(whole) == 1 and len(whole[0].scenes) == len(scenes) else None
+        if grid is None or not _same_grid(scenes, bands, reader, grid):
+            return [_tiles_of_one(t, bands, reader) for t in targets]
+        new = {name: t.outline for name, t in zip(names, targets, strict=True) if (name, grid) not in self._meets}
+        hits = shapely.intersects(_projected(list(new.values()), grid.crs), shapely.box(*grid.bounds))
+        self._meets |= {(name, grid): bool(hit) for name, hit in zip(new, hits, strict=True)}
+        return [(whole[0],) if self._meets[(name, grid)] else () for name in names]
 
     def _covers(self, geometries: Sequence[BaseGeometry], grid: GridSpec) -> list[Coverage]:
         """Covered pixels, those of the store where it has them whole."""
@@ -219,31 +246,6 @@ def _projected(outlines: Sequence[BaseGeometry], crs: str) -> NDArray[Any]:
     whole = reproject(shapely.GeometryCollection(list(outlines)), "EPSG:4326", crs)
     parts: NDArray[Any] = shapely.get_parts(np.array([whole]))
     return parts
-
-
-def _tiles(
-    targets: Sequence[Outlined], bands: Sequence[str], reader: Reader
-) -> list[tuple[Tile, ...] | UnreadableSceneError]:
-    """Tiles of targets that use the same scenes.
-
-    The usual case, one tile whose files all have one grid, is decided for all outlines together.
-    """
-    scenes = targets[0].scenes
-    if not scenes:
-        return [() for _ in targets]
-    if len({s.tile for s in scenes}) > 1 or any(t.scenes != scenes for t in targets):
-        return [_tiles_of_one(t, bands, reader) for t in targets]
-    try:
-        around = shapely.box(*shapely.total_bounds(np.array([t.outline for t in targets])))
-        whole = tiles_of(around, scenes, bands, reader)
-    except UnreadableSceneError:
-        return [_tiles_of_one(t, bands, reader) for t in targets]
-    if len(whole) != 1 or len(whole[0].scenes) != len(scenes) or not _same_grid(scenes, bands, reader, whole[0].grid):
-        return [_tiles_of_one(t, bands, reader) for t in targets]
-    meets = shapely.intersects(
-        _projected([t.outline for t in targets], whole[0].grid.crs), shapely.box(*whole[0].grid.bounds)
-    )
-    return [(whole[0],) if hit else () for hit in meets.tolist()]
 
 
 def _tiles_of_one(target: Outlined, bands: Sequence[str], reader: Reader) -> tuple[Tile, ...] | UnreadableSceneError:

@@ -1,0 +1,80 @@
+"""Flow: many valuation dates in order, each as known then."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, cast
+
+from prefect import State, flow, get_run_logger
+from prefect.states import Completed, Failed
+
+from pipelines.parameters import ConfigPath, MonthText, RunnerName, Stages
+from pipelines.reporting import LoggedDates, LoggedProgress, publish_backfill
+from pipelines.runners import task_runner
+from pipelines.tasks import mapped
+from plantation_rwa.config import load_config, with_out
+from plantation_rwa.executor import Runner
+from plantation_rwa.run import load_inputs
+from plantation_rwa.run.backfill import run_backfill
+from plantation_rwa.run.dates import dates_between
+from plantation_rwa.run.walk import require_stages
+
+
+@flow(
+    name="backfill-portfolio",
+    description="Value a portfolio at every month end of a range; parameters are the command line's options.",
+)
+def backfill_portfolio(
+    config: ConfigPath,
+    from_month: MonthText,
+    to_month: MonthText,
+    out: str | None = None,
+    stages: Stages | None = None,
+    runner: RunnerName = "threads",
+    force: bool = False,
+    strict: bool = False,
+    only: list[str] | None = None,
+) -> Any:
+    """Choose the task runner and run the dates on it; the state and its message are those of the dates."""
+    settings = load_config(config)
+    chosen = Runner.parse(runner, settings.compute.workers, settings.compute.memory_limit)
+    dated = backfill_dates.with_options(task_runner=task_runner(chosen))
+    options = {"out": out, "stages": stages, "force": force, "strict": strict, "only": only}
+    given = {"config": config, "from_month": from_month, "to_month": to_month, **options}
+    state: State[Any] = cast("Any", dated)(**given, return_state=True)
+    return (Completed if state.is_completed() else Failed)(message=state.message)
+
+
+@flow(name="backfill-dates", description="All dates of a backfill on the chosen task runner.")
+def backfill_dates(
+    config: ConfigPath,
+    from_month: MonthText,
+    to_month: MonthText,
+    out: str | None = None,
+    stages: Stages | None = None,
+    force: bool = False,
+    strict: bool = False,
+    only: list[str] | None = None,
+) -> Any:
+    """Run the library's backfill; imagery batches become task runs."""
+    chosen = require_stages(stages or [])
+    settings = with_out(load_config(config), out)
+    dates = dates_between(from_month, to_month, dt.datetime.now(dt.UTC).date())
+    logger = get_run_logger()
+    found = run_backfill(
+        settings,
+        load_inputs(settings),
+        dates,
+        stages=chosen,
+        only=only or (),
+        force=force,
+        work=mapped,
+        progress=LoggedProgress(logger),
+        course=LoggedDates(logger),
+    )
+    publish_backfill(found, dates)
+    if found.failures:
+        return Failed(message=f"{len(found.failures)} partitions or dates failed, the others are published")
+    if strict and found.quarantined:
+        return Failed(message="records were quarantined and strict is set; everything is published")
+    return Completed(message=f"{len(dates)} dates: {found.computed} partitions computed")

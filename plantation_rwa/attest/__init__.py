@@ -1,0 +1,1 @@
+"""What others can check without trusting us: records, Merkle tree, typed attestation; pure."""

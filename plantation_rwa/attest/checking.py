@@ -1,0 +1,255 @@
+"""What a reader can find out about an attestation, a tree, records and proofs; each fault named with its file."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from plantation_rwa.attest import merkle
+from plantation_rwa.attest.attestation import ROLES, attestation_digest
+from plantation_rwa.attest.hashing import bytes32, canonical
+from plantation_rwa.attest.records import key_hash, record_hash, record_key, salt_of
+from plantation_rwa.attest.signing import recover
+
+PROOF_FORMAT = "plantation-rwa-proof-v1"
+
+
+@dataclass
+class Findings:
+    """What was found: faults, what could not be looked at, what was.
+
+    Parameters
+    ----------
+    failed
+        File and reason.
+    unchecked
+        What, and why not.
+    checked
+        What was looked at, for people.
+    noted
+        What is worth knowing and no fault.
+    """
+
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    unchecked: list[tuple[str, str]] = field(default_factory=list)
+    checked: list[str] = field(default_factory=list)
+    noted: list[str] = field(default_factory=list)
+
+    def fail(self, where: str, *reasons: str) -> None:
+        """Note faults of a file."""
+        self.failed += [(where, reason) for reason in reasons]
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Who may sign, how many roles must have, and the moment at which an attestation must be valid.
+
+    Parameters
+    ----------
+    signers
+        Role -> addresses, lower case; empty: signatures are only held against themselves.
+    threshold
+        Roles that must have signed; None for all that are listed.
+    now
+        Seconds since 1970.
+    """
+
+    signers: Mapping[str, frozenset[str]]
+    threshold: int | None
+    now: int
+
+
+def check_attestation(found: Mapping[str, Any], where: str, trust: Trust, *, newest: bool, out: Findings) -> str | None:
+    """Digest, signatures and validity of ``nav_attestation.json``.
+
+    Parameters
+    ----------
+    newest
+        Whether it must be valid now; one that a later date has replaced need not.
+
+    Returns
+    -------
+    str or None
+        The digest; None if the file cannot be read as an attestation.
+    """
+    try:
+        digest = attestation_digest(found)
+        stated, signatures = found["digest"], list(found["signatures"])
+        until = int(found["typed_data"]["message"]["validUntil"])
+    except (KeyError, TypeError, ValueError) as error:
+        out.fail(where, f"is not a readable attestation ({type(error).__name__}: {error})")
+        return None
+    if stated != digest:
+        out.fail(where, f"states digest {stated}, its typed data has {digest}")
+    if newest and trust.now > until:
+        day = dt.datetime.fromtimestamp(until, dt.UTC).date().isoformat()
+        out.fail(where, f"expired: it was valid until {day}")
+    _check_signatures(signatures, digest, where, trust, out)
+    return digest
+
+
+def check_records(
+    rows: Sequence[Mapping[str, Any]], dump: Mapping[str, Any], as_of: str, where: tuple[str, str], out: Findings
+) -> list[dict[str, Any]]:
+    """Records against their hashes, their salts and the leaves of the tree.
+
+    Parameters
+    ----------
+    rows
+        Rows of table ``records``.
+    dump
+        The ``standard-v1`` dump; one without faults.
+    where
+        Files of the records and of the dump.
+
+    Returns
+    -------
+    list of dict
+        The records that can be read.
+    """
+    leaves = {tuple(v["value"]): int(v["treeIndex"]) for v in dump["values"]}
+    tree = [bytes32(node) for node in dump["tree"]]
+    found: list[dict[str, Any]] = []
+    for row in rows:
+        name = f"record {row['plantation_id']}|{row['right_id']}"
+        try:
+            record = json.loads(row["record"])
+            faults = record_faults(record, str(row["salt"]), as_of, str(row["key_hash"]), str(row["record_hash"]))
+            if canonical(record).decode() != row["record"]:
+                faults.append("is not in canonical form")
+            if (record["plantation_id"], record["right_id"]) != (row["plantation_id"], row["right_id"]):
+                faults.append(f"stands in the row of {record['plantation_id']}|{record['right_id']}")
+            found.append(record)
+        except (KeyError, TypeError, ValueError) as error:
+            out.fail(where[0], f"{name}: cannot be read ({type(error).__name__}: {error})")
+            continue
+        out.fail(where[0], *(f"{name}: {fault}" for fault in faults))
+        leaf = (str(row["key_hash"]), str(row["record_hash"]))
+        if leaf not in leaves:
+            out.fail(where[1], f"{name}: its leaf is not in the tree")
+            continue
+        place = leaves[leaf]
+        if place != int(row["merkle_index"]):
+            out.fail(where[0], f"{name}: stands at place {place} of the tree, not {row['merkle_index']}")
+        if merkle.root_of(merkle.leaf_hash(merkle.encoded(leaf)), merkle.proof(tree, place)) != tree[0]:
+            out.fail(where[1], f"{name}: its proof does not lead to the root")
+    if len(leaves) != len(rows):
+        out.fail(where[1], f"holds {len(leaves)} leaves for {len(rows)} records")
+    return found
+
+
+def record_faults(record: Mapping[str, Any], salt: str, as_of: str, stated_key: str, stated_hash: str) -> list[str]:
+    """What is wrong with one record: its date, its key, its salt, its hash."""
+    faults = [] if record["as_of"] == as_of else [f"is of {record['as_of']}, not of {as_of}"]
+    key = record_key(record["plantation_id"], record["right_id"], record["as_of"])
+    if key_hash(key) != stated_key:
+        faults.append(f"key hash is not that of {key}")
+    if (salt == salt_of(key, None)) != (record["salt"] == "public"):
+        faults.append(f"its salt is not the one that '{record['salt']}' stands for")
+    if record_hash(record, salt) != stated_hash:
+        faults.append("hash is not that of salt and record")
+    return faults
+
+
+def proof_document(
+    record: Mapping[str, Any], salt: str, leaf: tuple[str, str], siblings: Iterable[str], attestation: Mapping[str, Any]
+) -> dict[str, Any]:
+    """One right's record with salt, leaf, proof and attestation: all that a reader needs."""
+    return {
+        "format": PROOF_FORMAT,
+        "record": dict(record),
+        "salt": salt,
+        "leafEncoding": list(merkle.LEAF_ENCODING),
+        "leaf": list(leaf),
+        "proof": list(siblings),
+        "root": attestation["typed_data"]["message"]["merkleRoot"],
+        "attestation": dict(attestation),
+    }
+
+
+def check_proof(found: Mapping[str, Any], where: str, trust: Trust, out: Findings) -> None:
+    """A document of :func:`proof_document`: record, salt, leaf, proof, root, attestation."""
+    try:
+        if found["format"] != PROOF_FORMAT or tuple(found["leafEncoding"]) != merkle.LEAF_ENCODING:
+            out.fail(where, f"is not a proof of format {PROOF_FORMAT}")
+            return
+        record, message = found["record"], found["attestation"]["typed_data"]["message"]
+        key, hashed = found["leaf"]
+        faults = record_faults(record, found["salt"], record["as_of"], key, hashed)
+        siblings = [bytes32(node) for node in found["proof"]]
+        root = merkle.root_of(merkle.leaf_hash(merkle.encoded((key, hashed))), siblings)
+        if root != bytes32(found["root"]):
+            faults.append("the proof does not lead to the root")
+        if found["root"] != message["merkleRoot"]:
+            faults.append("the root is not that of the attestation")
+        if record["model_hash"] != message["modelHash"]:
+            faults.append("the model hash of the record is not that of the attestation")
+        if end_of_day(record["as_of"]) != int(message["asOf"]):
+            faults.append("the record and the attestation are of different dates")
+    except (KeyError, TypeError, ValueError) as error:
+        out.fail(where, f"is not a readable proof ({type(error).__name__}: {error})")
+        return
+    out.fail(where, *(f"record {record['plantation_id']}|{record['right_id']}: {fault}" for fault in faults))
+    check_attestation(found["attestation"], where, trust, newest=True, out=out)
+    out.checked.append(f"record {record['plantation_id']}|{record['right_id']} at {record['as_of']}, salt, leaf, proof")
+
+
+def end_of_day(as_of: str) -> int:
+    """The last second of a day in UTC, seconds since 1970."""
+    day = dt.datetime.strptime(as_of, "%Y-%m-%d").replace(tzinfo=dt.UTC)
+    return int((day + dt.timedelta(days=1)).timestamp()) - 1
+
+
+def check_history(chain: Sequence[tuple[str, str, Mapping[str, Any], str]], out: Findings) -> None:
+    """That each attestation names the digest of the one before.
+
+    Parameters
+    ----------
+    chain
+        Date, file, ``previous`` of the disclosure, digest; oldest first.
+    """
+    digests = {as_of: digest for as_of, _, _, digest in chain}
+    before = None
+    for as_of, where, previous, _ in chain:
+        named = previous.get("as_of")
+        if named is None and before is not None:
+            out.fail(where, f"history: names no attestation before it, but {before} is published")
+        elif named is not None and named not in digests:
+            out.fail(where, f"history: names an attestation of {named}, which is not here")
+        elif named is not None and named != before:
+            out.fail(where, f"history: names {named} as the one before it, but {before} is published between")
+        elif named is not None and digests[named] != previous.get("digest"):
+            out.fail(where, f"history: the attestation of {named} is not the one it names")
+        before = as_of
+
+
+def _check_signatures(
+    signatures: Sequence[Mapping[str, Any]], digest: str, where: str, trust: Trust, out: Findings
+) -> None:
+    good: set[str] = set()
+    for entry in signatures:
+        role = str(entry.get("role"))
+        try:
+            address = recover(bytes32(digest), entry["signature"])
+        except (KeyError, ValueError) as error:
+            out.fail(where, f"signature of {role}: {error}")
+            continue
+        if role not in ROLES:
+            out.fail(where, f"signature of {role}: no such role; roles are {', '.join(ROLES)}")
+        elif address.lower() != str(entry.get("signer")).lower():
+            out.fail(where, f"signature of {role}: made by {address} over this digest, not by {entry.get('signer')}")
+        elif role in trust.signers and address.lower() not in trust.signers[role]:
+            out.fail(where, f"signature of {role}: {address} is not among the signers given for the role")
+        elif role in trust.signers:
+            good.add(role)
+        else:
+            out.unchecked.append((where, f"whether {address} may sign as {role}: give --signer {role}=ADDRESS"))
+    if not trust.signers and not signatures:
+        out.unchecked.append((where, "it is unsigned"))
+    needed = len(trust.signers) if trust.threshold is None else trust.threshold
+    if len(good) < needed:
+        missing = ", ".join(sorted(set(trust.signers) - good)) or "none listed"
+        out.fail(where, f"{len(good)} of {needed} roles needed have signed; missing: {missing}")

@@ -1,0 +1,81 @@
+"""The commands ``verify`` and ``prove``."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from plantation_rwa.attest.attestation import ROLES
+from plantation_rwa.attest.checking import Findings, Trust, end_of_day
+from plantation_rwa.attest.signing import is_address
+from plantation_rwa.cli.console import error, say
+from plantation_rwa.errors import PlantationError
+from plantation_rwa.publish.files import write_text_atomically
+from plantation_rwa.run.prove import prove as make_proof
+from plantation_rwa.run.verify import verify as check
+
+
+def verify(
+    uri: str, replay: Path | None, signer: Sequence[str], threshold: int | None, at: dt.date | None, runner: str
+) -> int:
+    """Check an output folder or a proof and print what was found; see ``plantation-rwa verify --help``."""
+    place = _local(uri)
+    trust = Trust(_signers(signer), threshold, _moment(at))
+    if threshold is not None and not 0 <= threshold <= len(trust.signers):
+        raise PlantationError(f"--threshold: {threshold} is impossible, --signer gives {len(trust.signers)} roles.")
+    found = check(place, trust)
+    if replay is not None:
+        from plantation_rwa.run.replay import replay as recompute
+
+        recompute(place, replay, runner, found)
+    return _told(found)
+
+
+def prove(uri: str, plantation: str, right: str | None, as_of: dt.date | None, out: Path | None) -> int:
+    """Write one right's proof and say where; see ``plantation-rwa prove --help``."""
+    document = make_proof(_local(uri), plantation, right, None if as_of is None else as_of.isoformat())
+    record = document["record"]
+    name = "_".join(re.sub(r"[^A-Za-z0-9.-]", "-", record[k]) for k in ("plantation_id", "right_id", "as_of"))
+    path = out or Path(f"{name.lstrip('.')}.proof.json")
+    write_text_atomically(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    say(f"record, salt, proof and attestation of {plantation} {record['right_id']} at {record['as_of']}: {path}")
+    return 0
+
+
+def _told(found: Findings) -> int:
+    for text in found.checked:
+        say(f"checked      {text}")
+    for text in found.noted:
+        say(f"noted        {text}")
+    for where, reason in dict.fromkeys(found.unchecked):
+        say(f"not checked  {where}: {reason}")
+    for where, reason in dict.fromkeys(found.failed):
+        error(f"{where}: {reason}")
+    say("FAILED" if found.failed else "everything that was checked is as it should be", "bold")
+    return 1 if found.failed else 0
+
+
+def _local(uri: str) -> Path:
+    if "://" in uri:
+        raise PlantationError(f"{uri}: is no local folder. Copy it here first.")
+    return Path(uri)
+
+
+def _moment(at: dt.date | None) -> int:
+    return int(dt.datetime.now(dt.UTC).timestamp()) if at is None else end_of_day(at.isoformat())
+
+
+def _signers(given: Sequence[str]) -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for text in given:
+        role, _, address = text.partition("=")
+        if role not in ROLES or not is_address(address):
+            raise PlantationError(
+                f"--signer: '{text}' is not ROLE=ADDRESS with a role of {', '.join(ROLES)} and 0x and 40 hexadecimal "
+                "digits."
+            )
+        found.setdefault(role, set()).add(address.lower())
+    return {role: frozenset(addresses) for role, addresses in found.items()}

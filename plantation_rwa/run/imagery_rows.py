@@ -1,0 +1,169 @@
+"""Vegetation columns on their way from the tasks that compute them to the months that publish them.
+
+A row of a month with the trail of its scenes takes six kilobytes in memory and one packed. So a task packs each month
+as it is finished, and what all tasks give waits in a temporary file until its month is published.
+"""
+
+from __future__ import annotations
+
+import pickle
+import tempfile
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+from plantation_rwa.features.scene_checks import SceneRecord
+from plantation_rwa.run.batches import Record
+from plantation_rwa.run.partitions import Key
+from plantation_rwa.run.scenes import At
+
+Row = dict[str, Any]
+#: bytes of packed rows that wait in memory before they go to a file
+IN_MEMORY = 32_000_000
+
+
+@dataclass(frozen=True)
+class MonthRows:
+    """What a task gives for one month.
+
+    Parameters
+    ----------
+    units
+        Those that have a row.
+    packed
+        Vegetation columns by unit, pickled.
+    problems
+        Unit, scene, band and message of what was wrong with scenes.
+    errors
+        Error by unit of those that failed.
+    records
+        Of the plantations' scenes, for the checks of later months.
+    """
+
+    month: str
+    units: tuple[At, ...]
+    packed: bytes
+    problems: tuple[tuple[At, str, str, str], ...]
+    errors: Mapping[At, str]
+    records: Mapping[Record, tuple[SceneRecord, ...]]
+
+    @classmethod
+    def of(
+        cls,
+        month: str,
+        rows: Mapping[At, Row],
+        errors: Mapping[At, str],
+        records: Mapping[Record, tuple[SceneRecord, ...]],
+    ) -> MonthRows:
+        """Pack the rows of a month; what was wrong with scenes goes beside them too."""
+        problems = tuple((at, *one) for at, row in rows.items() for one in row["problems"])
+        return cls(month, tuple(rows), pickle.dumps(rows, pickle.HIGHEST_PROTOCOL), problems, errors, records)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Where a task's rows of a month lie, and whose they are."""
+
+    file: IO[bytes]
+    start: int
+    length: int
+    units: frozenset[At]
+
+    def read(self) -> dict[At, Row]:
+        self.file.seek(self.start)
+        found: dict[At, Row] = pickle.loads(self.file.read(self.length))
+        return found
+
+
+class KeptRows:
+    """Packed rows of all tasks by month, in memory as long as they are few, else in a file without a name."""
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] | None = None
+        self._parts: dict[str, list[_Part]] = {}
+        self._held: set[At] = set()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __contains__(self, at: At) -> bool:
+        return at in self._held
+
+    def add(self, given: MonthRows) -> None:
+        """Keep the rows of a month and forget the object."""
+        if self._file is None:
+            # closed, and gone, with the last part that lies in it
+            self._file = tempfile.SpooledTemporaryFile(IN_MEMORY, prefix="plantation-rwa-")  # noqa: SIM115
+        start = self._file.seek(0, 2)
+        self._file.write(given.packed)
+        part = _Part(self._file, start, len(given.packed), frozenset(given.units))
+        self._parts.setdefault(given.month, []).append(part)
+        self._held |= part.units
+
+    def take(self, other: KeptRows) -> None:
+        """Hold what another one holds too."""
+        for month, parts in other._parts.items():
+            self._parts.setdefault(month, []).extend(parts)
+        self._held |= other._held
+
+    def keep(self, units: Collection[At]) -> None:
+        """Forget the rows of all other units."""
+        self._held &= set(units)
+        kept = {m: [p for p in parts if not p.units.isdisjoint(self._held)] for m, parts in self._parts.items()}
+        self._parts = {month: parts for month, parts in kept.items() if parts}
+
+    def of(self, month: str) -> dict[At, Row]:
+        """Vegetation columns of a month by unit."""
+        found: dict[At, Row] = {}
+        for part in self._parts.get(month, ()):
+            found |= {at: row for at, row in part.read().items() if at in self._held}
+        return found
+
+    def items(self) -> Iterator[tuple[At, Row]]:
+        """All rows, month by month."""
+        for month in sorted(self._parts):
+            yield from self.of(month).items()
+
+
+class RowsOfDate:
+    """The rows that one valuation date sees.
+
+    Parameters
+    ----------
+    kept
+        Rows of this date and others.
+    units
+        Those of the date; the ones that failed have no row.
+    """
+
+    def __init__(self, kept: KeptRows, units: Iterable[At]) -> None:
+        self._kept, self._units = kept, frozenset(units)
+
+    def of(self, month: str) -> dict[Key, Row]:
+        """Vegetation columns of a month by plantation, or plantation and block."""
+        return {at[0]: row for at, row in self._kept.of(month).items() if at in self._units}
+
+
+@dataclass
+class Imagery:
+    """Vegetation columns, what was wrong with scenes, errors of the units that failed, and records of scenes read."""
+
+    rows: KeptRows = field(default_factory=KeptRows)
+    problems: dict[At, list[tuple[str, str, str]]] = field(default_factory=dict)
+    errors: dict[At, str] = field(default_factory=dict)
+    records: dict[Record, tuple[SceneRecord, ...]] = field(default_factory=dict)
+
+    def add(self, given: MonthRows) -> None:
+        """What a task gives for one month."""
+        self.rows.add(given)
+        for at, *one in given.problems:
+            self.problems.setdefault(at, []).append((one[0], one[1], one[2]))
+        self.errors |= given.errors
+        self.records |= given.records
+
+    def take(self, other: Imagery) -> None:
+        """All that was computed since; its errors stand for those before."""
+        self.rows.take(other.rows)
+        self.problems |= other.problems
+        self.records |= other.records
+        self.errors = other.errors

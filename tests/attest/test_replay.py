@@ -1,0 +1,202 @@
+"""Replay reproduces every record hash whatever the runner; a changed input changes the records that depend on it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from plantation_rwa.attest.checking import Findings
+from plantation_rwa.run.replay import differences, replay
+from plantation_rwa.run.verify import CannotCheck
+from tests.conftest import run_world
+
+REPLAYED = "replay as_of=2026-05-31: 4 of 4 record hashes reproduced"
+
+
+def replayed(out: Path, config: Path, runner: str = "threads") -> Findings:
+    found = Findings()
+    replay(out, config, runner, found)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("runner", ["threads", pytest.param("dask", marks=pytest.mark.server)])
+def test_every_record_hash_is_reproduced(small_world: Path, small_run: Path, runner: str) -> None:
+    found = replayed(small_run, small_world / "config.yaml", runner)
+    assert (found.failed, found.noted) == ([], [])
+    assert REPLAYED in found.checked
+    assert {text.split(": ")[1].split(",")[0] for text in found.checked} >= {"features", "forecasts", "valuations"}
+
+
+_ON_ANOTHER_CPU = """
+import numpy
+from numpy._core._multiarray_umath import __cpu_features__ as features
+assert not features["X86_V4"] and not features.get("AVX512_SKX", False), "still on"
+import sys
+from plantation_rwa.cli import run_command
+sys.exit(run_command(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+def test_with_other_cpu_features_and_workers_the_hashes_are_the_same(
+    world_copy: Path, small_run: Path, tmp_path: Path
+) -> None:
+    path = world_copy / "config.yaml"
+    raw = yaml.safe_load(path.read_text("utf-8"))
+    path.write_text(yaml.safe_dump(raw | {"compute": {"workers": 1}}), "utf-8")
+    options = ["verify", str(small_run), "--replay", str(path), "--at", "2026-06-10"]
+    command = [sys.executable, "-c", _ON_ANOTHER_CPU, *options]
+    environment = {**os.environ, "NPY_DISABLE_CPU_FEATURES": "X86_V4"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=500)
+    assert "still on" not in done.stderr
+    assert REPLAYED in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0, done.stderr
+
+
+def records_of(out: Path) -> dict[tuple[str, str], dict[str, str]]:
+    frame = pd.read_parquet(next(out.glob("attestations/as_of=2026-05-31/records.parquet")))
+    return {(r["plantation_id"], r["right_id"]): json.loads(r["record"]) for r in frame.to_dict("records")}
+
+
+def edited(world: Path, name: str, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Path:
+    path = next(world.rglob(name))
+    change(pd.read_csv(path, dtype=str, keep_default_na=False)).to_csv(path, index=False)
+    return world / "config.yaml"
+
+
+def changed_records(out: Path, config: Path, place: Path) -> tuple[set[str], set[str]]:
+    """Plantations whose record changes with an input, and those whose value does."""
+    run_world(config, place)
+    before, after = records_of(out), records_of(place)
+    assert before.keys() == after.keys()
+    hashed = {k[0] for k in before if before[k]["inputs_hash"] != after[k]["inputs_hash"] or before[k] != after[k]}
+    valued = {k[0] for k in before if before[k]["nav_total_int"] != after[k]["nav_total_int"]}
+    return hashed, valued
+
+
+def register_of(world: Path) -> pd.DataFrame:
+    import geopandas as gpd
+
+    return pd.DataFrame(gpd.read_file(next(world.rglob("register.geojson"))).drop(columns="geometry"))
+
+
+@pytest.mark.slow
+def test_a_changed_sponsor_changes_the_records_behind_it(world_copy: Path, small_run: Path, tmp_path: Path) -> None:
+    register = register_of(world_copy)
+    sponsor = str(register["sponsor_id"].iloc[0])
+    expected = set(register.loc[register["sponsor_id"] == sponsor, "plantation_id"])
+    assert expected < set(register["plantation_id"])
+
+    def change(frame: pd.DataFrame) -> pd.DataFrame:
+        frame.loc[frame["sponsor_id"] == sponsor, "hazard_per_year"] = "0.09"
+        return frame
+
+    config = edited(world_copy, "sponsors.csv", change)
+    hashed, valued = changed_records(small_run, config, tmp_path / "out")
+    assert hashed == valued == expected
+    failed = [reason for _, reason in replayed(small_run, config).failed]
+    told = sorted(r.split(":")[0] for r in failed if r.startswith("record "))
+    assert told == [f"record {p}|R1" for p in sorted(expected)]
+    assert all("inputs parties" in r for r in failed if r.startswith("record "))
+    assert "input 'sponsors' is not the one that the manifest names" in failed
+
+
+@pytest.mark.slow
+def test_a_changed_price_changes_the_records_of_its_formula(world_copy: Path, small_run: Path, tmp_path: Path) -> None:
+    """The newest K index: Indonesian plantations alone; an old one changes no record at all."""
+    register = register_of(world_copy)
+    expected = set(register.loc[register["country"] == "ID", "plantation_id"])
+    assert expected
+    assert expected < set(register["plantation_id"])
+
+    def change(frame: pd.DataFrame, place: int) -> pd.DataFrame:
+        rows = frame.index[frame["series"] == "k_id"]
+        frame.loc[rows[place], "value"] = "0.89"
+        return frame
+
+    config = edited(world_copy, "prices.csv", lambda frame: change(frame, 0))
+    assert changed_records(small_run, config, tmp_path / "old") == (set(), set())
+    config = edited(world_copy, "prices.csv", lambda frame: change(frame, -1))
+    hashed, valued = changed_records(small_run, config, tmp_path / "new")
+    assert hashed == valued == expected
+
+
+@pytest.mark.slow
+def test_a_changed_right_changes_its_own_record(world_copy: Path, small_run: Path, tmp_path: Path) -> None:
+    def change(frame: pd.DataFrame) -> pd.DataFrame:
+        row = dict.fromkeys(frame.columns, "") | {"plantation_id": "SIM-002", "right_id": "R1", "share": "0.11"}
+        kept = frame[frame["plantation_id"] != "SIM-002"]
+        return pd.concat([kept, pd.DataFrame([row])])
+
+    path = next(iter(world_copy.rglob("rights.csv")), None)
+    if path is None:
+        path = world_copy / "rights.csv"
+        path.write_text("plantation_id,right_id,share\n", "utf-8")
+        config = world_copy / "config.yaml"
+        text = config.read_text("utf-8").replace("portfolio:\n", "portfolio:\n  rights: rights.csv\n")
+        config.write_text(text, "utf-8")
+        run_world(config, tmp_path / "base")
+        small_run = tmp_path / "base"
+    config = edited(world_copy, "rights.csv", change)
+    assert changed_records(small_run, config, tmp_path / "out") == ({"SIM-002"}, {"SIM-002"})
+
+
+@pytest.mark.slow
+def test_a_changed_harvest_changes_the_model_and_is_reported_as_that(world_copy: Path, small_run: Path) -> None:
+    def change(frame: pd.DataFrame) -> pd.DataFrame:
+        frame.loc[frame.index[-5], "ffb_t"] = str(float(frame["ffb_t"].iloc[-5]) * 0.7)
+        return frame
+
+    config = edited(world_copy, "harvest.csv", change)
+    found = replayed(small_run, config)
+    failed = [reason for _, reason in found.failed]
+    assert "input 'harvest' is not the one that the manifest names" in failed
+    assert any(r.startswith("forecast_model: ") for r in failed), failed
+
+
+@pytest.mark.slow
+def test_the_model_hash_of_a_changed_harvest(world_copy: Path, small_run: Path, tmp_path: Path) -> None:
+    def change(frame: pd.DataFrame) -> pd.DataFrame:
+        frame.loc[frame.index[-5], "ffb_t"] = str(float(frame["ffb_t"].iloc[-5]) * 0.7)
+        return frame
+
+    run_world(edited(world_copy, "harvest.csv", change), tmp_path / "out")
+    before, after = records_of(small_run), records_of(tmp_path / "out")
+    assert all(before[k]["model_hash"] != after[k]["model_hash"] for k in before)
+    assert len({r["model_hash"] for r in after.values()}) == 1
+
+
+def test_what_is_not_attested_is_not_replayed(small_world: Path, tmp_path: Path) -> None:
+    with pytest.raises(CannotCheck, match="no date is attested"):
+        replayed(tmp_path, small_world / "config.yaml")
+
+
+def frame(**columns: list[object]) -> pd.DataFrame:
+    return pd.DataFrame({"plantation_id": ["A", "B"], **columns})
+
+
+def test_differences_between_tables_are_named_and_ties_apart() -> None:
+    keys = ["plantation_id"]
+    old = frame(sd_log_month=[0.1, 0.2], region=["x", "y"])
+    assert differences("forecast_model", old, old.iloc[::-1], keys) == ([], [])
+    tie = frame(sd_log_month=[0.1000001, 0.2], region=["x", "y"])
+    faults, ties = differences("forecast_model", old, tie, keys)
+    assert (faults, ties) == ([], ["forecast_model: sd_log_month at A: 0.1 -> 0.1000001"])
+    other = frame(sd_log_month=[0.1, 0.3], region=["x", "z"])
+    assert differences("forecast_model", old, other, keys) == (
+        ["forecast_model: sd_log_month at B: 0.2 -> 0.3", "forecast_model: region at B: y -> z"], [],
+    )  # fmt: skip
+    assert differences("forecast_model", old, old.iloc[:1], keys)[0] == [
+        "forecast_model: 1 rows stand on one side only, the first is B"
+    ]
+    none = differences("forecast_model", old, old.iloc[:0], keys)[0]
+    assert none == ["forecast_model: 2 rows published, 0 recomputed"]

@@ -1,0 +1,279 @@
+"""``verify``: a good folder passes; every fault is named with its file and its reason."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plantation_rwa.attest.checking import Findings, Trust, end_of_day
+from plantation_rwa.attest.eip712 import digest as typed_digest
+from plantation_rwa.attest.hashing import canonical, hex_of, keccak256, sha256_hex
+from plantation_rwa.attest.signing import recover, sign
+from plantation_rwa.errors import PublishError
+from plantation_rwa.publish.manifest import load, save, sha256_of, untouched
+from plantation_rwa.run.prove import prove
+from plantation_rwa.run.verify import CannotCheck, verify
+
+AS_OF = "2026-05-31"
+FOLDER = f"attestations/as_of={AS_OF}"
+MANIFEST = f"manifests/as_of={AS_OF}.json"
+NAV, TOKENS = "nav_attestation.json", "token_metadata.json"
+TODAY = Trust({}, None, end_of_day("2026-06-10"))
+KEY = keccak256(b"cow").hex()
+COW = "0xCD2a3d9F938E13CD947Ec05AbC7FE734Df8DD826"
+
+
+def flip(path: Path, place: float = 0.5) -> None:
+    data = bytearray(path.read_bytes())
+    data[int((len(data) - 1) * place)] ^= 1
+    path.write_bytes(bytes(data))
+
+
+def failures(out: Path, trust: Trust = TODAY) -> list[tuple[str, str]]:
+    return verify(out, trust).failed
+
+
+def test_what_a_run_publishes_is_as_it_should_be(small_run: Path) -> None:
+    found = verify(small_run, TODAY)
+    assert found.failed == []
+    assert found.unchecked == [(f"{FOLDER}/nav_attestation.json", "it is unsigned")]
+    assert any("4 records" in text for text in found.checked)
+
+
+def kinds_of_file(out: Path) -> dict[str, str]:
+    """One file of each kind: folder and ending."""
+    found: dict[str, str] = {}
+    for path in sorted(p for p in out.rglob("*") if p.is_file()):
+        relative = path.relative_to(out)
+        kind = relative.parts[0] if relative.suffix == ".parquet" and len(relative.parts) > 2 else relative.as_posix()
+        found.setdefault(f"{kind}{relative.suffix}" if kind == relative.parts[0] else kind, relative.as_posix())
+    return found
+
+
+@pytest.mark.slow
+def test_one_bit_in_each_kind_of_file_is_named(run_copy: Path) -> None:
+    kinds = kinds_of_file(run_copy)
+    assert {"features.parquet", "valuations.parquet", f"{FOLDER}/merkle.json", MANIFEST} <= set(kinds)
+    for relative in kinds.values():
+        whole = (run_copy / relative).read_bytes()
+        flip(run_copy / relative)
+        assert relative in {where for where, _ in failures(run_copy)}, relative
+        (run_copy / relative).write_bytes(whole)
+    assert failures(run_copy) == []
+
+
+@pytest.mark.parametrize("place", [0.0, 0.013, 0.21, 0.5, 0.777, 0.99, 1.0])
+def test_a_bit_anywhere_in_the_manifest_is_seen(small_run: Path, tmp_path: Path, place: float) -> None:
+    path = Path(shutil.copytree(small_run / "manifests", tmp_path / "manifests")) / f"as_of={AS_OF}.json"
+    assert untouched(path)
+    flip(path, place)
+    try:
+        seen = not untouched(path)
+    except PublishError as error:
+        seen = path.name in str(error)
+    assert seen
+
+
+def test_a_removed_an_added_and_a_swapped_file_are_named(run_copy: Path) -> None:
+    parts = sorted(p for p in run_copy.glob("features/*/*/part-*.parquet"))
+    a, b, gone = parts[0], parts[1], parts[2]
+    content = a.read_bytes(), b.read_bytes()
+    a.write_bytes(content[1])
+    b.write_bytes(content[0])
+    gone.unlink()
+    extra = gone.with_name("part-000000000000.parquet")
+    extra.write_bytes(content[0])
+    found = dict(failures(run_copy))
+    names = [p.relative_to(run_copy).as_posix() for p in (a, b, gone, extra)]
+    assert [found[n] for n in names] == [
+        "differs from its manifest", "differs from its manifest", "missing", "is named by no manifest",
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_file_that_is_swapped_and_entered_in_the_manifest_breaks_the_attestation(run_copy: Path) -> None:
+    """Whoever rewrites the manifest with its own hash too still meets what was attested."""
+    manifest = load(run_copy, AS_OF)
+    assert manifest is not None
+    first, second = manifest.tables("cash_flows")[0], manifest.tables("curves")[0]
+    (run_copy / first.path).write_bytes((run_copy / second.path).read_bytes())
+    changed = dataclasses.replace(first, sha256=second.sha256, bytes=second.bytes)
+    save(run_copy, manifest.with_outputs([changed if o is first else o for o in manifest.outputs]))
+    assert (f"{FOLDER}/disclosure.json", "outputs is not that of the published files") in failures(run_copy)
+
+
+def rewritten(out: Path, name: str, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change a file of the attestation and enter its hash in the manifest, as a careful forger would."""
+    path = out / FOLDER / name
+    content = json.loads(path.read_text("utf-8"))
+    change(content)
+    path.write_bytes(canonical(content) if name == "disclosure.json" else json.dumps(content).encode())
+    manifest = load(out, AS_OF)
+    assert manifest is not None
+    outputs = [
+        dataclasses.replace(o, sha256=sha256_of(path), bytes=path.stat().st_size) if o.path.endswith(name) else o
+        for o in manifest.outputs
+    ]
+    save(out, manifest.with_outputs(outputs))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "where", "said"),
+    [
+        ("merkle.json", lambda d: d["tree"].__setitem__(0, "0x" + "00" * 32), "merkle.json", "node 0 is not the hash"),
+        ("disclosure.json", lambda d: d.update(portfolio="other"), NAV, "reportHash is"),
+        ("disclosure.json", lambda d: d["totals"][0].update(nav_total_int="1"), "disclosure.json", "totals is not"),
+        (NAV, lambda d: d["typed_data"]["message"].update(status=2), NAV, "states digest"),
+        (NAV, lambda d: d["typed_data"]["message"].update(leafCount=5), NAV, "leafCount is 5, the number"),
+        (NAV, lambda d: d.pop("typed_data"), NAV, "is not a readable attestation"),
+        ("oracle/aggregator_v3.json", lambda d: d.update(answer="1"), "oracle/aggregator_v3.json", "answer or time"),
+        (TOKENS, lambda d: d["properties"].update(attestation_digest="0x"), TOKENS, "names another attestation"),
+        (TOKENS, lambda d: d["documents"][0].update(uri="../../x"), TOKENS, "has another hash"),
+    ],
+)  # fmt: skip
+def test_a_careful_forger_is_named(run_copy: Path, name: str, change: Any, where: str, said: str) -> None:
+    rewritten(run_copy, name, change)
+    assert any(w == f"{FOLDER}/{where}" and said in reason for w, reason in failures(run_copy)), failures(run_copy)
+
+
+def test_an_expired_attestation_is_named(run_copy: Path) -> None:
+    late = Trust({}, None, end_of_day("2026-07-06"))
+    assert failures(run_copy, late) == [(f"{FOLDER}/nav_attestation.json", "expired: it was valid until 2026-07-05")]
+    assert failures(run_copy, Trust({}, None, end_of_day("2026-07-05"))) == []
+
+
+def signed_by(out: Path, key: str, role: str, signer: str | None = None) -> None:
+    def change(content: dict[str, Any]) -> None:
+        text = sign(bytes.fromhex(content["digest"][2:]), key)
+        address = recover(bytes.fromhex(content["digest"][2:]), text)
+        content["signatures"].append({"role": role, "signer": signer or address, "signature": text})
+
+    rewritten(out, "nav_attestation.json", change)
+
+
+def trusting(**signers: str) -> Trust:
+    return Trust({role: frozenset({a.lower()}) for role, a in signers.items()}, None, TODAY.now)
+
+
+def test_a_signature_of_the_one_who_may_passes(run_copy: Path) -> None:
+    signed_by(run_copy, KEY, "valuer")
+    found = verify(run_copy, trusting(valuer=COW))
+    assert (found.failed, found.unchecked) == ([], [])
+    assert verify(run_copy, TODAY).unchecked[0][1].startswith(f"whether {COW} may sign as valuer")
+
+
+def test_a_wrong_signer_is_named(run_copy: Path) -> None:
+    signed_by(run_copy, keccak256(b"dog").hex(), "valuer")
+    reasons = [r for w, r in failures(run_copy, trusting(valuer=COW)) if w == f"{FOLDER}/nav_attestation.json"]
+    assert len(reasons) == 2
+    assert reasons[0].endswith("is not among the signers given for the role")
+    assert reasons[1] == "0 of 1 roles needed have signed; missing: valuer"
+
+
+@pytest.mark.slow
+def test_one_who_says_he_is_another_is_named(run_copy: Path) -> None:
+    signed_by(run_copy, keccak256(b"dog").hex(), "valuer", signer=COW)
+    assert any("made by 0x" in reason and f"not by {COW}" in reason for _, reason in failures(run_copy))
+
+
+@pytest.mark.slow
+def test_the_second_spelling_of_a_signature_is_refused(run_copy: Path) -> None:
+    order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+
+    def change(content: dict[str, Any]) -> None:
+        text = sign(bytes.fromhex(content["digest"][2:]), KEY)
+        r, s, v = text[2:66], int(text[66:130], 16), int(text[130:], 16)
+        other = f"0x{r}{order - s:064x}{55 - v:02x}"
+        content["signatures"].append({"role": "valuer", "signer": COW, "signature": other})
+
+    rewritten(run_copy, "nav_attestation.json", change)
+    assert any("not in canonical form" in reason for _, reason in failures(run_copy))
+
+
+@pytest.mark.slow
+def test_k_of_n_roles(run_copy: Path) -> None:
+    signed_by(run_copy, KEY, "valuer")
+    both = trusting(valuer=COW, auditor="0x" + "11" * 20)
+    assert any("1 of 2 roles needed have signed; missing: auditor" in r for _, r in failures(run_copy, both))
+    assert failures(run_copy, Trust(both.signers, 1, both.now)) == []
+
+
+def test_a_proof_and_its_attestation_suffice(small_run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps(prove(small_run, "SIM-001", None, None)), "utf-8")
+    found = verify(path, TODAY)
+    assert (found.failed, len(found.checked)) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda p: p["record"].update(nav_total_int="999"), "hash is not that of salt and record"),
+        (lambda p: p.update(salt="0x" + "11" * 32), "hash is not that of salt and record"),
+        (lambda p: p["proof"].reverse(), "the proof does not lead to the root"),
+        (lambda p: p.update(root="0x" + "11" * 32), "the root is not that of the attestation"),
+        (lambda p: p["record"].update(as_of="2026-04-30"), "key hash is not that of"),
+        (lambda p: p.update(format="x"), "is not a proof of format"),
+        (lambda p: p.pop("leaf"), "is not a readable proof"),
+        (lambda p: p["record"].update(share=0.2), "is neither text nor integer"),
+    ],
+)
+def test_faults_of_a_proof_are_named(small_run: Path, tmp_path: Path, change: Any, said: str) -> None:
+    document = prove(small_run, "SIM-001", None, None)
+    change(document)
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps(document), "utf-8")
+    assert any(said in reason for where, reason in verify(path, TODAY).failed if where == "p.json")
+
+
+def test_what_is_no_folder_of_ours_cannot_be_checked(tmp_path: Path) -> None:
+    with pytest.raises(CannotCheck, match="holds no manifest"):
+        verify(tmp_path, TODAY)
+    with pytest.raises(CannotCheck, match="no such folder or file"):
+        verify(tmp_path / "absent", TODAY)
+    (tmp_path / "x.json").write_text("[" * 100_000)
+    with pytest.raises(CannotCheck, match="is no JSON"):
+        verify(tmp_path / "x.json", TODAY)
+
+
+def test_a_broken_history_is_named() -> None:
+    from plantation_rwa.attest.checking import check_history
+
+    one, two = ("2026-04-30", "a", {}, "0xaa"), ("2026-05-31", "b", {"as_of": "2026-04-30", "digest": "0xaa"}, "0xbb")
+    cases = {
+        "": [one, two],
+        "the attestation of 2026-04-30 is not the one it names": [("2026-04-30", "a", {}, "0xcc"), two],
+        "names an attestation of 2026-04-30, which is not here": [two],
+        "names no attestation before it, but 2026-04-30 is published": [one, (*two[:2], {}, two[3])],
+        "names 2026-04-30 as the one before it, but 2026-05-15 is published between": [
+            one, ("2026-05-15", "c", {"as_of": "2026-04-30", "digest": "0xaa"}, "0xdd"), two,
+        ],
+    }  # fmt: skip
+    for said, chain in cases.items():
+        out = Findings()
+        check_history(chain, out)
+        assert [reason for _, reason in out.failed] == ([f"history: {said}"] if said else [])
+
+
+def test_the_attestation_is_what_it_says(small_run: Path) -> None:
+    """Digest, report hash and salt by hand, from the files alone."""
+    folder = small_run / FOLDER
+    attestation = json.loads((folder / "nav_attestation.json").read_text("utf-8"))
+    data = attestation["typed_data"]
+    members = [(m["name"], m["type"]) for m in data["types"]["NavAttestation"]]
+    assert (
+        hex_of(typed_digest(data["domain"], "NavAttestation", data["message"], {"NavAttestation": members}))
+        == (attestation["digest"])
+    )
+    assert data["message"]["reportHash"] == sha256_hex((folder / "disclosure.json").read_bytes())
+    assert data["domain"]["salt"] == hex_of(keccak256(b"simulated portfolio"))
+    disclosure = json.loads((folder / "disclosure.json").read_text("utf-8"))
+    assert sum(int(p["nav_total_int"]) for p in disclosure["pools"] if p["tranche"] == "whole") == sum(
+        int(t["nav_total_int"]) for t in disclosure["totals"]
+    )

@@ -1,0 +1,140 @@
+"""Leases: one run at a time makes a partition, an owner that is gone loses it, nobody waits in a circle."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from plantation_rwa.errors import PublishError
+from plantation_rwa.publish.files import host_mark
+from plantation_rwa.publish.leases import Leases, abandoned
+
+
+def lease_file(root: Path, partition: str, host: str, process: int) -> Path:
+    path = root / ".leases" / f"{partition}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"host": host, "process": process, "run": "x"}) + "\n", "utf-8")
+    return path
+
+
+def ended_process() -> int:
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    return done.pid
+
+
+def take_elsewhere(leases: Leases, *partitions: str) -> tuple[threading.Thread, threading.Event]:
+    """Take partitions in another thread; the event tells when they are taken."""
+    taken = threading.Event()
+
+    def take() -> None:
+        leases.take(partitions)
+        taken.set()
+
+    thread = threading.Thread(target=take, daemon=True)
+    thread.start()
+    return thread, taken
+
+
+def test_a_partition_that_is_held_is_waited_for(tmp_path: Path) -> None:
+    with Leases(tmp_path) as first, Leases(tmp_path) as second:
+        first.take(["as_of=2026-05-31"])
+        second.take(["as_of=2026-04-30"])
+        thread, taken = take_elsewhere(second, "as_of=2026-05-31")
+        assert not taken.wait(0.5)
+        first.keep(())
+        assert taken.wait(5)
+        thread.join()
+        assert second.held == {"as_of=2026-04-30", "as_of=2026-05-31"}
+        second.check()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_one_who_waits_is_told_for_whom(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with Leases(tmp_path) as first, Leases(tmp_path) as second:
+        first.take(["month=2026-05"])
+        thread, taken = take_elsewhere(second, "month=2026-05")
+        assert not taken.wait(0.5)
+        assert f"month=2026-05 is being made by process {os.getpid()} of this machine; waiting" in caplog.text
+        first.keep(())
+        thread.join(5)
+
+
+def test_a_process_that_has_ended_loses_its_leases_at_once(tmp_path: Path) -> None:
+    lease_file(tmp_path, "month=2026-05", host_mark(), ended_process())
+    gone = lease_file(tmp_path, "month=2026-04", host_mark(), ended_process())
+    half = tmp_path / ".leases" / "month=2026-03.json"
+    half.write_text('{"host": "', "utf-8")
+    start = time.monotonic()
+    with Leases(tmp_path) as leases:
+        leases.take(["month=2026-05"])
+        assert time.monotonic() - start < 5
+        assert not gone.exists()
+        assert not half.exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_owner_elsewhere_loses_a_lease_it_does_not_renew(tmp_path: Path) -> None:
+    """Its own clock decides nothing: the file bears a time of tomorrow."""
+    path = lease_file(tmp_path, "month=2026-05", "0" * 8, 1)
+    os.utime(path, (time.time() + 86_000, time.time() + 86_000))
+    with Leases(tmp_path, expiry_seconds=1.0) as leases:
+        start = time.monotonic()
+        leases.take(["month=2026-05"])
+        assert 1.0 <= time.monotonic() - start < 10
+        leases.check()
+
+
+def test_an_owner_that_renews_keeps_it(tmp_path: Path) -> None:
+    with Leases(tmp_path, expiry_seconds=1.0) as first, Leases(tmp_path, expiry_seconds=1.0) as second:
+        first.take(["month=2026-05"])
+        _, taken = take_elsewhere(second, "month=2026-05")
+        assert not taken.wait(3.0)
+        first.check()
+        first.keep(())
+        assert taken.wait(5)
+
+
+def test_a_run_that_lost_a_partition_publishes_nothing(tmp_path: Path) -> None:
+    with Leases(tmp_path) as leases:
+        leases.take(["as_of=2026-05-31"])
+        lease_file(tmp_path, "as_of=2026-05-31", "0" * 8, 77)
+        told = "as_of=2026-05-31: was taken over by process 77 of machine 00000000.*Nothing of it was published"
+        with pytest.raises(PublishError, match=told):
+            leases.check()
+    assert [p.name for p in (tmp_path / ".leases").iterdir()] == ["as_of=2026-05-31.json"]  # it is the other's
+
+
+def test_runs_that_want_the_same_partitions_in_any_order_both_end(tmp_path: Path) -> None:
+    names = [f"month=2026-{n:02d}" for n in range(1, 7)]
+    made: list[str] = []
+
+    def run(order: list[str]) -> None:
+        for _ in range(5):
+            with Leases(tmp_path) as leases:
+                leases.take(order)
+                made.append("in")
+                time.sleep(0.01)
+                made.append("out")
+
+    runs = [threading.Thread(target=run, args=(order,), daemon=True) for order in (names, names[::-1])]
+    for thread in runs:
+        thread.start()
+    for thread in runs:
+        thread.join(30)
+    assert made == ["in", "out"] * 10
+
+
+def test_leases_nobody_renewed_for_a_day_are_abandoned(tmp_path: Path) -> None:
+    old = lease_file(tmp_path, "month=2026-01", "0" * 8, 1)
+    os.utime(old, (time.time() - 90_000, time.time() - 90_000))
+    lease_file(tmp_path, "month=2026-02", "0" * 8, 1)
+    lease_file(tmp_path, "month=2026-03", host_mark(), os.getpid())
+    assert abandoned(tmp_path) == [old]
