@@ -250,7 +250,7 @@ class _Reader:
 
     def features(self, session: Session, work: Work) -> pd.DataFrame:
         """Features as a run at the session's date publishes them."""
-        report = run_date(session, stages=("features",), work=work)
+        report = run_date(session, stages=("features",), work=work, beside=False)
         frames = []
         for part in sorted((p for p in report.parts if p.output.table == "features"), key=lambda p: p.output.path):
             if part.path not in self._frames:

@@ -122,7 +122,7 @@ _EMPTY = pd.DataFrame({"plantation_id": [], "geometry": []})
 
 def _panel(session: Session, work: Work) -> pd.DataFrame:
     """The panel as a run at the session's date would have it, with tonnes of the whole mature area."""
-    report = run_date(session, stages=("features",), work=work)
+    report = run_date(session, stages=("features",), work=work, beside=False)
     features = read_all([p for p in report.parts if p.output.table == "features"], partition_key="month")
     return panel_of(session, features)
 

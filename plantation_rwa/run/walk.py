@@ -48,6 +48,7 @@ def run_date(
     work: Work,
     progress: Progress | None = None,
     imagery: ImageryOfDates | None = None,
+    beside: bool = True,
 ) -> RunReport:
     """Run the stages of one valuation date and publish.
 
@@ -57,6 +58,9 @@ def run_date(
         Runs imagery units; see :class:`plantation_rwa.executor.Runner`.
     imagery
         Shared by the dates of a backfill.
+    beside
+        Whether to publish what stands beside the stages too: screening, quarantine, sensor flags, copies, catalog. A
+        date that only feeds a backtest needs none of it.
 
     Raises
     ------
@@ -66,7 +70,9 @@ def run_date(
     chosen = tuple(s for s in STAGES if s in stages)
     with SharedFolder(session.root) as folder, Leases(session.root) as leases:
         history, plan = claim(session, chosen, leases)
-        walk = _Walk(session, chosen, work, progress or Silent(), folder, leases, imagery or ImageryOfDates())
+        walk = _Walk(
+            session, chosen, work, progress or Silent(), folder, leases, imagery or ImageryOfDates(), beside=beside
+        )
         return walk.run(history, plan)
 
 
@@ -80,7 +86,10 @@ class _Walk:
         folder: SharedFolder,
         leases: Leases,
         imagery: ImageryOfDates,
+        *,
+        beside: bool,
     ) -> None:
+        self.beside = beside
         self.session, self.stages, self.work, self.imagery = session, stages, work, imagery
         self.folder, self.leases = folder, leases
         self.target = Target(session.root, session.config.simulated)
@@ -97,12 +106,14 @@ class _Walk:
         if "features" in self.stages:
             self._features()
         note_scene_problems(self.session, self._parts("features"))
-        self._screening()
+        if self.beside:
+            self._screening()
         for stage in ("forecast", "valuation"):
             if stage in self.stages:
                 self._whole(stage)
-        self._quarantine()
-        self.published["sensor_flags"] = publish_flags(self.session, self.history, self.target)
+        if self.beside:
+            self._quarantine()
+            self.published["sensor_flags"] = publish_flags(self.session, self.history, self.target)
         with self.folder.turn():
             self.leases.check()
             manifest = self._publish()
@@ -122,12 +133,14 @@ class _Walk:
             if stage in self.stages:
                 self._count(stage, int(done.computed), int(not done.computed), "")
         changed = self.old is None or manifest.text() != self.old.text()
-        if changed or not copies_there(root):
+        if not self.beside:
+            save(root, manifest)
+        elif changed or not copies_there(root):
             # copies first: a run that is killed between the two has no new manifest and makes all of them again
             parts = [p for stage in ("features", "forecast", "valuation") for p in self._parts(stage)]
             write_copies(self.session, manifest, parts)
             save(root, manifest)
-        if self.session.config.publish.profile != "full":
+        if self.beside and self.session.config.publish.profile != "full":
             self.report.profile = publish_profile(self.session.config, root, manifest)
         return manifest
 

@@ -134,7 +134,7 @@ def test_nothing_known_at_all() -> None:
         "no_climate;no_harvest;no_imagery;no_sensors"
     }
     row = forecasts[forecasts["horizon_months"] == 1].iloc[0]
-    spread = np.sqrt(0.25**2 + 0.20**2 + 0.08**2 + 0.02**2)
+    spread = np.sqrt(0.25**2 + 0.20**2 + 0.08**2 + 0.05**2)
     assert row["yield_q90_t_ha"] / row["yield_mean_t_ha"] - 1 == pytest.approx(1.2816 * spread, rel=0.01)
     nothing = build_panel(pd.DataFrame(), MADE.harvest.iloc[:0], MADE.stand, [])
     assert len(_run(nothing).forecasts) == 5 * 72
