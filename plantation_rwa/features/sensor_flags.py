@@ -70,6 +70,7 @@ CODES: dict[str, Code] = {
     "drift": Code(
         False, "the sensor's offset to its reference has moved slowly away from that of its first two months"
     ),
+    "off_scale": Code(False, "gauge three months in a row above three times the grid, or below a third: another unit"),
 }
 _BIT = {name: 1 << i for i, name in enumerate(CODES)}
 #: Bits of flags with which a reading does not count.
@@ -294,6 +295,7 @@ def _gauge_tests(
     for name, found in (
         ("clogged", lost),
         ("over_grid", gauge.over_grid(gauges, grid, limits)),
+        ("off_scale", gauge.off_scale(gauges, grid, lost, limits)),
         ("over_neighbours", gauge.over_neighbours(gauges, grid, lost, places, limits)),
     ):
         _mark(frame, name, rainy & own_days.isin(pd.MultiIndex.from_frame(found[["sensor", "day"]])))

@@ -16,6 +16,8 @@ _HOUR, _EARTH_KM = 24, 6371.0
 _DAYS = ["sensor", "day"]
 #: days over which a gauge is held against its neighbours
 _WINDOW = 10
+#: days of a month with a gauge total from which it is held against the grid as a whole
+_WHOLE = 23
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class GaugeLimits:
     clog_strong_mm: float
     over_grid: float
     over_grid_mm: float
+    scale_months: float
+    scale_month_mm: float
     neighbour_km: float
     over_neighbours: float
     over_neighbours_mm: float
@@ -130,6 +134,30 @@ def over_grid(gauges: pd.DataFrame, grid: pd.DataFrame, limits: GaugeLimits) -> 
     sums = both.groupby(["sensor", "month", "third"], sort=True)[["total", "grid"]].transform("sum")
     more = sums["total"] > limits.over_grid * sums["grid"] + limits.over_grid_mm
     return both.loc[more, ["sensor", "day"]]
+
+
+def off_scale(gauges: pd.DataFrame, grid: pd.DataFrame, lost: pd.DataFrame, limits: GaugeLimits) -> pd.DataFrame:
+    """Months in which a gauge is ``over_grid`` times above the grid, or as far below, as in the months before.
+
+    A month counts if at least three quarters of its days have a gauge total, not clogged, and the grid has
+    ``scale_month_mm`` on them. Of ``scale_months`` such months in a row all must lie beyond the factor on one side:
+    then the gauge is read in another unit than its own, whatever single showers do. Parameters and columns as
+    :func:`clogged`, ``lost`` from it.
+    """
+    both = gauges.merge(grid, on=["plantation_id", "day"], how="inner")
+    clogged_days = pd.MultiIndex.from_frame(lost[_DAYS])
+    calm = both[~pd.MultiIndex.from_frame(both[_DAYS]).isin(clogged_days) & both["grid"].notna().to_numpy()]
+    months = calm.groupby(["sensor", "month"], sort=True).agg(
+        days=("day", "nunique"), total=("total", "sum"), grid=("grid", "sum")
+    )
+    told = months[(months["days"] >= _WHOLE) & (months["grid"] >= limits.scale_month_mm)].reset_index()
+    side = np.select(
+        [told["total"] > limits.over_grid * told["grid"], told["total"] * limits.over_grid < told["grid"]], [1, -1], 0
+    )
+    run = int(limits.scale_months)
+    beyond = pd.Series(side).groupby(told["sensor"].to_numpy()).rolling(run).sum().abs().to_numpy() == run
+    keys = pd.MultiIndex.from_frame(told.loc[beyond, ["sensor", "month"]])
+    return gauges.loc[pd.MultiIndex.from_frame(gauges[["sensor", "month"]]).isin(keys), _DAYS]
 
 
 def over_neighbours(

@@ -103,3 +103,25 @@ def test_what_neighbours_say_of_a_month_waits_for_no_later_one() -> None:
     parts = [readings(hourly(mine), "rain"), readings(hourly(other), "rain", sensor="r2")]
     whole, early = flagged(*parts), flagged(*(p[p["time"] < pd.Timestamp("2024-07-01", tz="UTC")] for p in parts))
     assert [d for d in days(whole, "over_neighbours") if d < 30] == days(early, "over_neighbours") != []
+
+
+def _half_a_year() -> tuple[pd.DatetimeIndex, list[float]]:
+    dates = pd.date_range(START, periods=183)
+    return dates, [12.0 * (i % 3 == 0) for i in range(len(dates))]
+
+
+@pytest.mark.parametrize(("factor", "from_month"), [(0.04, 6), (1.0, 0), (0.5, 0), (2.5, 0), (8.0, 6)])
+def test_a_gauge_in_another_unit_is_found_by_three_months(factor: float, from_month: int) -> None:
+    """Inches called mm, tenths called mm; half or two and a half of the grid is the place's own rain."""
+    dates, fallen = _half_a_year()
+    found = flagged(readings(hourly([factor * mm for mm in fallen]), "rain"), daily=grid(fallen))
+    got = {str(dates[d])[:7] for d in days(found, "off_scale")}
+    months = sorted({str(d)[:7] for d in dates})
+    assert got == set(months[2:] if from_month else [])
+
+
+def test_one_month_off_the_grid_is_no_other_unit() -> None:
+    dates, fallen = _half_a_year()
+    third = sorted({str(d)[:7] for d in dates})[2]
+    own = [6.0 * mm if str(d)[:7] == third else mm for d, mm in zip(dates, fallen, strict=True)]
+    assert days(flagged(readings(hourly(own), "rain"), daily=grid(fallen)), "off_scale") == []
