@@ -104,7 +104,9 @@ def backfill(
     only: Annotated[
         list[str] | None, Many, Parameter(help="Publish only these plantations, under <out>/partial.")
     ] = None,
-    stage: Annotated[list[str] | None, Many, Parameter(help="Stages: features forecast valuation report.")] = None,
+    stage: Annotated[
+        list[str] | None, Many, Parameter(help="Stages: features forecast valuation attest report.")
+    ] = None,
     runner: Annotated[str, Parameter(help="threads, processes, dask or dask=ADDRESS; changes no result.")] = "threads",
     force: Annotated[bool, Parameter(negative=(), help="Recompute even what is unchanged.")] = False,
     strict: Annotated[bool, Parameter(negative=(), help="Exit 1 if any record was quarantined.")] = False,

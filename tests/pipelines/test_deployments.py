@@ -107,7 +107,7 @@ def test_a_scheduled_run_leaves_them_too(server: PrefectServer, expected: dict[s
     out = tmp_path / "out"
     soon = (dt.datetime.now(dt.UTC) + dt.timedelta(seconds=20)).strftime("%Y-%m-%dT%H:%M:%S+00:00")
     schedule = {"interval": 86400, "anchor_date": soon, "timezone": "UTC"}
-    server.schedule("demo", {"schedule": schedule, "active": True, "parameters": {"out": str(out)}})
+    server.schedule("monthly", {"schedule": schedule, "active": True, "parameters": {"out": str(out)}})
     run = server.wait_for_run(lambda r: r["parameters"].get("out") == str(out) and r["auto_scheduled"])
     assert run["state_type"] == "COMPLETED", server.log()
     assert tree(out) == expected
