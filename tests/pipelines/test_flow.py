@@ -92,7 +92,7 @@ def test_an_unchanged_run_completes_and_leaves_its_report(small_world: Path, run
     found = artifacts_of(dated_run(state).id)
     rows = found["run-summary"].data
     text = rows if isinstance(rows, str) else str(rows)
-    for stage, unchanged in (("features", 65), ("forecast", 1), ("valuation", 1), ("report", 1)):
+    for stage, unchanged in (("features", 65), ("forecast", 1), ("valuation", 1), ("attest", 1), ("report", 1)):
         assert f'"stage": "{stage}", "computed": 0, "unchanged": {unchanged}' in text
     assert found["run-summary"].description == "Valuation date 2026-05-31"
     notes = str(found["run-notes"].data)
@@ -114,7 +114,7 @@ def test_a_failed_unit_fails_the_flow_and_the_others_are_published(
     assert damaged(run_copy, manifest.outputs) == []
     rows = {o.partition: o.rows for o in manifest.tables("features")}
     assert rows[f"month={month}"] == 3
-    assert {o.table for o in manifest.outputs} >= {"forecasts", "valuations", "report"}
+    assert {o.table for o in manifest.outputs} >= {"forecasts", "valuations", "records", "report"}
     notes = str(artifacts_of(dated_run(state).id)["run-notes"].data)
     assert f"- FAILED features month={month} SIM-001: " in notes
 

@@ -40,10 +40,10 @@ def test_an_empty_output_folder_makes_everything_new_and_stays_empty(
     assert "features features_blocks/month=2025-12 to 2026-05 (6)" in rows
     assert "features features_scenes/month=2025-12 to 2026-05 (6)" in rows
     assert [r for r in rows if not r.startswith("features")] == [
-        f"{stage} as_of=2026-05-31" for stage in ("forecast", "valuation", "report")
+        f"{stage} as_of=2026-05-31" for stage in ("forecast", "valuation", "attest", "report")
     ]
     assert "simulated portfolio, as of 2026-05-31" in text
-    assert "partitions: 68 new" in text
+    assert "partitions: 69 new" in text
     assert tree(tmp_path) == {}
     assert tree(small_world) == before
 
@@ -54,10 +54,10 @@ def test_after_a_run_everything_is_skipped_and_force_says_forced(
     before = tree(small_run)
     rows, text = planned(capsys, small_world / "config.yaml", small_run)
     assert set(rows.values()) == {("skip", SKIP)}
-    assert "partitions: 68 skip" in text
+    assert "partitions: 69 skip" in text
     rows, text = planned(capsys, small_world / "config.yaml", small_run, "--force")
     assert set(rows.values()) == {("recompute", "forced")}
-    assert "partitions: 68 recompute" in text
+    assert "partitions: 69 recompute" in text
     assert tree(small_run) == before
 
 

@@ -74,7 +74,7 @@ def test_a_later_stage_without_its_artefacts_is_refused(small_world: Path, tmp_p
 
 def test_stage_by_stage_gives_the_same_bytes_as_all_at_once(small_world: Path, small_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    for stage in ("features", "forecast", "valuation", "report"):
+    for stage in ("features", "forecast", "valuation", "attest", "report"):
         run_world(small_world / "config.yaml", out, stages=(stage,))
     assert tree(out) == tree(small_run)
 
