@@ -80,7 +80,7 @@ def test_the_flow_publishes_the_bytes_of_the_command_line(
 ) -> None:
     state = value(small_world / "config.yaml", tmp_path / "out", runner=runner)
     assert state.is_completed()
-    assert state.message == "2026-05-31: 68 partitions computed"
+    assert state.message == "2026-05-31: 69 partitions computed"
     assert tree(tmp_path / "out") == tree(small_run)
 
 
