@@ -12,6 +12,7 @@ from typing import Any
 
 from plantation_rwa import CONTRACT_VERSION, __version__
 from plantation_rwa.errors import PublishError
+from plantation_rwa.json_text import parsed
 from plantation_rwa.publish.files import write_text_atomically
 
 _LOG = logging.getLogger(__name__)
@@ -179,7 +180,7 @@ def _closed(path: Path, error: OSError) -> PublishError:
 
 def _read(path: Path) -> Manifest:
     try:
-        raw = json.loads(path.read_text("utf-8"))
+        raw = parsed(path.read_text("utf-8"))
         raw.pop("sha256", None)
         version = raw["contract_version"]
         if not isinstance(version, str):

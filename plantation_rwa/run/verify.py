@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from plantation_rwa.attest.hashing import canonical
 from plantation_rwa.attest.overlays import overlay_digest
 from plantation_rwa.attest.signing import recover
 from plantation_rwa.errors import PlantationError, PublishError
+from plantation_rwa.json_text import parsed
 from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.publish.manifest import Manifest, damaged, load, manifest_path, sha256_of, untouched
 from plantation_rwa.run.attest import ATTESTATION, FOLDER, inputs_hash, outputs_hash
@@ -282,7 +282,7 @@ def _check_values(
 def _object(path: Path) -> dict[str, Any]:
     """The JSON object in a file."""
     try:
-        found = json.loads(path.read_text("utf-8"))
+        found = parsed(path.read_text("utf-8"))
     except OSError as error:
         raise CannotCheck(f"{path.name}: cannot be read ({error.strerror or error}).") from None
     except (ValueError, RecursionError) as error:

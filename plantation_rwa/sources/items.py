@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 from plantation_rwa.errors import SourceError
+from plantation_rwa.json_text import parsed
 from plantation_rwa.sources.base import Asset, Quarantine
 from plantation_rwa.sources.guards import check_parquet, href_fault, limit, unpacked, wkb_fault
 
@@ -103,7 +104,7 @@ def read_json(place: str) -> Any:
                 content = stream.read()
         if content.startswith(_GZIP):
             content = unpacked(content, name)
-        return json.loads(content.decode("utf-8-sig"))
+        return parsed(content.decode("utf-8-sig"))
     except requests.RequestException as error:
         cause: BaseException = error
         while (inner := cause.__cause__ or cause.__context__) is not None:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from pyproj import CRS
 
 from plantation_rwa.errors import Problem, SourceError
+from plantation_rwa.json_text import parsed
 from plantation_rwa.sources.base import Quarantine
 from plantation_rwa.sources.cells import ColumnSpec, number_text
 from plantation_rwa.sources.files import RawFile, file_name, load, one_line, read_bytes
@@ -171,7 +172,7 @@ def _geojson(name: str, data: bytes, expected: list[str]) -> _Vector:
     if len(data) > most:
         raise SourceError.of(name, f"has {len(data)} bytes, more than {most}", "", "Use GeoParquet, or split it.")
     try:
-        document = json.loads(data.decode("utf-8-sig"))
+        document = parsed(data.decode("utf-8-sig"))
         features = document["features"] if document["type"] == "FeatureCollection" else [document]
         records = [(dict(f.get("properties") or {}), f.get("geometry")) for f in features]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
