@@ -182,6 +182,8 @@ def test_a_changed_harvest_changes_the_model_and_is_reported_as_that(world_copy:
     found = replayed(small_run, config)
     failed = [reason for _, reason in found.failed]
     assert "input 'harvest' is not the one that the manifest names" in failed
+    told = "model hash differs: forecast_model: the forecast is fitted on the whole portfolio, so every record changes"
+    assert told in failed
     assert any(r.startswith("forecast_model: ") for r in failed)
 
 
