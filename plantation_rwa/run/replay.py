@@ -39,7 +39,7 @@ from plantation_rwa.schema.tables import table
 from plantation_rwa.valuation.run import records as dicts
 
 #: cells of a table that are listed one by one
-_SHOWN = 5
+_SHOWN = 2
 _WHY = {
     "forecast_model": "the forecast is fitted on the whole portfolio, so every record changes",
     "price_model": "the price paths of every right rest on it",
@@ -175,6 +175,8 @@ class _Replay:
 
     def _compare(self, name: str, old: pd.DataFrame, new: pd.DataFrame, keys: Sequence[str]) -> None:
         faults, ties = differences(name, old, new, keys)
+        if faults and name in _WHY:
+            self.out.fail(self.where, f"model hash differs: {name}: {_WHY[name]}")
         self.out.fail(self.where, *faults)
         self.out.noted += [f"{self.where}: {tie}" for tie in ties]
         if not faults:
