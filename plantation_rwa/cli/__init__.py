@@ -228,6 +228,22 @@ def prove(
 
 
 @app.command
+def report(
+    uri: Annotated[str, Parameter(help="Output folder.")],
+    /,
+    *,
+    as_of: Annotated[dt.date | None, Parameter(help="Valuation date; default: the newest.", converter=_date)] = None,
+) -> int:
+    """Rebuild the HTML page and the memos of a date from published files alone.
+
+    Example: plantation-rwa report out/sample --as-of 2026-05-31
+    """
+    from plantation_rwa.cli import reporting as command
+
+    return command.report(uri, as_of)
+
+
+@app.command
 def describe(table: Annotated[str | None, Parameter(help="Table name; all tables without it.")] = None, /) -> int:
     """Print the data dictionary: column, type, unit, meaning.
 

@@ -22,7 +22,7 @@ def verify(
     uri: str, replay: Path | None, signer: Sequence[str], threshold: int | None, at: dt.date | None, runner: str
 ) -> int:
     """Check an output folder or a proof and print what was found; see ``plantation-rwa verify --help``."""
-    place = _local(uri)
+    place = local_folder(uri)
     trust = Trust(_signers(signer), threshold, _moment(at))
     if threshold is not None and not 0 <= threshold <= len(trust.signers):
         raise PlantationError(f"--threshold: {threshold} is impossible, --signer gives {len(trust.signers)} roles.")
@@ -36,7 +36,7 @@ def verify(
 
 def prove(uri: str, plantation: str, right: str | None, as_of: dt.date | None, out: Path | None) -> int:
     """Write one right's proof and say where; see ``plantation-rwa prove --help``."""
-    document = make_proof(_local(uri), plantation, right, None if as_of is None else as_of.isoformat())
+    document = make_proof(local_folder(uri), plantation, right, None if as_of is None else as_of.isoformat())
     record = document["record"]
     name = "_".join(re.sub(r"[^A-Za-z0-9.-]", "-", record[k]) for k in ("plantation_id", "right_id", "as_of"))
     path = out or Path(f"{name.lstrip('.')}.proof.json")
@@ -58,7 +58,7 @@ def _told(found: Findings) -> int:
     return 1 if found.failed else 0
 
 
-def _local(uri: str) -> Path:
+def local_folder(uri: str) -> Path:
     if "://" in uri:
         raise PlantationError(f"{uri}: is no local folder. Copy it here first.")
     return Path(uri)

@@ -15,7 +15,7 @@ from plantation_rwa.periods import Month, month_range
 from plantation_rwa.run.partitions import PartitionPlan
 from plantation_rwa.run.session import Session, code_hash, short
 
-TABLES = ("forecasts", "forecast_model")
+TABLES = ("forecasts", "forecast_model", "harvests")
 
 
 def horizons(session: Session) -> int:
@@ -71,6 +71,7 @@ def forecast_tables(session: Session, features: pd.DataFrame) -> dict[str, Any]:
     return {
         "forecasts": with_geometry(session, with_flags(session, result.forecasts)),
         "forecast_model": result.model,
+        "harvests": panel[["plantation_id", "month", "yield_t_ha"]].dropna().rename(columns={"month": "harvest_month"}),
     }
 
 

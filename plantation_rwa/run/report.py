@@ -7,13 +7,18 @@ from pathlib import Path
 import geopandas as gpd
 import pandas as pd
 
+from plantation_rwa.assumptions import packaged
+from plantation_rwa.errors import PlantationError
 from plantation_rwa.forecast.outlook import outlook
+from plantation_rwa.publish.files import OutputFile
 from plantation_rwa.publish.geoparquet import read_part
-from plantation_rwa.publish.manifest import Manifest, Output
+from plantation_rwa.publish.manifest import Manifest, Output, damaged
 from plantation_rwa.publish.report.summary import SummaryData, write_memos, write_summary
 from plantation_rwa.run.finishing import Read, outputs_of
-from plantation_rwa.run.forecast import panel_of
+from plantation_rwa.run.partitions import Published
+from plantation_rwa.run.publishing import read_all
 from plantation_rwa.run.session import Session, code_hash, short
+from plantation_rwa.run.verify import load_date
 
 TABLES = ("report", "memo")
 
@@ -29,23 +34,67 @@ def components(session: Session, manifest: Manifest) -> dict[str, str]:
 
 
 def write(session: Session, manifest: Manifest, read: Read, fingerprint: str, needed: dict[str, str]) -> list[Output]:
-    """Write the page; see :meth:`plantation_rwa.run.finishing.Finish.stage`."""
-    tables = {
-        "features": read("features", "features", partition_key="month"),
-        "forecasts": read("forecast", "forecasts"),
-        "forecast_model": read("forecast", "forecast_model"),
-        "valuations": read("valuation", "valuations"),
-        "curves": read("valuation", "curves"),
-    }
-    folder = f"reports/{session.tag}"
-    data = summary_data(session, manifest, tables, read("quarantine", "quarantine"))
-    files = {f"{folder}/index.html": (TABLES[0], write_summary(session.root / folder / "index.html", data))}
-    memos = write_memos(session.root / folder / "memos", data)
-    files |= {f"{folder}/memos/{memo.path}": (TABLES[1], memo) for memo in memos}
-    for path in (session.root / folder).glob("memos/*.html"):
-        if path.relative_to(session.root).as_posix() not in files:
-            path.unlink(missing_ok=True)  # of a right that is no longer there
+    """Write the page and the memos; see :meth:`plantation_rwa.run.finishing.Finish.stage`."""
+    tables = {name: read(*where) for name, where in _READ.items()}
+    files = write_pages(session.root, summary_data(session.root, manifest, tables))
     return outputs_of(session, "report", files, fingerprint, needed)
+
+
+def rebuild(root: Path, as_of: str | None) -> Path:
+    """Write the page and the memos of a date again from its published files alone.
+
+    Parameters
+    ----------
+    as_of
+        YYYY-MM-DD; None for the newest date.
+
+    Returns
+    -------
+    pathlib.Path
+        Of the page.
+
+    Raises
+    ------
+    PlantationError
+        If the date is not published, or its tables are not those of the manifest.
+    """
+    manifest = load_date(root, as_of)
+    wrong = damaged(root, [o for o in manifest.outputs if o.stage not in ("attest", "report")])
+    if wrong:
+        raise PlantationError("no page is made of files that are not those of the manifest: " + "; ".join(wrong))
+
+    def read(stage: str, table: str, key: str = "") -> pd.DataFrame:
+        parts = [Published(root, o) for o in manifest.outputs if o.table == table]
+        if not parts:
+            raise PlantationError(f"{manifest.as_of} has no table '{table}'. Run the stage '{stage}'.")
+        return read_all(parts, partition_key=key)
+
+    write_pages(root, summary_data(root, manifest, {name: read(*where) for name, where in _READ.items()}))
+    return root / f"reports/as_of={manifest.as_of}/index.html"
+
+
+#: table of the page -> stage, table, partition key
+_READ = {
+    "features": ("features", "features", "month"),
+    "forecasts": ("forecast", "forecasts", ""),
+    "forecast_model": ("forecast", "forecast_model", ""),
+    "harvests": ("forecast", "harvests", ""),
+    "valuations": ("valuation", "valuations", ""),
+    "curves": ("valuation", "curves", ""),
+    "quarantine": ("quarantine", "quarantine", ""),
+}
+
+
+def write_pages(root: Path, data: SummaryData) -> dict[str, tuple[str, OutputFile]]:
+    """Write the page and a memo per right; path below the output folder -> table and file."""
+    folder = f"reports/as_of={data.meta['as_of']}"
+    files = {f"{folder}/index.html": (TABLES[0], write_summary(root / folder / "index.html", data))}
+    memos = write_memos(root / folder / "memos", data)
+    files |= {f"{folder}/memos/{memo.path}": (TABLES[1], memo) for memo in memos}
+    for path in (root / folder).glob("memos/*.html"):
+        if path.relative_to(root).as_posix() not in files:
+            path.unlink(missing_ok=True)  # of a right that is no longer there
+    return files
 
 
 #: table of a backtest, metric -> words of the memo
@@ -79,42 +128,44 @@ def track_record(folder: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["what", "value", "lo", "hi", "n"])
 
 
-def summary_data(
-    session: Session, manifest: Manifest, tables: dict[str, pd.DataFrame], quarantine: pd.DataFrame
-) -> SummaryData:
-    """Everything the page shows.
+def summary_data(root: Path, manifest: Manifest, tables: dict[str, pd.DataFrame]) -> SummaryData:
+    """Everything the pages show, from published files alone.
 
     Parameters
     ----------
     tables
-        Published ``features`` (with ``month``), ``forecasts``, ``forecast_model``, ``valuations``, ``curves``.
+        The names of ``_READ``; ``features`` with ``month``.
     """
-    known = session.known
-    history = panel_of(session, tables["features"])[["plantation_id", "month", "yield_t_ha"]].dropna()
+    values = manifest.configuration["values"]
+    assumptions = packaged()
+    for section in ("forecast", "valuation", "compliance"):
+        assumptions = assumptions.override(values[section]["assumptions"], where=f"{section}.assumptions")
+    outlines = pd.concat([tables[name][["plantation_id", "geometry"]] for name in ("valuations", "features")])
+    outlines = outlines.drop_duplicates("plantation_id").reset_index(drop=True)
     return SummaryData(
         meta={
-            "portfolio": session.config.portfolio.name,
-            "as_of": session.as_of.isoformat(),
-            "simulated": session.config.simulated,
-            "currency": session.config.portfolio.currency,
-            "seed": session.config.seed,
-            "paths": session.config.valuation.paths,
+            "portfolio": values["portfolio"]["name"],
+            "as_of": manifest.as_of,
+            "simulated": manifest.simulated,
+            "currency": values["portfolio"]["currency"],
+            "seed": values["seed"],
+            "paths": values["valuation"]["paths"],
             "code_version": manifest.code["version"],
             "code_sha256": manifest.code["sha256"],
             "configuration_sha256": manifest.configuration["sha256"],
         },
         valuations=tables["valuations"],
         forecasts=tables["forecasts"],
-        outlook=outlook(session.config.seed, tables["forecasts"], tables["forecast_model"]),
-        history=history,
+        outlook=outlook(values["seed"], tables["forecasts"], tables["forecast_model"]),
+        history=tables["harvests"].rename(columns={"harvest_month": "month"}),
         features=tables["features"],
         curve=tables["curves"],
-        quarantine=quarantine,
+        quarantine=tables["quarantine"],
         inputs={name: str(entry["sha256"]) for name, entry in manifest.inputs.items()},
         assumptions=pd.DataFrame(
-            [(a.key, str(a.value), a.unit, a.source) for a in session.assumptions.values()],
+            [(a.key, str(a.value), a.unit, a.source) for a in assumptions.values()],
             columns=["key", "value", "unit", "source"],
         ),
-        track=track_record(session.root / "backtest"),
-        geometry=gpd.GeoDataFrame(known.register[["plantation_id", "geometry"]], geometry="geometry", crs="EPSG:4326"),
+        track=track_record(root / "backtest"),
+        geometry=gpd.GeoDataFrame(outlines, geometry="geometry", crs="EPSG:4326"),
     )

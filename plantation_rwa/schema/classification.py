@@ -27,6 +27,7 @@ TABLE_KINDS: dict[str, Classification] = {
     "features_scenes": "commercial",
     "forecasts": "commercial",
     "forecast_model": "commercial",
+    "harvests": "commercial",
     "cash_flows": "commercial",
     "curves": "public",
     "price_model": "public",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plantation_rwa.schema.kinds import real
+from plantation_rwa.schema.kinds import real, text
 
 _SUM = "The contributions sum to yield_mean_t_ha less climatology_region_t_ha."
 _PARTS = {
@@ -54,4 +54,9 @@ FORECAST_MODEL_FIELDS = (
         "The same as the harvests alone say; null where they say nothing.",
         7,
     ),
+)
+
+HARVEST_FIELDS = (
+    text("harvest_month", "Month of the harvest, YYYY-MM, local."),
+    real("yield_t_ha", "t ha-1 month-1", "Fresh fruit bunches harvested per hectare of mature area.", 6, 0.0),
 )

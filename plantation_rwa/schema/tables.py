@@ -9,6 +9,7 @@ import pyarrow as pa
 from plantation_rwa.schema.backtest_fields import LEAK_FIELDS, METRIC_FIELDS, PREDICTION_FIELDS
 from plantation_rwa.schema.disclosure_fields import DISCLOSURE_FIELDS
 from plantation_rwa.schema.fields import FIELDS, Field
+from plantation_rwa.schema.forecast_fields import HARVEST_FIELDS
 from plantation_rwa.schema.ghost_fields import GHOST_FIELDS, GHOST_LOSS_FIELDS, GHOST_SCORE_FIELDS
 from plantation_rwa.schema.price_fields import PRICE_MODEL_FIELDS
 from plantation_rwa.schema.screening_fields import SCREENING_FIELDS
@@ -144,6 +145,14 @@ TABLES: dict[str, Table] = {
             required=_words(
                 "plantation_id region loading_common loading_region loading_own ar1_common ar1_region ar1_own model_id"
             ),
+        ),
+        Table(
+            "harvests",
+            "Harvests of each plantation known at the date, which the forecast was fitted on.",
+            _words("plantation_id harvest_month yield_t_ha"),
+            ("plantation_id", "harvest_month"),
+            required=_words("plantation_id harvest_month yield_t_ha"),
+            own=HARVEST_FIELDS,
         ),
         Table(
             "cash_flows",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
+from plantation_rwa.cli import run_command
 from plantation_rwa.publish.geoparquet import read_part, write_part
 from plantation_rwa.publish.manifest import damaged, load
 from plantation_rwa.publish.report.memo import memo_name
 from plantation_rwa.run.report import track_record
 from plantation_rwa.schema.checks import finalise
-from tests.conftest import AS_OF, run_world
+from tests.conftest import AS_OF, run_world, tree
 
 
 def test_a_memo_per_right_is_published_and_a_lost_one_made_again(small_world: Path, run_copy: Path) -> None:
@@ -46,3 +49,20 @@ def test_scores_of_a_backtest_reach_the_memos(small_world: Path, run_copy: Path)
         page = (run_copy / output.path).read_text("utf-8")
         assert 'squared error avoided</td><td class="num">0.41</td>' in page
     assert json.loads((run_copy / f"manifests/as_of={AS_OF}.json").read_text("utf-8"))["contract_version"]
+
+
+def test_the_page_is_rebuilt_from_published_files_alone(run_copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = tree(run_copy)
+    shutil.rmtree(run_copy / "reports")
+    assert run_command(["report", str(run_copy)]) == 0
+    assert f"page: {run_copy}/reports/as_of={AS_OF}/index.html" in capsys.readouterr().out
+    assert tree(run_copy) == before
+
+
+def test_no_page_is_made_of_changed_or_missing_files(run_copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["report", str(run_copy), "--as-of", "2020-01-31"]) == 2
+    assert "2020-01-31 is not published there" in capsys.readouterr().err
+    part = next((run_copy / "curves").rglob("*.parquet"))
+    part.write_bytes(part.read_bytes()[:-1] + b"x")
+    assert run_command(["report", str(run_copy)]) == 2
+    assert f"{part.relative_to(run_copy)}: differs from its manifest" in capsys.readouterr().err
