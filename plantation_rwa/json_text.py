@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-#: nesting beyond this is no document of ours or of a provider; the parser's own limit is the process's, and where
-#: that was raised a deeper one ends the process instead of raising
-MOST = 200
+#: nesting beyond this is no document of ours or of a provider, and just below the usual limit of a process; where that
+#: was raised the parser ends the process on a deeper one instead of raising
+MOST = 900
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 

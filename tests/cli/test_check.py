@@ -125,11 +125,10 @@ def test_all_problems_are_told_at_once_and_the_rest_is_listed(world_copy: Path, 
     next(world_copy.rglob("fx.csv")).write_text("")
     (world_copy / "scenes" / "SIM-001" / "catalog.json").write_text("[")
     (world_copy / "register.geojson").write_text("{")
-    config = edit_config(world_copy / "config.yaml", {"as_of": "2999-01-31", "publish.profile": "public"})
+    config = edit_config(world_copy / "config.yaml", {"as_of": "2999-01-31"})
     out, err = check(config, capsys, 2)
     assert [line.split(" (got")[0] for line in err] == [
         "error: as_of: lies in the future",
-        "error: publish.profile: is not available in this version",
         "error: portfolio.register: register.geojson: is not a GeoJSON FeatureCollection",
         "error: harvest.path: harvest.csv: is not UTF-8 text. Save it as CSV in UTF-8.",
         "error: market.fx: fx.csv: is empty. Give at least a header line.",
@@ -139,7 +138,7 @@ def test_all_problems_are_told_at_once_and_the_rest_is_listed(world_copy: Path, 
     assert states == dict.fromkeys(states, "be used")
     assert row(out, "sensors.path")[-6:] == ["not", "checked:", "it", "needs", "the", "register"]
     assert row(out, "market.futures")[-1] == "ok"
-    assert out.splitlines()[-1] == "config.yaml: not usable; 6 errors; no records set aside"
+    assert out.splitlines()[-1] == "config.yaml: not usable; 5 errors; no records set aside"
 
 
 def test_with_every_optional_section_absent_there_is_nothing_to_complain_of(world_copy: Path, capsys: Capture) -> None:

@@ -17,7 +17,20 @@ from plantation_rwa.testing import edit_config
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
-    *("backfill", "backtest", "run", "plan", "check", "describe", "doctor", "prove", "prune", "simulate", "verify"),
+    *(
+        "backfill",
+        "backtest",
+        "run",
+        "plan",
+        "check",
+        "describe",
+        "doctor",
+        "prove",
+        "prune",
+        "report",
+        "simulate",
+        "verify",
+    ),
 )
 ESCAPE = "\x1b["
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import rasterio
 import yaml
+from affine import Affine
 from rasterio.crs import CRS
 
 from plantation_rwa.cli import run_command
@@ -45,16 +46,15 @@ def on_the_site_grid(scene: Path) -> None:
 
 
 def in_micrometres(scene: Path) -> None:
-    """Rewrite a scene's bands with pixels of a thousandth of a millimetre: no computer could hold them."""
-    count = 2**31 - 1
+    """Rewrite a scene with pixels of a thousandth of a millimetre: an outline has more than any computer holds."""
     for path in scene.glob("*.tif"):
         with rasterio.open(path) as source:
-            epsg, left, top = source.crs.to_epsg(), source.transform.c, source.transform.f
-        path.write_text(
-            f'<VRTDataset rasterXSize="{count}" rasterYSize="{count}"><SRS>EPSG:{epsg}</SRS>'
-            f"<GeoTransform>{left}, 1e-6, 0, {top}, 0, -1e-6</GeoTransform>"
-            '<VRTRasterBand dataType="UInt16" band="1"/></VRTDataset>'
-        )
+            profile, pixels = source.profile, source.read()
+        path.unlink()
+        corner = profile["transform"]
+        profile["transform"] = Affine(1e-6, 0, corner.c, 0, -1e-6, corner.f)
+        with rasterio.open(path, "w", **profile) as sink:
+            sink.write(pixels)
 
 
 def fails(monkeypatch: pytest.MonkeyPatch, scene: Path) -> None:

@@ -161,7 +161,7 @@ def test_impossible_cells_are_in_quarantine_from_the_day_their_month_is_known(tm
     assert len(made.quarantine.frame(pd.Timestamp("2024-02-24", tz="UTC"))) == 0
     (row,) = bad.itertuples(index=False)
     assert (row.input, row.file, row.column, row.action) == ("climate", "chirps.nc", "precipitation", "nulled")
-    assert row.value.startswith("-5 on 2024-01-04T00:00 at 2.475 N")
+    assert row.value.startswith("'-5 on 2024-01-04T00:00 at 2.475 N")
     assert "precipitation is outside 0 to 600 mm d-1; " in row.reason
 
 

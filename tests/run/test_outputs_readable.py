@@ -29,7 +29,7 @@ CORNERS = ("xmin", "ymin", "xmax", "ymax")
 def parquet(small_run: Path) -> list[Path]:
     """Every published Parquet file."""
     found = sorted(small_run.rglob("*.parquet"))
-    assert {p.relative_to(small_run).parts[0] for p in found} == {*TABLES, "latest"} & {
+    assert {p.relative_to(small_run).parts[0] for p in found} == {*TABLES, "latest", "attestations"} & {
         p.name for p in small_run.iterdir()
     }
     assert len(found) > 60
@@ -45,7 +45,7 @@ def database() -> duckdb.DuckDBPyConnection:
 
 def table_name(path: Path, root: Path) -> str:
     first = path.relative_to(root).parts[0]
-    return path.stem if first == "latest" else first
+    return path.stem if first in ("latest", "attestations") else first
 
 
 def test_every_file_has_the_rows_its_manifest_says_in_four_readers(
