@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -209,17 +210,22 @@ def unpacked(data: bytes, name: str) -> bytes:
 def href_fault(href: str, base: str) -> str:
     """Why an asset's href is not followed, empty if it is.
 
-    A document from elsewhere names no file of this machine, and no href is a path into one of GDAL's virtual file
-    systems, which reach archives and other servers.
+    A document from elsewhere names no file of this machine, one that this machine serves may; and no href is a path
+    into one of GDAL's virtual file systems, which reach archives and other servers.
     """
     scheme = href.split("://", 1)[0].lower() if "://" in href else ""
     if "/vsi" in href.lower():
         return "href into a virtual file system is not followed"
     if scheme and scheme not in _SCHEMES:
         return f"href with the scheme '{scheme}' is not followed"
-    if scheme == "file" and "://" in base and not base.lower().startswith("file://"):
+    if scheme == "file" and "://" in base and not _of_this_machine(base):
         return "a remote document names a file of this machine; not followed"
     return ""
+
+
+def _of_this_machine(base: str) -> bool:
+    parts = urlsplit(base.lower())
+    return parts.scheme == "file" or parts.hostname in ("localhost", "127.0.0.1", "::1")
 
 
 def _shown(head: bytes) -> str:

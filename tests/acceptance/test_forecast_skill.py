@@ -76,6 +76,7 @@ def test_without_an_effect_of_drought_none_is_found() -> None:
 EVERYTHING = ("climate", "harvest", "imagery", "sensors")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_what_is_missing_widens_the_forecast_which_still_covers() -> None:
     seeds = [7001, 7002]

@@ -100,6 +100,7 @@ def register_of(world: Path) -> pd.DataFrame:
     return pd.DataFrame(gpd.read_file(next(world.rglob("register.geojson"))).drop(columns="geometry"))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_changed_sponsor_changes_the_records_behind_it(world_copy: Path, small_run: Path, tmp_path: Path) -> None:
     register = register_of(world_copy)
@@ -156,6 +157,7 @@ def test_what_is_known_later_leaves_the_root_as_it_was(world_copy: Path, small_r
     assert one == two
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_changed_right_changes_its_own_record(world_copy: Path, small_run: Path, tmp_path: Path) -> None:
     def change(frame: pd.DataFrame) -> pd.DataFrame:

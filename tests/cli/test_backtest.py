@@ -147,6 +147,7 @@ def test_the_harvest_to_come_in_the_climate_table_is_a_leak(
     assert "The scores above are not to be trusted." in said.err
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_harvest_revised_later_is_no_leak(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """January, tripled in May: the origins of February to April are the same whether or not that is in the file."""

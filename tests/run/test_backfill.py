@@ -161,6 +161,7 @@ def planned(capsys: pytest.CaptureFixture[str], *command: str) -> list[tuple[int
     return found
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("published", [DATES[:1], DATES[1:2]])
 def test_the_plan_of_a_range_is_what_the_backfill_does(
@@ -219,6 +220,7 @@ def test_outputs_that_can_no_longer_be_written_end_it_and_the_dates_left_are_nam
         backfilled(light_world, tmp_path / "out", DATES[1:])
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_only_publishes_the_chosen_of_every_date(light_world: Path, tmp_path: Path) -> None:
     backfilled(light_world, tmp_path / "out", only=["SIM-002"])
