@@ -179,6 +179,8 @@ def fit_memory(
         variance = np.where(spread > 1e-9, assumed, 0.0)
         z = (x - mean) / np.where(spread > 1e-9, spread, 1.0)
         noise = float(error.var()) * assumptions.number("memory.inflation")
+        if noise <= 0:  # every month equally wrong, as where all harvests are zero: nothing tells them apart
+            continue
         gram, evidence = z.T @ z / noise, z.T @ error / noise
         if variance[CANOPY] > 0:
             variance[CANOPY] = learned_variance(gram, evidence, variance, CANOPY)

@@ -175,3 +175,9 @@ def test_too_few_rows_say_nothing_and_kinds_sum_to_the_whole() -> None:
     kinds = remembered(memory, regressors, np.arange(T), HORIZONS, KINDS)
     assert kinds.sum(axis=-1) == pytest.approx(whole, abs=1e-12)
     assert sorted(n for kind in KINDS for n in kind) == sorted(NAMES)
+
+
+def test_harvests_of_nothing_leave_no_memory_and_no_division_by_zero() -> None:
+    with np.errstate(all="raise"):
+        _, coefficients = _recovered(np.full((8, T), -1.0))
+    assert (coefficients == 0).all()

@@ -160,3 +160,13 @@ def test_the_card_of_simulated_data_says_so_and_lists_verdicts() -> None:
     text = card(simulated=True, leak_checks=checks)
     assert "**SIMULATED DATA.**" in text
     assert "| truncated_future | fired | 3 change |" in text
+
+
+def test_scores_on_fewer_rows_say_on_how_many() -> None:
+    lines = scores(("1", "rmse", "prior", 0.4, 0.3, 0.5), ("1", "crps", "prior", 0.2, 0.1, 0.3))
+    fewer = lines.assign(n=lines["n"].where(lines["metric"] != "crps", 25))
+    assert score_rows(lines, "walk_forward", ["1"])[0][-2:] == ["0.200", "40"]
+    assert score_rows(fewer, "walk_forward", ["1"])[0][-2:] == ["0.200, n 25", "40"]
+    gains = pooled().assign(n=lambda f: f["n"].where(f["metric"] != "crps_gain", 31))
+    (row,) = gain_rows(gains, "walk_forward", ["1-12"], inputs=False)
+    assert row[4:6] == ["+0.0300 (-0.0100 to +0.0500), n 31", "40"]

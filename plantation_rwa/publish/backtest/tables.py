@@ -31,7 +31,7 @@ def score_rows(metrics: pd.DataFrame, protocol: str, horizons: Sequence[str]) ->
     out = []
     for horizon, model, by in _lines(chosen, horizons):
         cells = [_number(by, "rmse", 3), _number(by, "wmape", 1, 100), _number(by, "bias", 3, signed=True)]
-        cells += [_ranged(by, "skill", 2), _number(by, "crps", 3), _count(by, "rmse")]
+        cells += [_ranged(by, "skill", 2), _on_its_rows(by, "crps", "rmse"), _count(by, "rmse")]
         out.append([horizon, _name(model), *cells])
     return out
 
@@ -51,9 +51,21 @@ def gain_rows(pooled: pd.DataFrame, protocol: str, horizons: Sequence[str], *, i
         if "mse_gain" in by:
             row = by["mse_gain"]
             share = row["value"] / by["rmse"]["value"] ** 2 if by["rmse"]["value"] > 0 else 0.0
-            cells = [_ranged(by, "mse_gain", 4, signed=True), f"{share:+.1%}", _ranged(by, "crps_gain", 4, signed=True)]
+            crps = _ranged(by, "crps_gain", 4, signed=True) + _rows_apart(by, "crps_gain", "mse_gain")
+            cells = [_ranged(by, "mse_gain", 4, signed=True), f"{share:+.1%}", crps]
             out.append([horizon, _name(model), *cells, _count(by, "mse_gain"), reading(row, inputs=inputs)])
     return out
+
+
+def _on_its_rows(by: dict[str, Mapping[str, float]], metric: str, beside: str) -> str:
+    return _number(by, metric, 3) + _rows_apart(by, metric, beside)
+
+
+def _rows_apart(by: dict[str, Mapping[str, float]], metric: str, beside: str) -> str:
+    """Number of rows a metric rests on where it is not that of the metric beside it: they are not to be compared."""
+    if metric not in by or beside not in by or by[metric]["n"] == by[beside]["n"]:
+        return ""
+    return f", n {int(by[metric]['n'])}"
 
 
 def reading(row: Mapping[str, float], *, inputs: bool) -> str:
