@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, cast
+from typing import Any
 
-from prefect import State, flow, get_run_logger
+from prefect import flow, get_run_logger
 from prefect.states import Completed, Failed
 
 from pipelines.parameters import ConfigPath, MonthText, RunnerName, Stages
 from pipelines.reporting import LoggedDates, LoggedProgress, publish_backfill
-from pipelines.runners import task_runner
+from pipelines.runners import run_on
 from pipelines.tasks import mapped
 from plantation_rwa.config import load_config, with_out
-from plantation_rwa.executor import Runner
 from plantation_rwa.run import load_inputs
 from plantation_rwa.run.backfill import run_backfill
 from plantation_rwa.run.dates import dates_between
@@ -36,13 +35,8 @@ def backfill_portfolio(
     only: list[str] | None = None,
 ) -> Any:
     """Choose the task runner and run the dates on it; the state and its message are those of the dates."""
-    settings = load_config(config)
-    chosen = Runner.parse(runner, settings.compute.workers, settings.compute.memory_limit)
-    dated = backfill_dates.with_options(task_runner=task_runner(chosen))
     options = {"out": out, "stages": stages, "force": force, "strict": strict, "only": only}
-    given = {"config": config, "from_month": from_month, "to_month": to_month, **options}
-    state: State[Any] = cast("Any", dated)(**given, return_state=True)
-    return (Completed if state.is_completed() else Failed)(message=state.message)
+    return run_on(backfill_dates, runner, config=config, from_month=from_month, to_month=to_month, **options)
 
 
 @flow(name="backfill-dates", description="All dates of a backfill on the chosen task runner.")

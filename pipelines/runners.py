@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
+from prefect import State
+from prefect.states import Completed, Failed
+
+from plantation_rwa.config import load_config
 from plantation_rwa.executor import Runner
+
+
+def run_on(dated: Any, runner: str, *, config: Any, **options: Any) -> State[Any]:
+    """Run a flow on the task runner that an option names; its state and message become those of the caller."""
+    settings = load_config(config)
+    chosen = Runner.parse(runner, settings.compute.workers, settings.compute.memory_limit)
+    state: State[Any] = cast("Any", dated.with_options(task_runner=task_runner(chosen)))(
+        config=config, **options, return_state=True
+    )
+    return (Completed if state.is_completed() else Failed)(message=state.message)
 
 
 def task_runner(runner: Runner) -> Any:

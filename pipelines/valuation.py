@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, cast
+from typing import Any
 
-from prefect import State, flow, get_run_logger
+from prefect import flow, get_run_logger
 from prefect.states import Completed, Failed
 
 from pipelines.parameters import ConfigPath, Day, RunnerName, Stages
 from pipelines.reporting import LoggedProgress, publish_report
-from pipelines.runners import task_runner
+from pipelines.runners import run_on
 from pipelines.tasks import mapped
 from plantation_rwa.config import load_config, with_out
-from plantation_rwa.executor import Runner
 from plantation_rwa.run import load_inputs, open_session, resolve_as_of, run_date
 from plantation_rwa.run.partial import run_only, working_folder
 from plantation_rwa.run.session import output_folder
@@ -35,12 +34,8 @@ def value_portfolio(
     only: list[str] | None = None,
 ) -> Any:
     """Choose the task runner and run the date on it; the state and its message are those of the date."""
-    settings = load_config(config)
-    chosen = Runner.parse(runner, settings.compute.workers, settings.compute.memory_limit)
-    dated = value_date.with_options(task_runner=task_runner(chosen))
     options = {"as_of": as_of, "out": out, "stages": stages, "force": force, "strict": strict, "only": only}
-    state: State[Any] = cast("Any", dated)(config=config, **options, return_state=True)
-    return (Completed if state.is_completed() else Failed)(message=state.message)
+    return run_on(value_date, runner, config=config, **options)
 
 
 @flow(

@@ -78,3 +78,23 @@ def edit_register(path: Path, change: Callable[[list[dict[str, Any]]], list[dict
     document["features"] = change(document["features"])
     path.write_bytes(json.dumps(document).encode())
     return path
+
+
+def bare_portfolio(directory: Path, *, seed: int, **options: Any) -> Simulated:
+    """Two plantations and their scenes of two months, market and register, nothing else: for tests of how a run goes.
+
+    Parameters as :func:`tiny_portfolio`.
+    """
+    small: dict[str, Any] = {
+        "plantations": 2,
+        "imagery_plantations": 2,
+        "months": 2,
+        "climate_years": 1,
+        "settlement_days": 5,
+        "sensor_months": 1,
+        "hectares": (60.0, 150.0),
+        "faults": False,
+    }
+    made = tiny_portfolio(directory, seed=seed, **{**small, **options})
+    edit_config(made.config, {"climate": None, "sensors": None, "harvest": None})
+    return made

@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -106,12 +107,13 @@ def run_copy(small_run: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def requires() -> Callable[[str], None]:
-    """Skip a test whose program is not installed, saying which; with ``REQUIRE_ALL=1`` that is a failure."""
+def requires() -> Callable[..., None]:
+    """Skip a test whose program is not there, or fails with arguments; with ``REQUIRE_ALL=1`` that is a failure."""
 
-    def check(program: str) -> None:
-        if shutil.which(program) is None:
-            reason = f"needs {program}, which is not installed"
+    def check(program: str, *arguments: str) -> None:
+        missing = shutil.which(program) is None
+        if missing or (arguments and subprocess.run([program, *arguments], capture_output=True).returncode != 0):
+            reason = f"needs {' '.join([program, *arguments])}, which {'is not installed' if missing else 'fails here'}"
             (pytest.fail if os.environ.get("REQUIRE_ALL") == "1" else pytest.skip)(reason)
 
     return check

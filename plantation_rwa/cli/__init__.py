@@ -41,6 +41,12 @@ AsOf = Annotated[
     Parameter(help="Valuation date, YYYY-MM-DD; default: as_of of the configuration.", converter=_date),
 ]
 Many = Parameter(consume_multiple=True, negative=())
+Out = Annotated[str | None, Parameter(help="Output folder; default: publish.out.")]
+Only = Annotated[list[str] | None, Many, Parameter(help="Publish only these plantations, under <out>/partial.")]
+Stage = Annotated[list[str] | None, Many, Parameter(help="Stages: features forecast valuation attest report.")]
+RunnerText = Annotated[str, Parameter(help="threads, processes, dask or dask=ADDRESS; changes no result.")]
+Force = Annotated[bool, Parameter(negative=(), help="Recompute even what is unchanged.")]
+Strict = Annotated[bool, Parameter(negative=(), help="Exit 1 if any record was quarantined.")]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -73,16 +79,12 @@ def run(
     /,
     *,
     as_of: AsOf = None,
-    out: Annotated[str | None, Parameter(help="Output folder; default: publish.out.")] = None,
-    only: Annotated[
-        list[str] | None, Many, Parameter(help="Publish only these plantations, under <out>/partial.")
-    ] = None,
-    stage: Annotated[
-        list[str] | None, Many, Parameter(help="Stages: features forecast valuation attest report.")
-    ] = None,
-    runner: Annotated[str, Parameter(help="threads, processes, dask or dask=ADDRESS; changes no result.")] = "threads",
-    force: Annotated[bool, Parameter(negative=(), help="Recompute even what is unchanged.")] = False,
-    strict: Annotated[bool, Parameter(negative=(), help="Exit 1 if any record was quarantined.")] = False,
+    out: Out = None,
+    only: Only = None,
+    stage: Stage = None,
+    runner: RunnerText = "threads",
+    force: Force = False,
+    strict: Strict = False,
 ) -> int:
     """Value a portfolio at one date; recomputes only what its inputs changed.
 
@@ -100,16 +102,12 @@ def backfill(
     *,
     from_: Annotated[str | None, Parameter(name="--from", help="First month, YYYY-MM.")] = None,
     to: Annotated[str | None, Parameter(help="Last month, YYYY-MM.")] = None,
-    out: Annotated[str | None, Parameter(help="Output folder; default: publish.out.")] = None,
-    only: Annotated[
-        list[str] | None, Many, Parameter(help="Publish only these plantations, under <out>/partial.")
-    ] = None,
-    stage: Annotated[
-        list[str] | None, Many, Parameter(help="Stages: features forecast valuation attest report.")
-    ] = None,
-    runner: Annotated[str, Parameter(help="threads, processes, dask or dask=ADDRESS; changes no result.")] = "threads",
-    force: Annotated[bool, Parameter(negative=(), help="Recompute even what is unchanged.")] = False,
-    strict: Annotated[bool, Parameter(negative=(), help="Exit 1 if any record was quarantined.")] = False,
+    out: Out = None,
+    only: Only = None,
+    stage: Stage = None,
+    runner: RunnerText = "threads",
+    force: Force = False,
+    strict: Strict = False,
 ) -> int:
     """Value a portfolio at every month end of a range, in order, each as known then; can be stopped and resumed.
 
@@ -128,7 +126,7 @@ def plan(
     as_of: AsOf = None,
     from_: Annotated[str | None, Parameter(name="--from", help="First month, YYYY-MM, of a backfill.")] = None,
     to: Annotated[str | None, Parameter(help="Last month, YYYY-MM, of a backfill.")] = None,
-    out: Annotated[str | None, Parameter(help="Output folder; default: publish.out.")] = None,
+    out: Out = None,
     geojson: Annotated[Path | None, Parameter(help="Also write the plan as GeoJSON.")] = None,
     force: Annotated[bool, Parameter(negative=(), help="Plan as if everything had to be recomputed.")] = False,
 ) -> int:

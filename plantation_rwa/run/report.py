@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import pandas as pd
@@ -29,7 +30,7 @@ def components(session: Session, manifest: Manifest) -> dict[str, str]:
     return {
         "code": code_hash("report")[:16],
         "contents": short(contents),
-        "backtest": short(track_record(session.root / "backtest").astype("str").to_csv(index=False)),
+        "backtest": short(track_record(session.root / "backtest", manifest.as_of).astype("str").to_csv(index=False)),
     }
 
 
@@ -97,6 +98,7 @@ def write_pages(root: Path, data: SummaryData) -> dict[str, tuple[str, OutputFil
     return files
 
 
+_TRACK = ["what", "value", "lo", "hi", "n"]
 #: table of a backtest, metric -> words of the memo
 _SCORES = {
     "metrics_pooled": {
@@ -110,9 +112,15 @@ _SCORES = {
 }
 
 
-def track_record(folder: Path) -> pd.DataFrame:
-    """Scores of the backtests in a folder for the memos: ``what, value, lo, hi, n``; empty without any."""
-    rows = []
+def track_record(folder: Path, as_of: str) -> pd.DataFrame:
+    """Scores of the backtests in a folder for the memos of a date: ``what, value, lo, hi, n``; empty without any.
+
+    A backtest that was held against harvests after the date's month is none for it: nobody could know it then.
+    """
+    rows: list[tuple[Any, ...]] = []
+    told = folder / "predictions.parquet"
+    if told.is_file() and (read_part(told, ["target_month"])["target_month"] > as_of[:7]).any():
+        return pd.DataFrame(rows, columns=_TRACK)
     for name, metrics in _SCORES.items():
         path = folder / f"{name}.parquet"
         if not path.is_file():
@@ -125,7 +133,7 @@ def track_record(folder: Path) -> pd.DataFrame:
         for metric, words in metrics.items():
             for row in scores[scores["metric"] == metric].to_dict("records"):
                 rows.append((words, row["value"], row["lo"], row["hi"], row["n"]))
-    return pd.DataFrame(rows, columns=["what", "value", "lo", "hi", "n"])
+    return pd.DataFrame(rows, columns=_TRACK)
 
 
 def summary_data(root: Path, manifest: Manifest, tables: dict[str, pd.DataFrame]) -> SummaryData:
@@ -166,6 +174,6 @@ def summary_data(root: Path, manifest: Manifest, tables: dict[str, pd.DataFrame]
             [(a.key, str(a.value), a.unit, a.source) for a in assumptions.values()],
             columns=["key", "value", "unit", "source"],
         ),
-        track=track_record(root / "backtest"),
+        track=track_record(root / "backtest", manifest.as_of),
         geometry=gpd.GeoDataFrame(outlines, geometry="geometry", crs="EPSG:4326"),
     )

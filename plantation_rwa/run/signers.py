@@ -144,7 +144,8 @@ def _signed_with(text: str, attestation: Mapping[str, Any], where: str) -> str:
 
     try:
         return sign(bytes32(attestation["digest"]), text)
-    except Exception:
+    except Exception as error:
+        # what the library says of a key may hold parts of it: only the kind of error is told
         raise PlantationError(
-            f"attest.signers: {where} holds no usable key. It must be 32 bytes in hexadecimal."
+            f"attest.signers: {where} holds no usable key ({type(error).__name__}). It must be 32 bytes in hexadecimal."
         ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -85,14 +86,22 @@ def _settle(sheet: Sheet, name: str, candidates: _Candidates, assumptions: Assum
 
 
 def _months_of_rain(sheet: Sheet, most: float) -> None:
-    """Rain that adds up to more than any month's: a running total, say."""
+    """Rain that adds up to more than any month's, as known at a row's own instant: a running total, say."""
     frame = sheet.frame
-    rain = _given(frame["precipitation"])
-    month = frame["date"].dt.strftime("%Y-%m")
-    keys = pd.DataFrame({"plantation_id": frame["plantation_id"], "month": month, "rain": rain}, index=frame.index)
-    total = keys.groupby(["plantation_id", "month"])["rain"].transform("sum").to_numpy()
+    rows = frame[["plantation_id", "date", "known_at"]].assign(
+        month=frame["date"].dt.strftime("%Y-%m"), rain=_given(frame["precipitation"])
+    )
+    rows = rows[rows["rain"].notna()]
+    crude = rows.groupby(["plantation_id", "month"])["rain"].transform("sum")
+    beyond = np.zeros(len(frame), dtype=bool)
+    for _, own in rows[crude > most].groupby(["plantation_id", "month"], sort=True):
+        for instant, fresh in own.groupby("known_at", sort=True):
+            # of revisions of a day the last one known counts, of rows that contradict each other the larger
+            known = own[own["known_at"] <= instant].sort_values(["date", "known_at", "rain"], kind="stable")
+            if math.fsum(known.drop_duplicates("date", keep="last")["rain"].tolist()) > most:
+                beyond[fresh.index.to_numpy()] = True
     told = f"rain of the month adds up to more than {most:g} mm; is it a running total, or in another unit?"
-    sheet.null((total > most) & ~np.isnan(rain), "precipitation", told)
+    sheet.null(beyond, "precipitation", told)
 
 
 def _given(column: pd.Series) -> Floats:

@@ -15,29 +15,21 @@ import pytest
 
 from plantation_rwa.cli import run_command
 from plantation_rwa.simulate import items as simulated_items
-from plantation_rwa.simulate.portfolio import Simulated, simulate
-from plantation_rwa.testing import edit_config
+from plantation_rwa.simulate.portfolio import Simulated
+from plantation_rwa.testing import bare_portfolio, edit_config
 from tests.acceptance.test_stac_styles import free_port, wait_until_it_answers, write_collection
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Simulated:
     """Two plantations, one with two months of scenes."""
-    world = simulate(
+    return bare_portfolio(
         tmp_path_factory.mktemp("api") / "world",
         seed=6144,
-        plantations=2,
         imagery_plantations=1,
-        months=2,
         passes_per_month=1,
-        climate_years=1,
-        settlement_days=5,
-        sensor_months=1,
         hectares=(80.0, 300.0),
-        faults=False,
     )
-    edit_config(world.config, {"climate": None, "sensors": None, "harvest": None})
-    return world
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from plantation_rwa.publish.manifest import damaged, load_all
 from plantation_rwa.run import ahead, load_inputs, walk
 from plantation_rwa.run.backfill import run_backfill
 from plantation_rwa.run.progress import Silent
-from plantation_rwa.testing import edit_config
+from plantation_rwa.testing import bare_portfolio, edit_config
 from tests.conftest import ROOT, tree
 from tests.run.test_backfill import Kept
 
@@ -34,22 +34,8 @@ CHANCE = 20260815
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two plantations, one with scenes, and nothing that takes long."""
-    from plantation_rwa.simulate.portfolio import simulate
-
-    made = simulate(
-        tmp_path_factory.mktemp("crash") / "world",
-        seed=5,
-        plantations=2,
-        imagery_plantations=1,
-        months=2,
-        passes_per_month=2,
-        climate_years=1,
-        settlement_days=60,
-        sensor_months=1,
-        hectares=(60.0, 150.0),
-        faults=False,
-    )
-    return edit_config(made.config, {"climate": None, "sensors": None, "harvest": None, "valuation.paths": 100})
+    made = bare_portfolio(tmp_path_factory.mktemp("crash") / "world", seed=5, imagery_plantations=1, settlement_days=60)
+    return edit_config(made.config, {"valuation.paths": 100})
 
 
 @pytest.fixture(scope="module")

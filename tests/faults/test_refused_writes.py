@@ -6,6 +6,7 @@ import ctypes
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -130,10 +131,11 @@ def test_merged_copies_that_could_not_be_written_are_written_by_the_next_run(bar
 
 
 @pytest.mark.parametrize("size", ["40k", "300k"])
-def test_a_full_disk_is_named_and_nothing_is_half_published(bare: Path, tmp_path: Path, size: str) -> None:
+def test_a_full_disk_is_named_and_nothing_is_half_published(
+    bare: Path, tmp_path: Path, size: str, requires: Callable[..., None]
+) -> None:
     """At the first file, and when half of them are written: no manifest, no temporary file, cause and remedy."""
-    if subprocess.run(["unshare", "--mount", "true"], check=False, capture_output=True).returncode != 0:
-        pytest.skip("a file system of its own needs the right to mount one")
+    requires("unshare", "--mount", "true")  # a file system of its own needs the right to mount one
     out = tmp_path / "out"
     out.mkdir()
     done = on_small_disk(size, bare, out)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from plantation_rwa.cli import run_command
-from plantation_rwa.testing import edit_config
+from plantation_rwa.testing import bare_portfolio, edit_config
 from tests.conftest import tree
 from tests.pipelines.prefect_server import ROOT, PrefectServer, wait_for
 
@@ -21,22 +21,8 @@ POOL = "plantation-local"
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two plantations with scenes and little else."""
-    from plantation_rwa.simulate.portfolio import simulate
-
-    made = simulate(
-        tmp_path_factory.mktemp("deployed") / "world",
-        seed=811,
-        plantations=2,
-        imagery_plantations=2,
-        months=2,
-        passes_per_month=2,
-        climate_years=1,
-        settlement_days=60,
-        sensor_months=1,
-        hectares=(60.0, 150.0),
-        faults=False,
-    )
-    return edit_config(made.config, {"climate": None, "sensors": None, "harvest": None, "valuation.paths": 100})
+    made = bare_portfolio(tmp_path_factory.mktemp("deployed") / "world", seed=811, settlement_days=60)
+    return edit_config(made.config, {"valuation.paths": 100})
 
 
 @pytest.fixture(scope="module")

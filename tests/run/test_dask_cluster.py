@@ -16,7 +16,7 @@ import pytest
 
 from plantation_rwa.errors import ConfigError
 from plantation_rwa.executor import _require_same, installed
-from plantation_rwa.testing import edit_config
+from plantation_rwa.testing import bare_portfolio
 from tests.conftest import AS_OF, run_world, tree
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
@@ -85,22 +85,10 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three plantations far from one another, so that there are three tasks, with scenes and nothing else."""
-    from plantation_rwa.simulate.portfolio import simulate
-
-    made = simulate(
-        tmp_path_factory.mktemp("dask") / "world",
-        seed=87,
-        plantations=3,
-        imagery_plantations=3,
-        months=3,
-        passes_per_month=2,
-        climate_years=1,
-        settlement_days=5,
-        sensor_months=1,
-        hectares=(60.0, 150.0),
-        faults=False,
+    made = bare_portfolio(
+        tmp_path_factory.mktemp("dask") / "world", seed=87, plantations=3, imagery_plantations=3, months=3
     )
-    return edit_config(made.config, {"climate": None, "sensors": None, "harvest": None})
+    return made.config
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ def test_a_memo_per_right_is_published_and_a_lost_one_made_again(small_world: Pa
 
 
 def test_scores_of_a_backtest_reach_the_memos(small_world: Path, run_copy: Path) -> None:
-    assert track_record(run_copy / "backtest").empty
+    assert track_record(run_copy / "backtest", AS_OF.isoformat()).empty
     score = {"protocol": "walk_forward", "horizon": "1-12", "region": "all", "model": "model", "metric": "skill",
              "value": 0.41, "lo": 0.32, "hi": 0.5, "n": 120}  # fmt: skip
     other = score | {"model": "prior", "value": 0.1}
@@ -49,6 +49,13 @@ def test_scores_of_a_backtest_reach_the_memos(small_world: Path, run_copy: Path)
         page = (run_copy / output.path).read_text("utf-8")
         assert 'squared error avoided</td><td class="num">0.41</td>' in page
     assert json.loads((run_copy / f"manifests/as_of={AS_OF}.json").read_text("utf-8"))["contract_version"]
+    told = {"protocol": "walk_forward", "plantation_id": "SIM-001", "origin": "2026-04", "target_month": "2026-05",
+            "horizon": 1, "observed": 1.0, "model": "model", "mean": 1.0}  # fmt: skip
+    for month, kept in (("2026-05", 2), ("2026-06", 0)):
+        rows = finalise(pd.DataFrame([told | {"target_month": month}]), "predictions")
+        write_part(rows, "predictions", run_copy / "backtest" / "predictions.parquet", simulated=True)
+        found = len(track_record(run_copy / "backtest", AS_OF.isoformat()))
+        assert found == min(kept, 1), "a backtest held against what came later is none for the date"
 
 
 def test_the_page_is_rebuilt_from_published_files_alone(run_copy: Path, capsys: pytest.CaptureFixture[str]) -> None:

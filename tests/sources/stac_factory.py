@@ -147,3 +147,14 @@ def serve(api: Api) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def write_catalog(root: Path, items: list[dict[str, Any]]) -> str:
+    """catalog.json -> sub/collection.json -> sub/items/<id>.json, with relative links."""
+    links = [{"rel": "item", "href": f"./items/{i['id']}.json"} for i in items]
+    for entry in items:
+        write(root / "sub" / "items" / f"{entry['id']}.json", entry)
+    links += [{"rel": "parent", "href": "../catalog.json"}, {"rel": "root", "href": "../catalog.json"}]
+    write(root / "sub" / "collection.json", {"type": "Collection", "id": "c", "links": links})
+    children = [{"rel": "child", "href": "./sub/collection.json"}, {"rel": "self", "href": "./catalog.json"}]
+    return write(root / "catalog.json", {"type": "Catalog", "id": "r", "links": children})

@@ -83,3 +83,17 @@ def test_later_rows_change_no_earlier_one(tmp_path: Path) -> None:
         end = pd.Timestamp("2022-01-01") + pd.DateOffset(months=months)
         early, _ = read(tmp_path, frame[pd.to_datetime(frame["date"]) < end])
         pd.testing.assert_frame_equal(early, whole[whole["date"] < end].reset_index(drop=True))
+
+
+def test_revisions_of_a_month_do_not_add_up_and_change_nothing_known_before(tmp_path: Path) -> None:
+    """A wet month told five times is one month; a last revision that cannot be is left out, the earlier ones stay."""
+    frame = weather("A", "2024-01-01", "2024-01-31").assign(precipitation=20.0)
+    known = [frame.assign(known_at=f"2024-02-{10 + n}") for n in range(5)]
+    got, told = read(tmp_path, pd.concat(known))
+    assert (got["precipitation"] == 20.0).all()
+    assert len(told) == 0
+    got, told = read(tmp_path, pd.concat([*known, frame.assign(precipitation=200.0, known_at="2024-03-01")]))
+    late = got["known_at"] >= pd.Timestamp("2024-03-01", tz="UTC")
+    assert (got.loc[~late, "precipitation"] == 20.0).all()
+    assert got.loc[late, "precipitation"].isna().all()
+    assert told["reason"].str.contains("adds up to more than 2000 mm").all()
