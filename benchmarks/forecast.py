@@ -14,6 +14,7 @@ import pstats
 import resource
 import sys
 import time
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,6 @@ from plantation_rwa.panel.build import build_panel
 from plantation_rwa.panel.stand import stand_table
 from plantation_rwa.periods import Month, month_range
 
-BLOCKS = 4
 STATES = (("MY", "Sabah"), ("MY", "Johor"), ("ID", "Riau"), ("ID", "Central Kalimantan"), ("MY", "Sarawak"))
 #: functions of the forecast room whose share is shown
 STAGES = {
@@ -52,13 +52,26 @@ STAGES = {
 }
 
 
-def invented(plantations: int, years: int, end: str = "2025-12") -> tuple[pd.DataFrame, pd.DataFrame]:
+@dataclass(frozen=True)
+class Plots:
+    """What is invented: numbers of plantations from ``first`` on, years of record, their areas and blocks."""
+
+    plantations: int
+    years: int
+    end: str = "2025-12"
+    hectares: tuple[float, float] = (200.0, 3000.0)
+    blocks: int = 4
+    first: int = 0
+
+
+def invented(given: Plots) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Panel and stand."""
-    rng = np.random.default_rng(1)
-    last = Month.parse(end)
+    plantations, years = given.plantations, given.years
+    rng = np.random.default_rng(1 + given.first)
+    last = Month.parse(given.end)
     span = month_range(last + (1 - 12 * years), last)
     months = [str(m) for m in span]
-    ids = [f"P{i:05d}" for i in range(plantations)]
+    ids = [f"P{given.first + i:07d}" for i in range(plantations)]
     place = [STATES[i % len(STATES)] for i in range(plantations)]
     register = pd.DataFrame(
         {
@@ -67,18 +80,18 @@ def invented(plantations: int, years: int, end: str = "2025-12") -> tuple[pd.Dat
             "state": [s for _, s in place],
             "region": [s for _, s in place],
             "planted_date": pd.to_datetime([f"{y}-06-01" for y in rng.integers(2001, 2020, plantations)]),
-            "planted_area_ha": rng.uniform(200, 3000, plantations).round(1),
+            "planted_area_ha": rng.uniform(*given.hectares, plantations).round(1),
             "soil_class": rng.choice(["S1", "S2", "S3"], plantations),
         }
     )
     blocks = pd.DataFrame(
         {
-            "plantation_id": np.repeat(ids, BLOCKS),
-            "block_id": [f"{p}-{k}" for p in ids for k in range(BLOCKS)],
-            "planted_date": register["planted_date"].repeat(BLOCKS).to_numpy()
-            + pd.to_timedelta(rng.integers(-700, 700, plantations * BLOCKS), unit="D"),
-            "area_ha": register["planted_area_ha"].repeat(BLOCKS).to_numpy() / BLOCKS,
-            "soil_class": register["soil_class"].repeat(BLOCKS).to_numpy(),
+            "plantation_id": np.repeat(ids, given.blocks),
+            "block_id": [f"{p}-{k}" for p in ids for k in range(given.blocks)],
+            "planted_date": register["planted_date"].repeat(given.blocks).to_numpy()
+            + pd.to_timedelta(rng.integers(-700, 700, plantations * given.blocks), unit="D"),
+            "area_ha": register["planted_area_ha"].repeat(given.blocks).to_numpy() / given.blocks,
+            "soil_class": register["soil_class"].repeat(given.blocks).to_numpy(),
         }
     )
     stand = stand_table(register, blocks)
@@ -131,7 +144,7 @@ def main() -> None:
     parser.add_argument("--years", type=int, default=15)
     parser.add_argument("--horizons", type=int, default=84)
     given = parser.parse_args()
-    panel, stand = invented(given.plantations, given.years)
+    panel, stand = invented(Plots(given.plantations, given.years))
     before = peak_mib()
     profile, wall, cpu = cProfile.Profile(), time.perf_counter(), time.process_time()
     made = profile.runcall(

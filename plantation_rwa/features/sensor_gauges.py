@@ -250,14 +250,15 @@ def rain_axis(frame: pd.DataFrame, gauges: pd.DataFrame, grid: pd.DataFrame, los
     hourly = rain.groupby(["plantation_id", "sensor", "hour"], sort=True)["checked"].sum()
     hourly = hourly.groupby(level=["plantation_id", "hour"], sort=True).mean()
     spans = frame.groupby("plantation_id", sort=True)["hour"].agg(["min", "max"])
+    days = {str(k): g.set_index("day")["grid"] for k, g in grid.groupby("plantation_id", sort=False)}
+    gauged = set(hourly.index.get_level_values(0))
     out = {}
     for plantation, (first, last) in zip(spans.index, spans.to_numpy(), strict=True):
-        mine = grid[grid["plantation_id"] == plantation]
-        has_gauge = plantation in hourly.index.get_level_values(0)
-        if mine["grid"].notna().sum() == 0 and not has_gauge:
+        per_day = days.get(str(plantation), grid["grid"].iloc[:0])
+        has_gauge = plantation in gauged
+        if per_day.notna().sum() == 0 and not has_gauge:
             continue
         hours = np.arange(first, last + 1)
-        per_day = mine.set_index("day")["grid"]
         fallen = per_day.reindex(hours // _HOUR).fillna(0.0).to_numpy() / _HOUR
         if has_gauge:
             own = hourly.loc[plantation]

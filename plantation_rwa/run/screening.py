@@ -185,15 +185,23 @@ class _Screening:
             row.plantation_id, row.country, inside, risks.get(row.country), listed is not None, self.assumptions
         )
 
+    @cached_property
+    def _documents_of(self) -> dict[str, list[dict[str, Any]]]:
+        return _by_plantation(self.evidence.documents)
+
+    @cached_property
+    def _tenure_of(self) -> dict[str, list[dict[str, Any]]]:
+        return _by_plantation(self.evidence.tenure)
+
     def _documents(self, row: Any) -> Finding:
         documents = [
             papers.Document(d["document"], d["sha256"], d["found"], d["fault"], _day(d["valid_until"]))
-            for d in _rows(self.evidence.documents, row.plantation_id)
+            for d in self._documents_of.get(row.plantation_id, ())
         ]
         return papers.documents_finding(row.plantation_id, documents, self.session.as_of)
 
     def _titles(self, plantation: str) -> list[papers.Title]:
-        rows = _rows(self.evidence.tenure, plantation)
+        rows = self._tenure_of.get(plantation, ())
         return [papers.Title(t["title"], t["holder"], _day(t["valid_from"]), _day(t["valid_to"])) for t in rows]
 
     def _tenure(self, row: Any) -> Finding:
@@ -281,8 +289,11 @@ def _named(table: pd.DataFrame, key: str) -> dict[str, str]:
     return {str(k): str(n) for k, n in zip(table[key], table["name"], strict=True) if n} if len(table) else {}
 
 
-def _rows(table: pd.DataFrame | None, plantation: str) -> list[dict[str, Any]]:
-    return [] if table is None else [dict(r) for r in table[table["plantation_id"] == plantation].to_dict("records")]
+def _by_plantation(table: pd.DataFrame | None) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in [] if table is None else table.to_dict("records"):
+        found.setdefault(str(row["plantation_id"]), []).append({str(k): v for k, v in row.items()})
+    return found
 
 
 def _day(value: Any) -> dt.date | None:

@@ -195,31 +195,34 @@ def evidence(session: Session, features: pd.DataFrame, forecasts: pd.DataFrame) 
         ``plantation_id, data_age_days_max, months_harvest, valid_fraction_12m, quarantined, flags``; the flags are
         the register's and those of the forecast's first year, so that a value names the evidence it lacks.
     """
-    missing = _forecast_codes(forecasts)
-    known = session.known
+    missing, known = _forecast_codes(forecasts), session.known
     bad = set(known.quarantine.frame(session.instant)["plantation_id"])
-    market_age = _age_of(session, known.futures["settle_date"]) if len(known.futures) else None
+    market_age = _age_of(session, known.futures["settle_date"].max()) if len(known.futures) else None
+    newest = {
+        "harvest": known.harvest.groupby("plantation_id")["month"].max().map(lambda m: _month_age(session, m)),
+        "weather": known.climate_daily.groupby("plantation_id")["date"].max().map(lambda d: _age_of(session, d)),
+        "readings": known.sensors.groupby("plantation_id")["time"].max().map(lambda t: _age_of(session, t)),
+        "imagery": features[features["valid_fraction"] > 0]
+        .groupby("plantation_id")["month"]
+        .max()
+        .map(lambda m: _month_age(session, m)),
+    }
+    ages = {name: {str(k): int(v) for k, v in found.items()} for name, found in newest.items()}
+    harvested = known.harvest.groupby("plantation_id")["month"].nunique().to_dict()
     year = {str(session.month + -k) for k in range(12)}
+    recent = features[features["month"].isin(year)]
+    valid = recent["valid_fraction"].fillna(0.0).groupby(recent["plantation_id"]).sum().to_dict()
     rows = []
     for row in known.register.itertuples(index=False):
         plantation = row.plantation_id
-        harvest = known.harvest.loc[known.harvest["plantation_id"] == plantation, "month"]
-        own = features[features["plantation_id"] == plantation]
-        weather = known.climate_daily.loc[known.climate_daily["plantation_id"] == plantation, "date"]
-        readings = known.sensors.loc[known.sensors["plantation_id"] == plantation, "time"]
-        ages = [market_age] if market_age is not None else []
-        ages += [_age_of(session, weather)] if len(weather) else []
-        ages += [_age_of(session, readings.dt.tz_localize(None))] if len(readings) else []
-        ages += [_month_age(session, harvest.max())] if len(harvest) else []
-        seen = own.loc[own["valid_fraction"] > 0, "month"]
-        ages += [_month_age(session, seen.max())] if len(seen) else []
-        valid = own.loc[own["month"].isin(year), "valid_fraction"]
+        own = [found[plantation] for found in ages.values() if plantation in found]
+        own += [market_age] if market_age is not None else []
         rows.append(
             {
                 "plantation_id": plantation,
-                "data_age_days_max": max(ages) if ages else None,
-                "months_harvest": harvest.nunique(),
-                "valid_fraction_12m": float(valid.fillna(0.0).sum()) / 12.0,
+                "data_age_days_max": max(own) if own else None,
+                "months_harvest": harvested.get(plantation, 0),
+                "valid_fraction_12m": float(valid.get(plantation, 0.0)) / 12.0,
                 "quarantined": plantation in bad,
                 "flags": ";".join(sorted({*filter(None, str(row.flags).split(";")), *missing.get(plantation, ())})),
             }
@@ -236,8 +239,8 @@ def _forecast_codes(forecasts: pd.DataFrame) -> dict[str, set[str]]:
     return found
 
 
-def _age_of(session: Session, dates: Sequence[Any] | pd.Series) -> int:
-    return int((pd.Timestamp(session.as_of) - pd.Timestamp(max(dates)).normalize()).days)
+def _age_of(session: Session, instant: pd.Timestamp) -> int:
+    return int((pd.Timestamp(session.as_of) - pd.Timestamp(instant).tz_localize(None).normalize()).days)
 
 
 def _month_age(session: Session, month: str) -> int:
