@@ -19,7 +19,7 @@ from plantation_rwa.grid import reproject, split_at
 from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.publish.manifest import load_all
 from plantation_rwa.run.session import Session
-from plantation_rwa.screening.disturbance import Unit
+from plantation_rwa.screening.disturbance import NOTHING, Unit, records_by
 from plantation_rwa.screening.eudr import CLASSES, LayerShare, WhispResult
 from plantation_rwa.screening.overlaps import Plot
 from plantation_rwa.screening.shares import Share, pixel_share, polygon_share
@@ -27,7 +27,6 @@ from plantation_rwa.sources.compliance import INDICATORS, Evidence
 from plantation_rwa.sources.land_layers import LandLayer
 
 _WGS84 = "EPSG:4326"
-_SERIES = ["month", "nbr", "ndmi", "n_clear"]
 
 
 def layer_shares(
@@ -114,17 +113,17 @@ def whisp_results(evidence: Evidence) -> dict[str, WhispResult]:
     }
 
 
-def land_units(register: pd.DataFrame, blocks: pd.DataFrame, features: pd.DataFrame, by_block: pd.DataFrame) -> Any:
+def land_units(
+    register: pd.DataFrame, blocks: pd.DataFrame, features: pd.DataFrame, by_block: pd.DataFrame
+) -> dict[str, list[Unit]]:
     """Vegetation records by plantation: its own first, its blocks' behind; none for points."""
-    series = {k: g[_SERIES] for k, g in features.groupby("plantation_id", sort=False)}
-    inner = {k: g[_SERIES] for k, g in by_block.groupby(["plantation_id", "block_id"], sort=False)}
-    nothing = pd.DataFrame({n: pd.Series(dtype="float64" if n != "month" else "str") for n in _SERIES})
+    series, inner = records_by(features, "plantation_id"), records_by(by_block, "plantation_id", "block_id")
     found: dict[str, list[Unit]] = {}
     for row in register.itertuples(index=False):
         if row.is_point:
             found[row.plantation_id] = []
             continue
-        own = Unit("plantation", float(row.area_geodesic_ha), _year(row), series.get(row.plantation_id, nothing))
+        own = Unit("plantation", float(row.area_geodesic_ha), _year(row), series.get(row.plantation_id, NOTHING))
         found[row.plantation_id] = [own]
     for row in blocks.itertuples(index=False):
         record = inner.get((row.plantation_id, row.block_id))

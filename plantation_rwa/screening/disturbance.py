@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -25,6 +24,47 @@ _SEEN_ELSEWHERE = (
 
 
 @dataclass(frozen=True)
+class Record:
+    """What was seen of a piece of ground, one entry per month with a value of NBR, in order of time.
+
+    Parameters
+    ----------
+    months
+        ``Month.ordinal``, shape ``(n,)``.
+    nbr, ndmi, clear
+        Indices and mean count of clear observations, ``(n,)``; ``ndmi`` may be NaN.
+    """
+
+    months: NDArray[np.int64]
+    nbr: NDArray[np.float64]
+    ndmi: NDArray[np.float64]
+    clear: NDArray[np.float64]
+
+
+NOTHING = Record(np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty(0))
+
+
+def records_by(series: pd.DataFrame, *keys: str) -> dict[Any, Record]:
+    """Records by one key, or by several as a tuple.
+
+    Parameters
+    ----------
+    series
+        ``month`` (YYYY-MM), ``nbr``, ``ndmi``, ``n_clear`` and the keys: one row per month.
+    """
+    seen = series[series["nbr"].notna()]
+    ordinal = {m: Month.parse(str(m)).ordinal for m in seen["month"].unique()}
+    months = seen["month"].map(ordinal).to_numpy(np.int64)
+    nbr, ndmi = (seen[name].to_numpy(float, na_value=np.nan) for name in ("nbr", "ndmi"))
+    clear = np.nan_to_num(seen["n_clear"].to_numpy(float, na_value=np.nan))
+    found = {}
+    for key, at in seen.groupby(keys[0] if len(keys) == 1 else list(keys), sort=False).indices.items():
+        rows = at[np.argsort(months[at], kind="stable")]
+        found[key] = Record(months[rows], nbr[rows], ndmi[rows], clear[rows])
+    return found
+
+
+@dataclass(frozen=True)
 class Unit:
     """A piece of ground with one record: a plantation, or a block of it.
 
@@ -36,14 +76,14 @@ class Unit:
         Its area.
     planted_year
         Year its palms were planted by what is declared, None if unknown.
-    series
-        ``month`` (YYYY-MM), ``nbr``, ``ndmi``, ``n_clear``: one row per month.
+    record
+        Its months.
     """
 
     name: str
     area_ha: float
     planted_year: int | None
-    series: pd.DataFrame
+    record: Record
 
 
 @dataclass(frozen=True)
@@ -87,34 +127,30 @@ def disturbance(unit: Unit, until: Month, assumptions: Assumptions) -> Disturban
     """
     number = assumptions.number
     cut_off = Month.parse(assumptions.text("screening.cut_off"))
-    rows = unit.series.dropna(subset=["nbr"]).sort_values("month", kind="stable")
-    months = [Month.parse(str(m)) for m in rows["month"]]
-    year = np.array([m.year == cut_off.year for m in months], dtype=bool)
-    later = np.array([m > cut_off for m in months], dtype=bool)
-    clear = rows["n_clear"].fillna(0.0).to_numpy(float)
+    months, nbr, clear = unit.record.months, unit.record.nbr, unit.record.clear
+    year, later = months // 12 == cut_off.year, months > cut_off.ordinal
     before, needed = float(clear[year].sum()), number("screening.baseline_clear_min")
     if before < needed:
         told = f"no baseline: {before:g} clear observations in {cut_off.year}, {needed:g} are needed"
         return Disturbance(unit.name, "unknown", told)
     if not later.any():
         return Disturbance(unit.name, "unknown", f"no clear observation after {cut_off}")
-    nbr = rows["nbr"].to_numpy(float)
     base = float(np.median(nbr[year]))
     found = _first_run(months, nbr, base - number("screening.event_nbr_drop"), clear, assumptions)
     told = f"NBR {base:.2f} in {cut_off.year} ({before:g} clear)"
-    gap = _longest_gap([*(m for m, y, n in zip(months, year | later, clear, strict=True) if y and n > 0), until])
+    gap = int(np.diff(months[(year | later) & (clear > 0)], append=until.ordinal).max(initial=0))
     observed = float(clear[later].sum()) / max(1, until - cut_off) * 12
     confidence = _confidence(min(before, observed), assumptions)
     if found is None or unit.area_ha < number("screening.event_area_min_ha"):
         if gap > number("screening.monitoring_gap_max_months"):
             return Disturbance(unit.name, "unknown", f"{told}; {gap} months without a clear observation since")
         what = "no lasting fall" if found is None else "a fall on less than the least area"
-        return Disturbance(unit.name, "none", f"{told}, {what} to {months[-1]}", confidence)
+        return Disturbance(unit.name, "none", f"{told}, {what} to {Month.from_ordinal(int(months[-1]))}", confidence)
     first, low = found
     told += f", {low:.2f} from {first}"
     if first <= cut_off:
         return Disturbance(unit.name, "none", f"{told}, before the cut-off", confidence, str(first), unit.area_ha)
-    kind, why, sure = _kind(unit, float(np.nanmedian(rows["ndmi"].to_numpy(float)[year])), confidence, assumptions)
+    kind, why, sure = _kind(unit, float(np.nanmedian(unit.record.ndmi[year])), confidence, assumptions)
     return Disturbance(unit.name, kind, f"{told}; {why}", sure, str(first), unit.area_ha)
 
 
@@ -199,7 +235,7 @@ def disturbance_finding(
 
 
 def _first_run(
-    months: Sequence[Month],
+    months: NDArray[np.int64],
     nbr: NDArray[np.float64],
     limit: float,
     clear: NDArray[np.float64],
@@ -207,19 +243,16 @@ def _first_run(
 ) -> tuple[Month, float] | None:
     """First month, and median NBR, of the first run below the limit that lasts; one of earlier years is none."""
     year = Month.parse(assumptions.text("screening.cut_off")).year
-    run: list[int] = []
-    for n in range(len(months) + 1):
-        if n < len(months) and nbr[n] < limit and months[n].year >= year:
-            run.append(n)
-            continue
-        if run and _lasts([months[i] for i in run], float(clear[run].sum()), assumptions):
-            return months[run[0]], float(np.median(nbr[run]))
-        run = []
+    low = np.flatnonzero((nbr < limit) & (months // 12 >= year))
+    for run in np.split(low, np.flatnonzero(np.diff(low) > 1) + 1) if len(low) else []:
+        first, last = (Month.from_ordinal(int(months[i])) for i in (run[0], run[-1]))
+        if _lasts(first, last, float(clear[run].sum()), assumptions):
+            return first, float(np.median(nbr[run]))
     return None
 
 
-def _lasts(months: Sequence[Month], clear: float, assumptions: Assumptions) -> bool:
-    days = (months[-1].last - months[0].first).days + 1
+def _lasts(first: Month, last: Month, clear: float, assumptions: Assumptions) -> bool:
+    days = (last.last - first.first).days + 1
     enough = clear >= assumptions.number("screening.event_clear_min")
     return enough and days >= assumptions.number("screening.event_days_min")
 
@@ -238,7 +271,3 @@ def _confidence(observations: float, assumptions: Assumptions) -> Confidence:
     if observations >= assumptions.number("screening.clear_high"):
         return "high"
     return "medium" if observations >= assumptions.number("screening.clear_medium") else "low"
-
-
-def _longest_gap(months: Sequence[Month]) -> int:
-    return max((b - a for a, b in itertools.pairwise(months)), default=0)

@@ -8,7 +8,7 @@ import pytest
 
 from plantation_rwa.assumptions import packaged
 from plantation_rwa.periods import Month, month_range
-from plantation_rwa.screening.disturbance import Unit, disturbance, disturbance_finding
+from plantation_rwa.screening.disturbance import NOTHING, Record, Unit, disturbance, disturbance_finding, records_by
 from plantation_rwa.screening.eudr import STATE_OF, LayerShare, land_finding
 from plantation_rwa.simulate import geography, histories
 from plantation_rwa.simulate.world import Effects
@@ -29,8 +29,12 @@ def course(level: float, low: float, first: str, last: str, until: Month = LAST)
     return {str(m): low if first <= str(m) <= last else level for m in month_range(Month(2020, 1), until)}
 
 
+def read(series: pd.DataFrame) -> Record:
+    return records_by(series.assign(place="here"), "place").get("here", NOTHING)
+
+
 def unit(series: pd.DataFrame, planted: int | None = 2021, area: float = 40.0) -> Unit:
-    return Unit("plantation", area, planted, series)
+    return Unit("plantation", area, planted, read(series))
 
 
 def seen(series: pd.DataFrame, **changes: object) -> str:
@@ -146,12 +150,12 @@ def test_a_gap_in_which_a_clearing_could_hide_is_no_pass() -> None:
 
 
 def test_a_block_shows_what_the_whole_hides() -> None:
-    whole = Unit("plantation", 400.0, 2021, record(course(0.70, 0.70, "2022-01", "2022-01")))
-    lost = Unit("block B2", 20.0, 2021, record(course(0.70, 0.05, "2022-03", "2022-08")))
+    whole = Unit("plantation", 400.0, 2021, read(record(course(0.70, 0.70, "2022-01", "2022-01"))))
+    lost = Unit("block B2", 20.0, 2021, read(record(course(0.70, 0.05, "2022-03", "2022-08"))))
     finding, vote = disturbance_finding("P", [whole, lost], LAST, RULES)
     assert (finding.state, vote, finding.measure) == ("more_info", True, 20.0)
     assert finding.event_month == "2022-03"
-    tiny = Unit("block B3", 0.4, 2021, lost.series)
+    tiny = Unit("block B3", 0.4, 2021, lost.record)
     assert disturbance_finding("P", [whole, tiny], LAST, RULES)[1] is False
 
 
