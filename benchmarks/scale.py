@@ -5,6 +5,8 @@ fits the forecast on its stratified sample, forecasts to the end of a tenor of 6
 measures, 2,000 paths, pooled by mill) and writes its parts. No task is a plot, and nothing is held of a task but its
 records. Printed for every number of plots: CPU seconds of the stages, peak memory of a process, files and bytes, and
 what one plot's proof costs; last, the exponent of growth from the first number to the last. Every input is simulated.
+
+``--workers-ratio ROUNDS``: the first number of plots on one worker of ``--runner`` and on two, in turn: medians.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import math
 import os
 import resource
 import shutil
+import statistics
 import sys
 import tempfile
 import time
@@ -188,13 +191,13 @@ def _timed(clock: dict[str, float], name: str, work: Callable[[], T]) -> T:
     return found
 
 
-def measure(plots: int, folder: Path, workers: int) -> float:
-    """Run all of it for some plots; CPU seconds."""
+def measure(plots: int, folder: Path, kind: str, workers: int) -> tuple[float, float]:
+    """Run all of it for some plots; CPU seconds, and wall seconds."""
     start, wall = _cpu(), time.perf_counter()
     tasks = [range(first, min(first + TASK, plots)) for first in range(0, plots, TASK)]
     clock: dict[str, float] = {}
     peak = 0.0
-    for outcome in Runner("processes", workers).map(functools.partial(task, folder=folder), tasks):
+    for outcome in Runner(kind, workers, "8GB").map(functools.partial(task, folder=folder), tasks):
         if outcome.value is None:
             raise SystemExit(outcome.error)
         peak = max(peak, outcome.value.pop("peak"))
@@ -212,7 +215,19 @@ def measure(plots: int, folder: Path, workers: int) -> float:
         f"  {1000 * spent / plots:.2f} CPU ms a plot; peak of a task {peak:.0f} MiB, of the parent {peak_mib():.0f} MiB"
     )
     print(f"  {len(files)} files, {size:.1f} MB, {1000 * size / plots:.2f} kB a plot", flush=True)
-    return spent
+    return spent, wall
+
+
+def workers_ratio(plots: int, folder: Path, kind: str, rounds: int) -> None:
+    """Two workers against one, in turn."""
+    walls: dict[int, list[float]] = {1: [], 2: []}
+    for n in range(rounds):
+        for workers, found in walls.items():
+            (folder / f"{n}-{workers}").mkdir()
+            found.append(measure(plots, folder / f"{n}-{workers}", kind, workers)[1])
+            shutil.rmtree(folder / f"{n}-{workers}")
+    one, two = (statistics.median(found) for found in walls.values())
+    print(f"{kind}, medians of {rounds}: one worker {one:.1f} s, two {two:.1f} s, ratio {two / one:.2f}")
 
 
 def main() -> None:
@@ -220,15 +235,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--plots", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--runner", choices=("processes", "dask"), default="processes")
+    parser.add_argument("--workers-ratio", type=int, default=0, metavar="ROUNDS")
     given = parser.parse_args()
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
     print(f"simulated plots, valued at {AS_OF:%Y-%m-%d}; today {dt.date.today():%Y-%m-%d}")
     with tempfile.TemporaryDirectory(prefix="scale-") as name:
+        if given.workers_ratio:
+            workers_ratio(given.plots[0], Path(name), given.runner, given.workers_ratio)
+            return
         spent = []
         for plots in given.plots:
             folder = Path(name) / str(plots)
             folder.mkdir()
-            spent.append(measure(plots, folder, given.workers))
+            spent.append(measure(plots, folder, given.runner, given.workers)[0])
             start = time.perf_counter()
             siblings = prove(folder, plots - 1)
             spent_on_proof = time.perf_counter() - start
