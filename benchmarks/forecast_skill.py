@@ -28,7 +28,15 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from plantation_rwa.assumptions import Assumptions, packaged
 from plantation_rwa.distributions import PROBABILITIES
 from plantation_rwa.forecast import baselines
-from plantation_rwa.forecast.backtest import ANNUAL, Origin, SarimaRecord, sarima_records, sarima_rows, sarima_tasks
+from plantation_rwa.forecast.backtest import (
+    ABLATIONS,
+    ANNUAL,
+    Origin,
+    SarimaRecord,
+    sarima_records,
+    sarima_rows,
+    sarima_tasks,
+)
 from plantation_rwa.forecast.cube import Cube, build_cube
 from plantation_rwa.forecast.intervals import conformal_margin, conformal_quantiles, conformity
 from plantation_rwa.forecast.learners import design, held, training_rows
@@ -39,6 +47,7 @@ from plantation_rwa.forecast.scores import crps, interval_score
 from plantation_rwa.forecast.stack import bucket_of
 from plantation_rwa.periods import Month
 from plantation_rwa.simulate.panels import World, simulated_world
+from plantation_rwa.simulate.weather import GridError
 from plantation_rwa.simulate.world import Channels, Effects
 
 HORIZONS = np.arange(1, 13)
@@ -49,14 +58,10 @@ _TOLD = ("share h1-3", "share h12", "skill h1-3", "skill h12", "cover80", "cover
 #: panel columns that each missing input takes away
 INPUTS = {
     "harvest": ("ffb_t", "yield_t_ha"),
-    "imagery": ("ndvi", "evi", "ndmi", "cire", "ndre", "nirv", "kndvi", "nbr"),
-    "sensors": ("soil_moisture_m3m3",),
-    "climate": (
-        *("p_sum_mm", "rain_days", "rain_days_heavy", "dry_spell_max_d", "deficit_irho_mm", "reserve_irho_mm"),
-        *("drainage_irho_mm", "deficit_bucket_mm", "transpiration_ratio", "et0_mm", "cwb_mm", "vpd_mean_kpa"),
-        *("tmin_c", "tmax_c", "tmean_c", "ssrd_mean_mj_m2", "spi3", "spei6", "oni_known"),
-    ),
+    **{name: ABLATIONS[f"no_{name}"] for name in ("imagery", "sensors", "climate")},
 }
+#: months ahead of each bucket
+BUCKETS = {"h1-3": (1, 3), "h4-6": (4, 6), "h7-12": (7, 12)}
 
 
 @dataclass(frozen=True)
@@ -73,17 +78,20 @@ class Setting:
     overrides: dict[str, Any] = field(default_factory=dict)
     plantations: int = 24
     plain: bool = False
+    grid_error: bool = False
 
 
 def world_of(seed: int, setting: Setting) -> World:
     """The seed's portfolio; kept in a folder between calls if one is named."""
     effects = Effects(channels=Channels()).scaled(setting.coupling, setting.drought)
-    name = Path(setting.cache) / f"{seed}-{setting.plantations}-{setting.drought:g}-{setting.coupling:g}.pickle"
+    kind = "-grid" if setting.grid_error else ""
+    name = Path(setting.cache) / f"{seed}-{setting.plantations}-{setting.drought:g}-{setting.coupling:g}{kind}.pickle"
     if setting.cache and name.exists():
         with name.open("rb") as source:
             found: World = pickle.load(source)
             return found
-    made = simulated_world(seed, effects=effects, plantations=setting.plantations)
+    error = GridError() if setting.grid_error else None
+    made = simulated_world(seed, effects=effects, plantations=setting.plantations, grid_error=error)
     if setting.cache:
         name.parent.mkdir(parents=True, exist_ok=True)
         with name.open("wb") as target:
@@ -233,8 +241,10 @@ def skill(table: pd.DataFrame) -> dict[str, float]:
     for label, low, high in (("80", 1, 5), ("90", 0, 6)):
         inside = (y >= q[:, low]) & (y <= q[:, high])
         out[f"cover{label}"] = float(inside.mean())
-        for name, rows in (("h1-3", h <= 3), ("h4-12", h > 3)):
+        for name, (first, last) in BUCKETS.items():
+            rows = (h >= first) & (h <= last)
             out[f"cover{label} {name}"] = float(inside[rows].mean())
+            out[f"width{label} {name}"] = float((q[rows, high] - q[rows, low]).mean())
         out[f"score{label}"] = float(interval_score(q[:, low], q[:, high], y, int(label) / 100).mean())
         out[f"width{label}"] = float((q[:, high] - q[:, low]).mean())
         if f"plain_q{low}" in table:
@@ -298,6 +308,7 @@ def main() -> None:
     parser.add_argument("--without", nargs="*", default=[], choices=sorted(INPUTS))
     parser.add_argument("--sarima", action="store_true", help="also the seasonal ARIMA (slow)")
     parser.add_argument("--plain", action="store_true", help="also plain conformalised boosting")
+    parser.add_argument("--grid-error", action="store_true", help="the climate's rain is not quite the field's")
     parser.add_argument("--plantations", type=int, default=24)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--cache", default=os.environ.get("FORECAST_SKILL_CACHE", ""), help="folder for worlds")
@@ -306,7 +317,7 @@ def main() -> None:
     overrides = {k: float(v) for k, _, v in (s.partition("=") for s in given.set)}
     setting = Setting(
         given.step, given.years, given.drought, given.coupling, tuple(given.without), given.sarima, given.cache,
-        overrides, given.plantations, given.plain,
+        overrides, given.plantations, given.plain, given.grid_error,
     )  # fmt: skip
     figures = evaluate(seeds_of(given.seeds), setting, given.workers, lambda text: print(text, flush=True))
     with pd.option_context("display.width", 200, "display.max_rows", 200, "display.max_columns", 40):

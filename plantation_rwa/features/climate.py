@@ -14,6 +14,7 @@ from plantation_rwa.assumptions import Assumptions
 from plantation_rwa.features.climate_months import Months, dry_run
 from plantation_rwa.features.drought import spei, spi
 from plantation_rwa.features.evapotranspiration import daily_et0, daily_vapour
+from plantation_rwa.features.local_rain import GaugeRules, local_rain
 from plantation_rwa.features.soil_bucket import Bucket, BucketParameters, crop_coefficient, run_bucket
 from plantation_rwa.features.water_balance import IrhoParameters, WaterBalance, irho
 from plantation_rwa.periods import end_of_month_utc
@@ -27,7 +28,9 @@ PUBLISHED = (
     *("drainage_irho_mm", "deficit_bucket_mm", "transpiration_ratio", "et0_mm", "cwb_mm", "vpd_mean_kpa"),
     *("tmin_c", "tmax_c", "tmean_c", "ssrd_mean_mj_m2", "spi3", "spei6"),
 )
-COLUMNS = ("plantation_id", "month", *PUBLISHED, "flags", "n_days", "known_at")
+#: Published of plantations alone, for gauges stand on them and not on their blocks.
+LOCAL = "deficit_local_mm"
+COLUMNS = ("plantation_id", "month", *PUBLISHED, LOCAL, "flags", "n_days", "known_at")
 
 #: What a month may be known by without its days.
 MONTHLY = ("p_sum_mm", "tmin_c", "tmax_c", "tmean_c")
@@ -39,7 +42,11 @@ _GROUP = 100
 
 
 def monthly_climate(
-    daily: pd.DataFrame, register: pd.DataFrame, assumptions: Assumptions, monthly: pd.DataFrame | None = None
+    daily: pd.DataFrame,
+    register: pd.DataFrame,
+    assumptions: Assumptions,
+    monthly: pd.DataFrame | None = None,
+    gauges: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Monthly climate features and water balance.
 
@@ -52,10 +59,12 @@ def monthly_climate(
         ``plantation_id, geometry`` (WGS84), ``soil_class, is_peat, region, planted_date``; other plantations' days are
         ignored.
     assumptions
-        Sections ``climate_features``, ``water_balance``, ``drought``.
+        Sections ``climate_features``, ``water_balance``, ``drought``, ``local_rain``.
     monthly
         ``plantation_id, month, known_at`` and any of :data:`MONTHLY`, where climate is known by the month only. A value
         stands where the days do not give that of the month.
+    gauges
+        ``plantation_id, month, rain_gauge_mm`` of the plantations' own gauges, whole months only.
 
     Returns
     -------
@@ -70,7 +79,9 @@ def monthly_climate(
     Deficit and reserve are NaN while they depend on unknown months, see :func:`water_balance.irho`. Rain that is known
     by the month only gives no rain days and no dry spell; its balance takes ``climate_features.rain_per_rain_day_mm``
     for each rain day, and ``flags`` says ``climate_monthly``. ``known_at`` is the latest instant of anything up to the
-    month's end, for the balance remembers all of it.
+    month's end, for the balance remembers all of it. ``deficit_local_mm`` is the balance with
+    :func:`plantation_rwa.features.local_rain.local_rain`, from the first month of a gauge on; its rain days are the
+    grid's. The gauges' own instants are not in ``known_at``.
     """
     frame = daily.reindex(columns=["plantation_id", "date", *VARIABLES, "known_at", "preliminary"])
     months = _months_alone(monthly, register)
@@ -79,7 +90,7 @@ def monthly_climate(
     frame = pd.concat([frame, months[["plantation_id", "date"]]]) if len(months) else frame
     frame = frame.sort_values(["plantation_id", "date"], kind="stable").drop_duplicates(["plantation_id", "date"])
     places = register.drop_duplicates("plantation_id").set_index("plantation_id")
-    parts = [_features(part, months, places, assumptions) for part in _groups(frame)]
+    parts = [_features(part, months, gauges, places, assumptions) for part in _groups(frame)]
     return pd.concat(parts, ignore_index=True) if parts else _empty()
 
 
@@ -118,7 +129,11 @@ def oni_known(index: pd.DataFrame, months: Iterable[str]) -> pd.DataFrame:
 
 
 def _features(
-    frame: pd.DataFrame, monthly: pd.DataFrame, places: pd.DataFrame, assumptions: Assumptions
+    frame: pd.DataFrame,
+    monthly: pd.DataFrame,
+    gauges: pd.DataFrame | None,
+    places: pd.DataFrame,
+    assumptions: Assumptions,
 ) -> pd.DataFrame:
     codes, ids = pd.factorize(frame["plantation_id"])
     dates = frame["date"].to_numpy("datetime64[D]")
@@ -133,7 +148,8 @@ def _features(
     by_month = ~whole & ~np.isnan(p_sum)
     rain_days = np.where(whole, months.count(wet), np.nan)
     assumed = alone["p_sum_mm"] / assumptions.number("climate_features.rain_per_rain_day_mm")
-    balance = _balance(p_sum, np.where(by_month, assumed, rain_days), place, assumptions)
+    wet_days = np.where(by_month, assumed, rain_days)
+    balance = _balance(p_sum, wet_days, place, assumptions)
     latitude = np.repeat(_latitudes(place), np.bincount(codes, minlength=len(ids)))
     et0_day, vpd = _evaporation(day, dates, latitude, assumptions)
     et0 = np.where(months.count(~np.isnan(et0_day)) == months.days, months.sum(et0_day), np.nan)
@@ -149,6 +165,7 @@ def _features(
         "cwb_mm": p_sum - et0,
         "n_days": n_days,
     }
+    columns[LOCAL] = _local_deficit(p_sum, wet_days, _gauged(gauges, ids, months), place, assumptions)
     columns |= _bucket(rain, et0_day, months, place, assumptions)
     limits = {"min_years": int(assumptions.number("drought.spi_min_years"))}
     limit = assumptions.number("drought.spi_limit")
@@ -292,6 +309,30 @@ def _balance(p_sum: Floats, rain_days: Floats, place: pd.DataFrame, assumptions:
         spin_up_months=int(assumptions.number("water_balance.spin_up_months")),
     )
     return irho(p_sum, rain_days, _capacity(place, assumptions), parameters)
+
+
+def _gauged(gauges: pd.DataFrame | None, ids: Any, months: Months) -> Floats:
+    """Rain of the gauges as (plantations, months), NaN where none has a whole month."""
+    out = np.full(months.shape, np.nan)
+    if gauges is not None and len(gauges):
+        row = pd.Index(ids).get_indexer(gauges["plantation_id"])
+        column = gauges["month"].to_numpy("datetime64[M]").astype(np.int64) - months.first
+        inside = (row >= 0) & (column >= 0) & (column < months.shape[1])
+        out[row[inside], column[inside]] = gauges["rain_gauge_mm"].to_numpy("float64")[inside]
+    return out
+
+
+def _local_deficit(
+    p_sum: Floats, rain_days: Floats, gauge: Floats, place: pd.DataFrame, assumptions: Assumptions
+) -> Floats:
+    """Deficit of the balance with the field's own rain, NaN before the first month of a gauge and without one."""
+    begun = np.logical_or.accumulate(~np.isnan(gauge), axis=1)
+    if not begun.any():
+        return np.full(p_sum.shape, np.nan)
+    rain = local_rain(p_sum, gauge, GaugeRules.of(assumptions))
+    assumed = rain / assumptions.number("climate_features.rain_per_rain_day_mm")
+    balance = _balance(rain, np.where(np.isnan(rain_days), assumed, rain_days), place, assumptions)
+    return np.where(begun & balance.settled, balance.deficit, np.nan)
 
 
 def _evaporation(

@@ -20,6 +20,8 @@ from plantation_rwa.forecast.agronomy import (
 )
 from plantation_rwa.periods import Month, as_of_instant
 
+#: Monthly water deficit by the grid's rain, and by that of the plantation's own gauges from their first month on.
+DEFICIT, LOCAL_DEFICIT = "deficit_irho_mm", "deficit_local_mm"
 #: A series that is older than this at the valuation month is treated as if it ended this long ago.
 MAX_DELAY = 12
 
@@ -37,7 +39,8 @@ class Cube:
     yields
         ``(P, T)`` t per mature ha and month, NaN where not known or not usable.
     features
-        By column name, ``(P, T)``, NaN where not known; of columns that hold any value.
+        By column name, ``(P, T)``, NaN where not known; of columns that hold any value. Where gauges stand in the field
+        :data:`DEFICIT` is theirs.
     delays
         Months between the valuation month and the newest value of each series (key ``yield`` for the
         harvest); history is used with the same delay, so that training sees what a forecast sees.
@@ -118,6 +121,9 @@ def build_cube(
         values = _dense(rows[name], position, shape, unseen)
         if np.isfinite(values).any():
             features[name] = values
+    if LOCAL_DEFICIT in features and DEFICIT in features:
+        local = features.pop(LOCAL_DEFICIT)
+        features[DEFICIT] = np.where(np.isfinite(local), local, features[DEFICIT])
     yields = _dense(rows["yield_t_ha"], position, shape, _later(rows, "harvest_known_at", instant))
     with np.errstate(invalid="ignore"):
         usable = (yields >= 0) & (yields <= assumptions.number("data.yield_max"))

@@ -19,7 +19,8 @@ FORMS: tuple[Form, Form] = ("direct", "residual")
 
 #: Lags before harvest of the deficit sums, months, both ends included.
 DEFICIT_BINS = ((0, 3), (4, 6), (7, 12), (13, 18), (19, 24), (25, 30), (31, 36))
-_WEATHER = ("p_sum_mm", "vpd_mean_kpa", "spi3", "oni_known", "tmax_c", "soil_moisture_m3m3", "water_table_cm")
+#: Of the sensors rain alone enters, by the deficit: the level of a probe says as much of probe and soil as of water.
+_WEATHER = ("p_sum_mm", "vpd_mean_kpa", "spi3", "oni_known", "tmax_c")
 _LEVELS = ("ndvi", "evi", "ndmi", "cire")
 #: A residual model never sees or predicts a ratio to the prior above this.
 RATIO_MAX = 4.0

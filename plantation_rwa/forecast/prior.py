@@ -17,9 +17,9 @@ from plantation_rwa.forecast.agronomy import (
     ridge_slope,
     season_default,
 )
-from plantation_rwa.forecast.cube import Cube, shift
+from plantation_rwa.forecast.cube import DEFICIT, Cube, shift
 
-DEFICIT, OCEAN = "deficit_irho_mm", "oni_known"
+OCEAN = "oni_known"
 
 
 @dataclass(frozen=True)

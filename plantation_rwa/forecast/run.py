@@ -13,20 +13,20 @@ from plantation_rwa.assumptions import Assumptions
 from plantation_rwa.distributions import PROBABILITIES, mean_from_quantiles
 from plantation_rwa.forecast.agronomy import FloatArray
 from plantation_rwa.forecast.ahead import Ahead, look_ahead
-from plantation_rwa.forecast.cube import Cube, build_cube
+from plantation_rwa.forecast.cube import DEFICIT, Cube, build_cube
 from plantation_rwa.forecast.dependence import Dependence, Levels, annual_sd, estimate_dependence, estimate_levels
 from plantation_rwa.forecast.explain import explain
 from plantation_rwa.forecast.intervals import calibrate, predictive_quantiles
 from plantation_rwa.forecast.members import HORIZONS
 from plantation_rwa.forecast.near_term import Past, near_term
-from plantation_rwa.forecast.prior import DEFICIT
 from plantation_rwa.periods import Month
 from plantation_rwa.schema.fields import FIELDS
 
 STACK_ID, PRIOR_ID = "stack-2", "prior-2"
 _QUANTILE_COLUMNS = tuple(f"yield_q{round(100 * p):02d}_t_ha" for p in PROBABILITIES)
 IMAGERY = ("ndvi", "evi", "ndmi", "cire", "ndre", "nirv", "kndvi", "nbr")
-_SENSORS = ("soil_moisture_m3m3", "water_table_cm")
+GAUGE = "rain_gauge_mm"
+_SENSORS = ("soil_moisture_m3m3", "water_table_cm", GAUGE, "air_temperature_c")
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,10 @@ def _quantiles(
     known = past.levels.years[:, -1]
     unknown_level = tau**2 * (noise**2 / 12.0) / (known * tau**2 + noise**2 / 12.0)
     extra = np.where(past.stacked, 0.0, unknown_level)
+    climate = _any(cube, (DEFICIT, "p_sum_mm"))
     for missing, name in (
-        (~_any(cube, (DEFICIT, "p_sum_mm")), "interval.no_climate_sd"),
+        (~climate, "interval.no_climate_sd"),
+        (climate * _ungauged(cube, int(assumptions.number("deficit.max_lag"))), "interval.no_gauge_sd"),
         (_unseen(cube), "interval.no_imagery_sd"),
         (~cube.dated, "interval.no_age_sd"),
     ):
@@ -218,6 +220,14 @@ def _any(cube: Cube, names: tuple[str, ...]) -> NDArray[np.bool_]:
         if name in cube.features:
             out |= np.isfinite(cube.features[name]).any(axis=1)
     return out
+
+
+def _ungauged(cube: Cube, months: int) -> FloatArray:
+    """Share of the last months, those whose deficits act on a harvest, without a whole month of a gauge, ``(P,)``."""
+    if GAUGE not in cube.features:
+        return np.ones(len(cube.ids))
+    recent = cube.features[GAUGE][:, max(cube.months - months, 0) : cube.months]
+    return np.asarray(1.0 - np.isfinite(recent).sum(axis=1) / months)
 
 
 def _unseen(cube: Cube) -> FloatArray:

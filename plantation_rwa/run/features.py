@@ -12,7 +12,7 @@ from typing import Any
 import geopandas as gpd
 import pandas as pd
 
-from plantation_rwa.features.climate import PUBLISHED, monthly_climate, oni_known
+from plantation_rwa.features.climate import LOCAL, PUBLISHED, monthly_climate, oni_known
 from plantation_rwa.features.scene_checks import Rules
 from plantation_rwa.features.sensors import VALUES as SENSOR_VALUES
 from plantation_rwa.features.sensors import monthly_sensors, reading_months
@@ -32,7 +32,9 @@ TABLES = {
     "features_scenes": ("plantation_id",),
 }
 #: sections of the assumptions that features depend on
-ASSUMPTIONS = ("climate_features", "drought", "imagery", "sensor_features", "sensor_flags", "water_balance")
+ASSUMPTIONS = (
+    *("climate_features", "drought", "imagery", "local_rain", "sensor_features", "sensor_flags", "water_balance"),
+)
 #: rows of the features tables that are made and checked together: each check has a fixed cost
 LOT = 20_000
 #: what a unit of imagery gives besides columns of the features
@@ -55,7 +57,7 @@ def plan_features(session: Session, history: History) -> FeatureWork:
     require_files(session, outlines, scenes)
     months = [str(m) for m in _months(session, scenes)]
     shared = {"code": code_hash("features")[:16], "configuration": short(_settings(session))}
-    climate, sensors = climate_hashes(session.known), _sensor_hashes(session)
+    climate, sensors = climate_hashes(session.known), _sensor_hashes(session, months)
     index = _index_by_month(session, months)
     seen = SceneWindows(scenes, Rules.of(session.assumptions))
     plans = []
@@ -156,7 +158,6 @@ def feature_rows(
         return
     known = session.known
     months = [str(m) for m in month_range(*_span([p.partition.removeprefix("month=") for p in work.plans]))]
-    climate = _by_key(monthly_climate(known.climate_daily, known.register, session.assumptions, known.climate_monthly))
     measured = monthly_sensors(
         known.sensors,
         known.register,
@@ -165,6 +166,9 @@ def feature_rows(
         flagged=session.flagged,
     )
     sensors = _by_key(measured)
+    climate = _by_key(
+        monthly_climate(known.climate_daily, known.register, session.assumptions, known.climate_monthly, measured)
+    )
     index = {row.month: row for row in oni_known(known.climate_index, months).itertuples(index=False)}
     outlines = {row.key: row for row in work.outlines.itertuples(index=False)}
     for lot in _lots(todo):
@@ -203,7 +207,7 @@ def _split(name: str, rows: Sequence[dict[str, Any]]) -> Iterator[tuple[str, pd.
     """Finalised rows of one table, month by month; checked together because each check has a fixed cost."""
     frame = pd.DataFrame(rows)
     if name != "features_scenes":
-        frame = frame.drop(columns=list(SENSOR_VALUES) if name == "features_blocks" else ["block_id"])
+        frame = frame.drop(columns=[*SENSOR_VALUES, LOCAL] if name == "features_blocks" else ["block_id"])
         frame = gpd.GeoDataFrame(frame, geometry="geometry", crs="EPSG:4326")
     for month, part in finalise(frame, name, partition="month").groupby("month", sort=True):
         yield str(month), part.drop(columns="month").reset_index(drop=True)
@@ -254,7 +258,7 @@ def _row(
     if weather is None:
         flags.add("no_climate")
     else:
-        row.update({c: getattr(weather, c) for c in PUBLISHED})
+        row.update({c: getattr(weather, c) for c in (*PUBLISHED, LOCAL)})
         flags.update(filter(None, weather.flags.split(";")))
         dates.append(weather.known_at.date())
     if oni is not None and pd.notna(oni.oni_known):
@@ -267,7 +271,7 @@ def _row(
         row.update({c: getattr(record, c) for c in SENSOR_VALUES})
         flags.update(filter(None, record.flags.split(";")))
         dates.append(record.known_at.date())
-    row.update({c: row.get(c) for c in SENSOR_VALUES})
+    row.update({c: row.get(c) for c in (*SENSOR_VALUES, LOCAL)})
     if session.config.simulated:
         flags.add("simulated")
     row["known_at"] = max(dates) if dates else Month.parse(month).first
@@ -353,17 +357,22 @@ def _settings(session: Session) -> dict[str, Any]:
     }
 
 
-def _sensor_hashes(session: Session) -> dict[tuple[str, str], str]:
-    """Per plantation and month a hash of all its readings up to the end of that month: tests look back."""
+def _sensor_hashes(session: Session, months: Sequence[str]) -> dict[tuple[str, str], str]:
+    """Per plantation and month a hash of all its readings up to the end of that month.
+
+    Tests look back, and the water balance remembers rain of gauges that have fallen silent since.
+    """
     readings, found = session.known.sensors, dict[tuple[str, str], str]()
     if readings.empty:
         return found
     counted = reading_months(readings, session.known.register, session.assumptions)
     for plantation, group in counted.groupby("plantation_id", sort=True):
         chain = hashlib.sha256()
-        for month, rows in group.groupby("month", sort=True):
-            chain.update(table_hash(rows).encode())
-            found[(str(plantation), str(month))] = chain.hexdigest()[:16]
+        by_month = {str(month): rows for month, rows in group.groupby("month", sort=True)}
+        for month in sorted({*by_month, *(m for m in months if m >= min(by_month))}):
+            if month in by_month:
+                chain.update(table_hash(by_month[month]).encode())
+            found[(str(plantation), month)] = chain.hexdigest()[:16]
     return found
 
 

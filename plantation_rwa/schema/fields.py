@@ -60,6 +60,14 @@ _FEATURE_FIELDS = (
         0.0,
     ),
     _float("deficit_irho_mm", "mm", "Monthly water deficit of the IRHO (Surre) balance.", 6, 0.0),
+    _float(
+        "deficit_local_mm",
+        "mm",
+        "Monthly deficit of the IRHO balance with the rain of the plantation's own gauges, from their first month on; "
+        "months without a gauge by the grid times the ratio of both.",
+        6,
+        0.0,
+    ),
     _float("reserve_irho_mm", "mm", "Soil water reserve at the end of the month in the IRHO balance.", 6, 0.0),
     _float("et0_mm", "mm", "FAO-56 reference evapotranspiration of the month.", 6, 0.0),
     _float("vpd_mean_kpa", "kPa", "Mean vapour pressure deficit of the month.", 6, 0.0),

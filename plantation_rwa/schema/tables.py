@@ -75,12 +75,12 @@ _FEATURES = _words("""
     reserve_irho_mm et0_mm vpd_mean_kpa tmin_c tmax_c spi3 oni_known soil_moisture_m3m3 water_table_cm
     completeness_sensors known_at quality_flag effective_pixels rain_days_heavy drainage_irho_mm deficit_bucket_mm
     transpiration_ratio cwb_mm tmean_c ssrd_mean_mj_m2 spei6 root_zone_mm water_table_p90_cm
-    water_table_shallow_d rain_gauge_mm air_temperature_c
+    water_table_shallow_d rain_gauge_mm air_temperature_c deficit_local_mm
 """)
 
 _SENSORS = _words("""
     soil_moisture_m3m3 water_table_cm completeness_sensors root_zone_mm water_table_p90_cm water_table_shallow_d
-    rain_gauge_mm air_temperature_c
+    rain_gauge_mm air_temperature_c deficit_local_mm
 """)
 
 _STRESSES = _words("gfc2008 elnino2016 labour2021 exportban2022 combo policy credit rates_fx freeze")

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from plantation_rwa.assumptions import Assumptions, packaged
-from plantation_rwa.features.climate import PUBLISHED, monthly_climate, oni_known
+from plantation_rwa.features.climate import LOCAL, PUBLISHED, monthly_climate, oni_known
 from plantation_rwa.panel.build import build_panel
 from plantation_rwa.panel.stand import stand_table
 from plantation_rwa.periods import Month, month_range
@@ -30,6 +30,9 @@ INDEX_NOISE = {"ndvi": 0.005, "evi": 0.01, "ndmi": 0.01, "cire": 0.08, "ndre": 0
 #: share of months in which no pixel of a plantation is clear (domain/yield.md 2.3, six passes at p = .2 to .35)
 CLOUDED = 0.15
 SENSOR_NOISE = 0.012
+#: share of months in which a gauge has no whole month, length of its record, months
+GAUGE_GAPS, GAUGE_MONTHS = 0.08, 60
+_GAUGE_COLUMNS = ("plantation_id", "month", "rain_gauge_mm")
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ def simulated_world(
     imagery_months: int = 120,
     effects: world.Effects | None = None,
     sensors: int = 8,
+    grid_error: weather.GridError | None = None,
 ) -> World:
     """A portfolio of the whole map (domain/yield.md 7.1) with a long record.
 
@@ -91,7 +95,9 @@ def simulated_world(
     imagery_months
         Length of the record of vegetation indices.
     sensors
-        How many of the plantations have soil moisture.
+        How many of the plantations have soil moisture and a rain gauge.
+    grid_error
+        How the rain of the climate differs from the field's, which the gauges measure; None: not at all.
     """
     effects = effects or world.Effects(channels=world.Channels())
     last = Month.parse(end)
@@ -108,7 +114,7 @@ def simulated_world(
     register = gpd.GeoDataFrame(
         pd.DataFrame([e.register_row() for e in estates]), geometry=[e.geometry for e in estates], crs="EPSG:4326"
     )
-    days_known, states, grown, parts, greens = [], [], [], [], []
+    days_known, gauges, states, grown, parts, greens = [], [], [], [], [], []
     for estate in estates:
         days, values = regional[estate.climate]
         local = weather.vary(seed, estate.plantation_id, values)
@@ -116,6 +122,11 @@ def simulated_world(
         if effects.channels is not None:
             rain["light"] = weather.monthly_light(days, local["ssrd"])
         state, block = world.grow(seed, estate, rain, effects)
+        if estate in estates[:sensors]:
+            gauges.append(_gauge(seed, estate, rain["p_sum_mm"].tail(GAUGE_MONTHS)))
+        if grid_error is not None:
+            seen = weather.misread(seed, estate.climate, estate.plantation_id, days, local["precipitation"], grid_error)
+            local = {**local, "precipitation": np.round(seen, 1)}
         shown = days >= pd.Timestamp(first_day)
         days_known.append(
             pd.DataFrame(
@@ -129,7 +140,8 @@ def simulated_world(
     assumptions = packaged()
     table, _ = harvest.logbook(parts, faults=False)
     table["known_at"] = pd.to_datetime(table["known_at"], utc=True)
-    features = _features(pd.concat(days_known, ignore_index=True), register, oni, assumptions)
+    measured = pd.concat(gauges, ignore_index=True) if gauges else pd.DataFrame(columns=list(_GAUGE_COLUMNS))
+    features = _features(pd.concat(days_known, ignore_index=True), register, oni, measured, assumptions)
     features = features.merge(pd.concat(greens, ignore_index=True), on=["plantation_id", "month"], how="left")
     features = _with_soil(seed, features, estates[:sensors], pd.concat(states, ignore_index=True))
     truth = _truth(pd.concat(states, ignore_index=True), pd.concat(grown, ignore_index=True))
@@ -146,11 +158,12 @@ def simulated_world(
 
 
 def _features(
-    daily: pd.DataFrame, register: gpd.GeoDataFrame, oni: pd.Series, assumptions: Assumptions
+    daily: pd.DataFrame, register: gpd.GeoDataFrame, oni: pd.Series, gauges: pd.DataFrame, assumptions: Assumptions
 ) -> pd.DataFrame:
-    climate = monthly_climate(daily, register, assumptions)
+    climate = monthly_climate(daily, register, assumptions, gauges=gauges)
     known = pd.to_datetime(climate["month"] + "-01", utc=True) + pd.offsets.MonthEnd(0) + pd.Timedelta(days=25)
-    out = climate[["plantation_id", "month", *PUBLISHED]].assign(known_at=known)
+    out = climate[["plantation_id", "month", *PUBLISHED, LOCAL]].assign(known_at=known)
+    out = out.merge(gauges, on=["plantation_id", "month"], how="left")
     index = pd.DataFrame({"month": oni.index.astype(str), "index": "ONI", "value": oni.to_numpy(np.float64)})
     published = pd.to_datetime(index["month"] + "-01", utc=True) + pd.DateOffset(months=2) + pd.Timedelta(days=9)
     seasons = oni_known(index.assign(known_at=published), out["month"].unique())
@@ -188,6 +201,15 @@ def _with_soil(seed: int, features: pd.DataFrame, estates: Sequence[Estate], sta
         mine: NDArray[np.bool_] = (features["plantation_id"] == estate.plantation_id).to_numpy(np.bool_)
         noise[mine] = stream(seed, "zonal_soil", estate.plantation_id).normal(0.0, SENSOR_NOISE, int(mine.sum()))
     return features.assign(soil_moisture_m3m3=0.12 + 0.25 * share + noise)
+
+
+def _gauge(seed: int, estate: Estate, rain: pd.Series) -> pd.DataFrame:
+    """Monthly sums of an estate's gauge, mm, without the months that it did not read to their end."""
+    whole = stream(seed, "zonal_gauge", estate.plantation_id).random(len(rain)) >= GAUGE_GAPS
+    kept = rain[whole]
+    months = kept.index.astype(str).astype(object)
+    values = (estate.plantation_id, months, kept.to_numpy())
+    return pd.DataFrame(dict(zip(_GAUGE_COLUMNS, values, strict=True)))
 
 
 def _truth(states: pd.DataFrame, blocks: pd.DataFrame) -> pd.DataFrame:

@@ -200,16 +200,22 @@ def product(
     fine = grid(seed, climate, days, weather, [*lower, *upper], step)
     out = fine.coarsen(latitude=error.cells, longitude=error.cells).mean()
     out = out.assign_coords({axis: out[axis].round(6) for axis in ("latitude", "longitude")})
-    bias = stream(seed, "grid_bias", climate).uniform(-error.monthly_bias, error.monthly_bias, 12)
     rain = out["precipitation"].to_numpy().astype(np.float64)
     for i, lat in enumerate(out.latitude.to_numpy()):
         for j, lon in enumerate(out.longitude.to_numpy()):
-            rng = stream(seed, "grid_error", f"{climate}:{lat:.4f}:{lon:.4f}")
-            factor = np.exp(error.wet_sd * rng.normal(0, 1, days.size) - error.wet_sd**2 / 2)
-            drizzle = (rng.random(days.size) < error.drizzle_share) * rng.exponential(error.drizzle_mm, days.size)
-            cell = rain[:, i, j]
-            rain[:, i, j] = np.where(cell > 0, cell * factor * (1 + bias[days.month - 1]), drizzle)
+            rain[:, i, j] = misread(seed, climate, f"{lat:.4f}:{lon:.4f}", days, rain[:, i, j], error)
     return out.assign(precipitation=out["precipitation"].copy(data=np.round(rain, 1).astype(np.float32)))
+
+
+def misread(
+    seed: int, climate: str, place: str, days: pd.DatetimeIndex, rain: NDArray[np.float64], error: GridError
+) -> NDArray[np.float64]:
+    """Daily rain, mm, with the noise of a place, the bias of its region's calendar months, and drizzle on dry days."""
+    bias = stream(seed, "grid_bias", climate).uniform(-error.monthly_bias, error.monthly_bias, 12)
+    rng = stream(seed, "grid_error", f"{climate}:{place}")
+    factor = np.exp(error.wet_sd * rng.normal(0, 1, days.size) - error.wet_sd**2 / 2)
+    drizzle = (rng.random(days.size) < error.drizzle_share) * rng.exponential(error.drizzle_mm, days.size)
+    return np.asarray(np.where(rain > 0, rain * factor * (1 + bias[days.month - 1]), drizzle))
 
 
 def over_estate(field: xr.Dataset, estate: Estate) -> Weather:

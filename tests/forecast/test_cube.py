@@ -8,7 +8,16 @@ import pytest
 
 from plantation_rwa.assumptions import packaged
 from plantation_rwa.forecast.agronomy import age_curve
-from plantation_rwa.forecast.cube import MAX_DELAY, build_cube, palm_age, planting_doubt, shift, stand_potential
+from plantation_rwa.forecast.cube import (
+    DEFICIT,
+    LOCAL_DEFICIT,
+    MAX_DELAY,
+    build_cube,
+    palm_age,
+    planting_doubt,
+    shift,
+    stand_potential,
+)
 from plantation_rwa.panel.build import build_panel
 from plantation_rwa.panel.stand import stand_table
 from plantation_rwa.periods import Month
@@ -126,6 +135,18 @@ def test_delays_tell_how_old_the_newest_value_is() -> None:
     assert (late.months, late.delays["yield"], late.delays["deficit_irho_mm"]) == (31, 1, 2)
     stale = SMALL.panel.assign(yield_t_ha=SMALL.panel["yield_t_ha"].where(SMALL.panel["month"] < "2024-03"))
     assert build_cube(stale, SMALL.stand, AS_OF, 12, ASSUMPTIONS).delays["yield"] == MAX_DELAY
+
+
+def test_the_deficit_is_that_of_the_field_where_gauges_stand() -> None:
+    local = np.where(SMALL.panel["month"] >= "2025-03", SMALL.panel["deficit_irho_mm"] + 40.0, np.nan)
+    plain = build_cube(SMALL.panel, SMALL.stand, AS_OF, 12, ASSUMPTIONS)
+    cube = build_cube(SMALL.panel.assign(deficit_local_mm=local), SMALL.stand, AS_OF, 12, ASSUMPTIONS)
+    more = cube.features[DEFICIT] - plain.features[DEFICIT]
+    begin = Month(2025, 3).ordinal - cube.first
+    assert np.nanmax(np.abs(more[:, :begin])) == 0.0
+    assert more[:, begin:-1] == pytest.approx(40.0)
+    assert LOCAL_DEFICIT not in cube.features
+    assert cube.delays[DEFICIT] == 1
 
 
 def test_what_became_known_later_is_not_seen() -> None:

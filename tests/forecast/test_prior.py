@@ -8,9 +8,8 @@ import pytest
 
 from plantation_rwa.assumptions import packaged
 from plantation_rwa.forecast.agronomy import kernel_of
-from plantation_rwa.forecast.cube import Cube, build_cube
+from plantation_rwa.forecast.cube import DEFICIT, Cube, build_cube
 from plantation_rwa.forecast.prior import (
-    DEFICIT,
     base_yield,
     expected_deficit,
     fit_prior,

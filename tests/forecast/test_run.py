@@ -141,10 +141,27 @@ def test_nothing_known_at_all() -> None:
 
 
 def test_missing_inputs_widen_the_interval() -> None:
-    known = _width(_prior_only(), 3)
+    known = _width(_prior_only(rain_gauge_mm=150.0), 3)
+    no_sensors = _width(_prior_only(), 3)
     no_imagery = _width(_prior_only(ndmi=np.nan), 3)
     no_climate = _width(_prior_only(deficit_irho_mm=np.nan, p_sum_mm=np.nan), 3)
-    assert known < no_imagery < no_climate
+    assert known < no_sensors < no_imagery < no_climate
+
+
+def test_months_without_a_gauge_widen_the_interval_in_proportion() -> None:
+    def width(months: int) -> float:
+        at = MADE.panel["month"].isin(MADE.months[-4 - months : -4])
+        return _width(_prior_only(rain_gauge_mm=np.where(at, 150.0, np.nan)), 3)
+
+    none, some, whole, longer = (width(m) for m in (0, 18, 36, 60))
+    assert none > some > whole == longer
+    assert none**2 - some**2 == pytest.approx((none**2 - whole**2) / 2, rel=0.05)
+    # where no climate is known the whole deficit is unknown, and is counted once
+    unknown = {"deficit_irho_mm": np.nan, "p_sum_mm": np.nan}
+    assert _width(_prior_only(**unknown), 3) == _width(_prior_only(**unknown, rain_gauge_mm=150.0), 3)
+    told = _prior_only(rain_gauge_mm=150.0)["quality_flag"].str.contains("no_sensors")
+    assert not told.any()
+    assert _prior_only()["quality_flag"].str.contains("no_sensors").all()
 
 
 def test_months_without_indices_widen_the_interval_in_proportion() -> None:

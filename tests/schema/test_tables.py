@@ -57,7 +57,7 @@ def test_stress_elasticity_and_bridge_families_are_there() -> None:
 
 def test_blocks_have_no_sensors() -> None:
     assert set(TABLES["features"].columns) - set(TABLES["features_blocks"].columns) == {
-        *("soil_moisture_m3m3", "root_zone_mm", "rain_gauge_mm", "air_temperature_c"),
+        *("soil_moisture_m3m3", "root_zone_mm", "rain_gauge_mm", "air_temperature_c", "deficit_local_mm"),
         *("water_table_cm", "water_table_p90_cm", "water_table_shallow_d", "completeness_sensors"),
     }
 
