@@ -41,7 +41,7 @@ ABLATIONS: Mapping[str, tuple[str, ...]] = {
     "no_climate": (
         *("p_sum_mm", "rain_days", "rain_days_heavy", "dry_spell_max_d", "deficit_irho_mm", "reserve_irho_mm"),
         *("drainage_irho_mm", "deficit_bucket_mm", "transpiration_ratio", "cwb_mm", "et0_mm", "vpd_mean_kpa"),
-        *("tmin_c", "tmax_c", "tmean_c", "ssrd_mean_mj_m2", "spi3", "spei6", "oni_known", "deficit_local_mm"),
+        *("tmin_c", "tmax_c", "tmean_c", "ssrd_mean_mj_m2", "spi3", "spei6", "oni_known"),
     ),
 }
 NO_HARVEST = "no_harvest"

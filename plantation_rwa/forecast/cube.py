@@ -38,6 +38,8 @@ class Cube:
         Ordinal of month 0; month ``T - 1`` is the month of ``as_of``.
     yields
         ``(P, T)`` t per mature ha and month, NaN where not known or not usable.
+    idle
+        ``(P, T)`` months of a run of zero harvests that has gone on for ``data.idle_months`` or longer.
     features
         By column name, ``(P, T)``, NaN where not known; of columns that hold any value. Where gauges stand in the field
         :data:`DEFICIT` is theirs.
@@ -63,6 +65,7 @@ class Cube:
     ids: tuple[str, ...]
     first: int
     yields: FloatArray
+    idle: NDArray[np.bool_]
     features: Mapping[str, FloatArray]
     delays: Mapping[str, int]
     potential: FloatArray
@@ -82,6 +85,11 @@ class Cube:
         return int(self.yields.shape[1])
 
     @property
+    def taught(self) -> FloatArray:
+        """Harvests that others may learn from, ``(P, T)``: those of a plantation nobody harvests tell of it alone."""
+        return np.where(self.idle, np.nan, self.yields)
+
+    @property
     def calendar(self) -> NDArray[np.int64]:
         """Calendar month 0 to 11 of every column of ``potential``."""
         return (self.first + np.arange(self.potential.shape[1])) % 12
@@ -92,7 +100,18 @@ class Cube:
             return self
         arrays = {
             name: getattr(self, name)[rows]
-            for name in ("yields", "potential", "area", "age", "dated", "peat", "age_sd", "disputed", "replanted")
+            for name in (
+                "yields",
+                "idle",
+                "potential",
+                "area",
+                "age",
+                "dated",
+                "peat",
+                "age_sd",
+                "disputed",
+                "replanted",
+            )
         }
         names = {name: tuple(getattr(self, name)[p] for p in rows) for name in ("ids", "region", "season_rows")}
         features = {name: values[rows] for name, values in self.features.items()}
@@ -146,6 +165,7 @@ def build_cube(
         ids,
         first,
         yields,
+        idle_months(yields, int(assumptions.number("data.idle_months"))),
         features,
         delays,
         potential,
@@ -159,6 +179,20 @@ def build_cube(
         disputed,
         replanted,
     )
+
+
+def idle_months(yields: FloatArray, least: int) -> NDArray[np.bool_]:
+    """Months of runs of at least ``least`` reported harvests of zero; months without a report do not end a run."""
+    zeros, out = np.zeros(len(yields), dtype=np.int64), np.zeros(yields.shape, dtype=np.bool_)
+    begun = np.zeros(len(yields), dtype=np.int64)
+    column = np.arange(yields.shape[1])
+    for month in range(yields.shape[1]):
+        value = yields[:, month]
+        begun = np.where((value == 0) & (zeros == 0), month, begun)
+        zeros = np.where(value == 0, zeros + 1, np.where(np.isfinite(value), 0, zeros))
+        reached = (zeros >= least) & (value == 0)
+        out |= reached[:, None] & (column >= begun[:, None]) & (column <= month)
+    return out
 
 
 def stand_potential(

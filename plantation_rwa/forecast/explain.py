@@ -36,13 +36,13 @@ def regional_climatology(cube: Cube, prior: FloatArray) -> FloatArray:
     prior
         ``(P, months)`` of the first year ahead.
     """
-    every = _by_calendar(cube.yields, cube.calendar)
+    every = _by_calendar(cube.taught, cube.calendar)
     ahead = cube.calendar[cube.months : cube.months + prior.shape[1]]
     every = np.where(np.isfinite(every), every, _by_calendar(np.where(prior > 0, prior, np.nan), ahead))
     out = np.empty((len(cube.ids), 12))
     names = np.asarray(cube.region, dtype=object)
     for name in sorted(set(cube.region)):
-        own = _by_calendar(cube.yields[names == name], cube.calendar)
+        own = _by_calendar(cube.taught[names == name], cube.calendar)
         out[names == name] = np.where(np.isfinite(own), own, every)
     return out
 
@@ -93,7 +93,7 @@ def explain(
 
 def _references(cube: Cube, past: Past) -> tuple[FloatArray, FloatArray]:
     """Potential and W of the region's harvested plantation-months, each ``(P,)``; of all months where none is."""
-    seen = np.isfinite(cube.yields)
+    seen = np.isfinite(cube.taught)
     potential = cube.potential[:, : cube.months]
     names = np.asarray(cube.region, dtype=object)
     out = np.ones(len(cube.ids)), np.zeros(len(cube.ids))

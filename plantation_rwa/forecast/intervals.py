@@ -135,25 +135,25 @@ def calibrate(
     return Spread(margins, weight, sd, miss)
 
 
-def plantation_spread(errors: FloatArray, months: FloatArray, assumptions: Assumptions) -> FloatArray:
+def plantation_spread(errors: FloatArray, shared: FloatArray, assumptions: Assumptions) -> FloatArray:
     """Each plantation's error spread over the pooled one, shrunk to 1 where its record is short.
 
     Parameters
     ----------
     errors
         ``(P, T)`` relative errors of the prior, NaN where unknown.
-    months
-        ``(P,)`` months of harvest known.
+    shared
+        The same without those that tell of their plantation alone: the pooled spread is theirs.
 
     Returns
     -------
     ndarray
         ``(P,)``, 1 for plantations without harvests.
     """
-    seen = np.isfinite(errors)
-    if not seen.any():
+    seen, pool = np.isfinite(errors), np.isfinite(shared)
+    if not pool.any():
         return np.ones(errors.shape[0])
-    pooled = float((errors[seen] ** 2).mean())
+    pooled = float((shared[pool] ** 2).mean())
     own = np.where(seen, np.nan_to_num(errors) ** 2, 0.0).sum(axis=1)
     count = seen.sum(axis=1)
     few = assumptions.number("interval.shrinkage_months")

@@ -164,7 +164,7 @@ def training_rows(
     """
     target = origins[:, None] + horizons[None, :]
     inside = (target <= cutoff) & np.isin(horizons, used)[None, :]
-    y = cube.yields[:, np.minimum(target, cube.months - 1)]
+    y = cube.taught[:, np.minimum(target, cube.months - 1)]
     p, s, h = np.nonzero(np.isfinite(y) & inside & (mu > 0))
     return p, s, h
 

@@ -71,7 +71,8 @@ class Regressors:
         known = shift(anomaly, cube.delays["yield"])
         self._origin = [np.nan_to_num(shift(known, k)) for k in range(3)]
         self._origin += [_trailing(known, window) for window in (6, 12, 24)]
-        self._region = _regional(_trailing(known, 3), np.isfinite(known), cube.region)
+        shared = np.where(shift(cube.idle.astype(np.float64), cube.delays["yield"]) == 1, np.nan, known)
+        self._region = _regional(_trailing(shared, 3), np.isfinite(shared), cube.region)
         self._sum, self._count = _cumulative(anomaly)
         self._delay = cube.delays["yield"]
         self._canopy, self._canopy_delay = canopy, cube.delays.get("cire", 0)
@@ -169,7 +170,7 @@ def fit_memory(
         origins = np.arange(0, min(cutoff - h + 1, cube.months - h))
         if not len(origins):
             continue
-        y, scale = cube.yields[:, origins + h], mu[:, origins, k]
+        y, scale = cube.taught[:, origins + h], mu[:, origins, k]
         use = np.isfinite(y) & (scale > 0)
         if use.sum() < assumptions.number("memory.min_rows"):
             continue

@@ -102,6 +102,7 @@ def near_term(cube: Cube, min_train_months: int, assumptions: Assumptions) -> Pa
     starts = _fold_starts(cube, assumptions)
     boost = months >= min_train_months and bool(starts)
     enough = np.asarray(observed >= assumptions.number("boosting.min_plantation_months"), dtype=np.bool_)
+    enough &= ~_silent(cube)  # the learners have seen nobody like them
     stacked = enough if boost else np.zeros_like(enough)
     last, every = cube.months - 1, np.arange(cube.months)
     rows = fitting_rows(cube, stacked, int(assumptions.number("fitting.max_plantations")))
@@ -123,8 +124,9 @@ def near_term(cube: Cube, min_train_months: int, assumptions: Assumptions) -> Pa
     usable = np.where(stacked[rows, None, None], past_target, np.nan)
     weights = stack_weights(past_members, usable, past_prior, HORIZONS, assumptions.number("boosting.equal_months"))
     final, _ = fit_members(cube, fixed, ground, last, stacked, assumptions)
-    errors = _errors(cube, fixed, final, assumptions)
-    scale = plantation_spread(errors, final.levels.years[:, -1] * 12.0, assumptions)
+    own_errors = _errors(cube, fixed, final, assumptions)
+    errors = np.where(cube.idle, np.nan, own_errors)
+    scale = plantation_spread(own_errors, errors, assumptions)
     regression = fit_error_quantiles(*_past_errors(part, oldest, starts, scale[rows], assumptions), assumptions)
     mean, mu, expected, kinds, spread = _now(cube, fixed, final, weights, regression, assumptions)
     shapes = [regression.at(t.features.only(FEATURES).block(len(HORIZONS))) for _, t in parts]
@@ -256,7 +258,14 @@ def _fold_starts(cube: Cube, assumptions: Assumptions) -> list[int]:
     return out
 
 
+def _silent(cube: Cube) -> NDArray[np.bool_]:
+    """Plantations whose newest harvest ends a run of zeros, ``(P,)``."""
+    told = np.isfinite(cube.yields)
+    newest = cube.months - 1 - np.argmax(told[:, ::-1], axis=1)
+    return np.asarray(told.any(axis=1) & cube.idle[np.arange(len(newest)), newest])
+
+
 def _targets(cube: Cube, origins: NDArray[np.int64]) -> FloatArray:
     """Harvest ``(P, origins, H)`` that each origin's forecast is measured against, NaN where not known."""
     target = origins[:, None] + HORIZONS[None, :]
-    return np.where(target < cube.months, cube.yields[:, np.minimum(target, cube.months - 1)], np.nan)
+    return np.where(target < cube.months, cube.taught[:, np.minimum(target, cube.months - 1)], np.nan)

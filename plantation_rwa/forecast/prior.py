@@ -181,7 +181,7 @@ def fit_prior(cube: Cube, annual: FloatArray, cutoff: int, assumptions: Assumpti
         Last month index whose harvest may be used.
     """
     end = max(cutoff + 1, 0)
-    y, potential = cube.yields[:, :end], cube.potential[:, :end]
+    y, potential = cube.taught[:, :end], cube.potential[:, :end]
     beta = assumptions.number("deficit.beta")
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = y / (potential * np.exp(-beta * annual[:, :end]))
@@ -226,33 +226,44 @@ def plantation_effects(cube: Cube, base: FloatArray, assumptions: Assumptions) -
     The own level is the log of observed over expected tonnes per ha (a ratio of sums keeps the mean),
     shrunk to the portfolio's level by ``n tau^2 / (n tau^2 + sigma^2)``; the portfolio's level is shrunk to
     zero. tau is the spread of the levels beyond their noise, itself shrunk to the assumed one by the number of
-    plantations.
+    plantations. A stand that is not harvested (:attr:`Cube.idle`) has the level of that run while it lasts, and tells
+    nothing of the portfolio's level and of tau.
     """
-    delay = cube.delays["yield"]
-    seen = np.isfinite(cube.yields) & (base > 0)
-    observed = np.cumsum(np.where(seen, cube.yields, 0.0), axis=1)
-    expected = np.cumsum(np.where(seen, base, 0.0), axis=1)
-    months = np.cumsum(seen, axis=1).astype(np.float64)
-    observed, expected, months = (np.nan_to_num(shift(v, delay)) for v in (observed, expected, months))
-    years = months / 12.0
     assumed = assumptions.number("plantation_effect.sd")
     noise = assumptions.number("plantation_effect.noise_month")
     floor = assumptions.number("data.log_floor")
     shrink = 1.0 / assumptions.number("plantation_effect.sd_portfolio") ** 2
     few = assumptions.number("plantation_effect.shrinkage_plantations")
-    with np.errstate(invalid="ignore", divide="ignore"):
-        level = np.where(months > 0, np.log(np.maximum(observed, floor * months) / expected), 0.0)
-        error = np.where(months > 0, noise**2 / 12.0 / years, np.inf)
+    level, years = _own_level(cube, base, cube.taught, floor)
+    with np.errstate(divide="ignore"):
+        error = noise**2 / 12.0 / years
     counted = years >= assumptions.number("plantation_effect.min_years")
     n = counted.sum(axis=0)
     mean = np.where(counted, level, 0.0).sum(axis=0) / np.maximum(n, 1)
     between = np.where(counted, (level - mean) ** 2 - np.where(counted, error, 0.0), 0.0).sum(axis=0)
     between = np.maximum(between * n / np.maximum(n - 1, 1), 0.0)
     sd = np.sqrt((few * assumed**2 + between) / (few + n))
-    precision = np.where(months > 0, 1.0 / (sd**2 + error), 0.0)
+    precision = 1.0 / (sd**2 + error)
     portfolio = (precision * level).sum(axis=0) / (precision.sum(axis=0) + shrink)
+    level, years = _own_level(cube, base, cube.yields, floor)
     weight = effect_weight(years, sd, noise)
     return Levels(portfolio + weight * (level - portfolio), years, portfolio, sd)
+
+
+def _own_level(cube: Cube, base: FloatArray, yields: FloatArray, floor: float) -> tuple[FloatArray, FloatArray]:
+    """Log of observed over expected harvest, 0 without any, and the years it rests on, as known at each month."""
+    seen = np.isfinite(yields) & (base > 0)
+    sums = []
+    begun = cube.idle & ~np.pad(cube.idle, ((0, 0), (1, 0)))[:, :-1]
+    since = np.maximum.accumulate(np.where(begun, np.arange(cube.months), 0), axis=1)
+    for values in (np.where(seen, yields, 0.0), np.where(seen, base, 0.0), seen.astype(np.float64)):
+        total = np.cumsum(values, axis=1)
+        before = np.take_along_axis(np.pad(total, ((0, 0), (1, 0))), since, axis=1)
+        total = np.where(cube.idle & (yields == 0), total - before, total)
+        sums.append(np.nan_to_num(shift(total, cube.delays["yield"])))
+    observed, expected, months = sums
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(months > 0, np.log(np.maximum(observed, floor * months) / expected), 0.0), months / 12.0
 
 
 def prior_yield(

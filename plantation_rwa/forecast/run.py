@@ -180,6 +180,7 @@ def _flags(
         "no_imagery": ~_any(cube, IMAGERY),
         "little_imagery": _any(cube, IMAGERY) & (_unseen(cube) > 0.5),
         "no_sensors": ~_any(cube, _SENSORS),
+        "idle_harvest": cube.idle.any(axis=1),
         "no_age": ~cube.dated,
         "planting_disputed": cube.disputed,
     }

@@ -28,6 +28,7 @@ FLAGS: dict[str, str] = {
     "sensor_gap": "sensor record of the month is too incomplete for a monthly value",
     "no_harvest": "no harvest record: forecast rests on the agronomic prior",
     "short_harvest": "fewer than 24 months of harvest records",
+    "idle_harvest": "twelve or more harvests of zero in a row: they tell of this plantation and not of others",
     "no_age": "planting date missing: mature palms of typical age assumed",
     "planting_disputed": "the planting year seen from above lies more than 5 years off the register's",
     "replanting": "palms are replanted within the forecast: their area bears nothing until it is mature again",

@@ -13,6 +13,7 @@ from plantation_rwa.forecast.cube import (
     LOCAL_DEFICIT,
     MAX_DELAY,
     build_cube,
+    idle_months,
     palm_age,
     planting_doubt,
     shift,
@@ -147,6 +148,15 @@ def test_the_deficit_is_that_of_the_field_where_gauges_stand() -> None:
     assert more[:, begin:-1] == pytest.approx(40.0)
     assert LOCAL_DEFICIT not in cube.features
     assert cube.delays[DEFICIT] == 1
+
+
+def test_a_year_of_zeros_is_a_stand_that_nobody_harvests() -> None:
+    nan = np.nan
+    yields = np.array([[1.0, 0.0, 0.0, nan, 0.0, nan, 1.0, 0.0, 0.0], [0.0, nan, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, nan]])
+    idle = idle_months(yields, 3)
+    assert idle[0].tolist() == [False, True, True, True, True, False, False, False, False]
+    assert idle[1].tolist() == [True, True, True, True, False, True, True, True, False]
+    assert not idle_months(yields, 4).any()
 
 
 def test_what_became_known_later_is_not_seen() -> None:

@@ -109,10 +109,10 @@ def test_own_spread_is_shrunk_to_the_pooled_one() -> None:
     rng = np.random.default_rng(2)
     errors = np.full((3, 120), np.nan)
     errors[0], errors[1] = rng.normal(0, 0.1, 120), rng.normal(0, 0.5, 120)
-    scale = plantation_spread(errors, np.array([120.0, 120.0, 0.0]), ASSUMPTIONS)
+    scale = plantation_spread(errors, errors, ASSUMPTIONS)
     assert scale[0] < 0.6 < 1.2 < scale[1]
     assert scale[2] == 1.0
-    assert plantation_spread(np.full((2, 4), np.nan), np.zeros(2), ASSUMPTIONS).tolist() == [1.0, 1.0]
+    assert plantation_spread(np.full((2, 4), np.nan), np.full((2, 4), np.nan), ASSUMPTIONS).tolist() == [1.0, 1.0]
 
 
 @given(st.floats(0, 5), st.floats(0, 2), st.floats(0.3, 3))

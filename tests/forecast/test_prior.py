@@ -141,6 +141,7 @@ def test_the_spread_of_levels_is_learned(truth: float) -> None:
         CUBE,
         ids=tuple(f"{i:03d}" for i in range(plantations)),
         yields=yields,
+        idle=np.zeros(yields.shape, dtype=np.bool_),
         delays={"yield": 0},
     )
     levels = plantation_effects(cube, np.ones(yields.shape), ASSUMPTIONS)

@@ -148,6 +148,39 @@ def test_missing_inputs_widen_the_interval() -> None:
     assert known < no_sensors < no_imagery < no_climate
 
 
+def _silent(months: int, plantations: int = 3) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Forecasts of a portfolio whose second plantation reports zeros at the end; those of the others apart."""
+    made = portfolio(5, plantations=plantations, months=84)
+    late = made.panel["month"].isin(made.months[-months:]) & (made.panel["plantation_id"] == "P001")
+    late &= made.panel["yield_t_ha"].notna()
+    panel = made.panel.assign(**{c: made.panel[c].mask(late, 0.0) for c in ("ffb_t", "yield_t_ha")})
+    told = _run(panel, made.stand, horizons=24).forecasts
+    mine = told["plantation_id"] == "P001"
+    return told[mine], told[~mine].reset_index(drop=True)
+
+
+def test_a_plantation_that_nobody_harvests_tells_nothing_of_the_others() -> None:
+    made = portfolio(5, plantations=3, months=84)
+    gone = made.panel["plantation_id"] == "P001"
+    panel = made.panel.assign(**{c: made.panel[c].mask(gone) for c in ("ffb_t", "yield_t_ha")})
+    without = _run(panel, made.stand, horizons=24).forecasts
+    without = without[without["plantation_id"] != "P001"].reset_index(drop=True)
+    own, others = _silent(84)
+    columns = ["yield_mean_t_ha", *QUANTILES, "prior_t_ha", "climatology_region_t_ha"]
+    pd.testing.assert_frame_equal(others[columns], without[columns])
+    assert own["quality_flag"].str.contains("idle_harvest").all()
+    assert not others["quality_flag"].str.contains("idle_harvest").any()
+    assert own["yield_mean_t_ha"].max() < 0.2 * others["yield_mean_t_ha"].min()
+
+
+def test_zeros_of_late_years_leave_the_years_before_to_tell() -> None:
+    own, others = _silent(30)
+    whole = _silent(0)[1]
+    assert own["yield_mean_t_ha"].max() < 0.3 * others["yield_mean_t_ha"].min()
+    ratio = (others["yield_q95_t_ha"] - others["yield_q05_t_ha"]) / (whole["yield_q95_t_ha"] - whole["yield_q05_t_ha"])
+    assert ratio.max() < 1.25
+
+
 def test_months_without_a_gauge_widen_the_interval_in_proportion() -> None:
     def width(months: int) -> float:
         at = MADE.panel["month"].isin(MADE.months[-4 - months : -4])
