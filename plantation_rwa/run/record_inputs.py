@@ -9,19 +9,16 @@ from typing import Any
 
 import pandas as pd
 
-from plantation_rwa.attest.hashing import canonical, frame_hash, hash_of, list_hash, row_hash, row_texts, rows_hash
+from plantation_rwa.attest.hashing import canonical, frame_hash, hash_of, list_hash, row_hash, rows_hash
 from plantation_rwa.attest.records import Limits, Sources, build_record, key_hash, record_hash, record_key, salt_of
 from plantation_rwa.config import fingerprint
+from plantation_rwa.run.market_reads import MarketReads
 from plantation_rwa.run.session import Session, code_hash, configuration_record
 from plantation_rwa.run.signers import salt_secret
-from plantation_rwa.valuation.market import Prices
-from plantation_rwa.valuation.pricing import scheme_of
 from plantation_rwa.valuation.rights import Right, missing
 from plantation_rwa.valuation.run import records as dicts
 
 Row = Mapping[str, Any]
-#: tables that count as a whole: the curve, its calibration, discounting and taxes of every right rest on them
-_WHOLE = ("futures", "rates", "fiscal")
 _PARTY = ("sponsor_id", "mill_id", "hazard_per_year", "lgd")
 
 
@@ -98,12 +95,10 @@ class _Inputs:
         self._register = _by(known.register, "plantation_id")
         self._rights = {(str(r["plantation_id"]), str(r["right_id"])): r for r in _dicts(known.rights)}
         self._sponsors, self._mills = _by(known.sponsors, "sponsor_id"), _by(known.mills, "mill_id")
-        self._prices = Prices(known.prices, session.as_of)
-        self._shared = {name: f"0x{session.snapshots[name]['sha256']}" for name in _WHOLE}
+        self._market = MarketReads(session)
         self._overlays: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for row in _dicts(known.overlays):
             self._overlays.setdefault((str(row["plantation_id"]), str(row["right_id"])), []).append(row)
-        self._fx = f"0x{session.snapshots['fx']['sha256']}"
         columns = [c for c in forecasts.columns if c != "geometry"]
         self._forecasts: dict[str, list[tuple[str, str]]] = {}
         for row in dicts(pd.DataFrame(forecasts)[columns]):
@@ -116,12 +111,12 @@ class _Inputs:
         right = Right.of(terms, self._session.as_of)
         months = {str(m) for m in right.months(self._session.as_of)}
         manual = self._overlays.get((plantation_id, right_id), [])
-        return (self._shared | ({"overlays": rows_hash(manual)} if manual else {})) | {
+        return ({"overlays": rows_hash(manual)} if manual else {}) | {
             "register": row_hash(place),
             "right": row_hash(terms),
             "parties": rows_hash(self._parties(place, right)),
             "forecasts": list_hash(h for m, h in self._forecasts.get(plantation_id, []) if m in months),
-            **self._market(place),
+            **self._market.of(place, right),
         }
 
     def _parties(self, place: Row, right: Right) -> Iterable[Row]:
@@ -134,25 +129,6 @@ class _Inputs:
             found += [self._sponsors[sponsor]] if sponsor in self._sponsors else []
             found += [self._mills[payor]] if payor in self._mills else []
         return [{k: v for k, v in party.items() if k in _PARTY} for party in found]
-
-    def _market(self, place: Row) -> dict[str, str]:
-        """The price observations that the formula of the plantation takes, and exchange rates if it needs any.
-
-        The Malaysian prices count everywhere: futures are held against them, and they tell the sponsors' hardship.
-        """
-        scheme, assumptions = scheme_of(place, self._session.assumptions), self._session.assumptions
-        regions = [r for r in (_text_of(place, "region"), _text_of(place, "state")) if r]
-        found = {f"all:{s}": self._prices.latest(s) for s in ("cpo_my", "pk_my")}
-        series: tuple[str, ...] = ("cpo_my", "pk_my")
-        if scheme.startswith("id_"):
-            series = ("cpo_id", "pk_id", "k_id", "shell_id")
-            if self._prices.latest("cpo_id", regions) is None:
-                series = (*series, "hr_cpo_usd")
-        found |= {s: self._prices.latest(s, regions) for s in series}
-        observed = {s: row_texts(vars(p)) for s, p in found.items() if p is not None}
-        local = str(assumptions.table("scheme.currency")[scheme])
-        currencies = {local, self._session.config.portfolio.currency, *self._session.known.futures["currency"].unique()}
-        return {"prices": hash_of(observed), **({"fx": self._fx} if len(currencies) > 1 else {})}
 
 
 def _dicts(frame: pd.DataFrame) -> list[dict[str, Any]]:

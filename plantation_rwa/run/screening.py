@@ -70,14 +70,11 @@ def publish_screening(
     )
     if not plan.todo:
         return list(plan.reuse)
-    findings = _Screening(session, parts).findings()
-    exported, left_out = _export(session, findings)
-    findings = [_with_export(f, left_out) for f in findings] if session.config.compliance.traces else findings
-    rows = screening_rows(findings, session.assumptions.text("screening.rule_version"))
+    rows, exported = screening_tables(session, parts)
     made = [
         publish_part(
             target,
-            finalise(rows, TABLE),
+            rows,
             stage=STAGE,
             table=TABLE,
             folder=session.tag,
@@ -89,6 +86,15 @@ def publish_screening(
     for n, text in enumerate(exported, start=1):
         made.append(_write(session, target, text, n, needed))
     return made
+
+
+def screening_tables(session: Session, parts: Sequence[Published]) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Table ``screening`` and the texts of the export, from published features and what is known of the land."""
+    findings = _Screening(session, parts).findings()
+    exported, left_out = _export(session, findings)
+    findings = [_with_export(f, left_out) for f in findings] if session.config.compliance.traces else findings
+    rows = screening_rows(findings, session.assumptions.text("screening.rule_version"))
+    return finalise(rows, TABLE), exported
 
 
 def screening_of(parts: Sequence[Published]) -> pd.DataFrame:

@@ -34,8 +34,8 @@ FIRST_YEAR = 1990
 _ROOMS = {
     "features": ("sources", "features", "run/climate.py", "run/scenes.py", "run/batches.py", "run/imagery.py"),
     "forecast": ("panel", "forecast"),
-    "valuation": ("valuation", "attest/hashing.py", "attest/records.py", "run/record_inputs.py"),
-    "attest": ("attest", "run/record_inputs.py"),
+    "valuation": ("valuation", "attest/hashing.py", "attest/records.py", "run/record_inputs.py", "run/market_reads.py"),
+    "attest": ("attest", "run/record_inputs.py", "run/market_reads.py"),
     "report": ("publish",),
     "screening": ("screening", "sources", "run/land.py", "features/zonal.py"),
 }

@@ -64,7 +64,7 @@ class Overlap:
     kept
         The same without strips narrower than ``screening.overlap_strip_m``.
     moved
-        Whether the two have the same outline beside each other: a copy moved by more than its width.
+        Corners of the outline that both have, if it is the same one moved; else 0.
     """
 
     first: int
@@ -72,7 +72,7 @@ class Overlap:
     area_ha: float
     share: float
     kept: float
-    moved: bool = False
+    moved: int = 0
 
 
 def overlaps(plots: Sequence[Plot], others: Sequence[Plot] | None, assumptions: Assumptions) -> list[Overlap]:
@@ -105,8 +105,8 @@ def overlaps(plots: Sequence[Plot], others: Sequence[Plot] | None, assumptions: 
         if others is not None and plots[a].plantation_id == others[b].plantation_id:
             continue
         shared = _shared(left[a], right[b], width) if left[a].intersects(right[b]) else None
-        moved = not (plots[a].estimated or (plots if others is None else others)[b].estimated)
-        moved = moved and _moved_copy(left[a], right[b], fit)
+        guessed = plots[a].estimated or (plots if others is None else others)[b].estimated
+        moved = 0 if guessed else _moved_copy(left[a], right[b], fit)
         if shared is not None or moved:
             found.append(Overlap(a, b, *(shared or (0.0, 0.0, 0.0)), moved))
     return found
@@ -118,8 +118,9 @@ def overlap_findings(
     """The rules ``overlap_portfolio`` and ``overlap_published``: one finding per plot.
 
     Above ``screening.overlap_fail`` of the smaller plot, strips left out, land may be pledged twice: ``fail``; for a
-    point, whose outline is a guess, ``more_info``. Less than that is ``more_info``, and so is the same irregular
-    outline beside the plot; strips alone ``pass``.
+    point, whose outline is a guess, ``more_info``. The same irregular outline nearby is ``fail`` if strips count it so,
+    since what a narrow plot shares with its copy is a strip, and without any shared ground if it has more corners than
+    two plots have in common by chance (``screening.copy_corners``). Less is ``more_info``; strips alone ``pass``.
 
     Parameters
     ----------
@@ -141,8 +142,8 @@ def overlap_findings(
 def _finding(
     rule: str, plot: Plot, met: Sequence[tuple[Overlap, Plot]], compared: str, assumptions: Assumptions
 ) -> Finding:
-    limit = assumptions.number("screening.overlap_fail")
-    ranked = sorted(met, key=lambda m: (-m[0].kept, -m[0].share, m[1].plantation_id, m[1].source))
+    limit, corners = assumptions.number("screening.overlap_fail"), int(assumptions.number("screening.copy_corners"))
+    ranked = sorted(met, key=lambda m: (-m[0].kept, -m[0].moved, -m[0].share, m[1].plantation_id, m[1].source))
     evidence = [f"held against {compared}"]
     for o, other in ranked[:5]:
         place = f" of {other.source}" if other.source else ""
@@ -153,11 +154,11 @@ def _finding(
     if len(ranked) > 5:
         evidence.append(f"{len(ranked) - 5} more")
     unseen = [*(["outline of the point"] if plot.estimated else []), *_UNKNOWN_OTHERS]
-    states: list[State] = [_state(o, plot.estimated or other.estimated, limit) for o, other in ranked]
+    states: list[State] = [_state(o, plot.estimated or other.estimated, limit, corners) for o, other in ranked]
     state: State = "fail" if "fail" in states else "more_info" if "more_info" in states else "pass"
     worst_share = max((o.share for o, _ in ranked), default=0.0)
     finding = {
-        "fail": "shares ground with another plantation: the same land may be pledged twice",
+        "fail": "shares ground, or its outline, with another plantation: the same land may be pledged twice",
         "more_info": "shares some ground, or its outline, with another plantation",
         "pass": "shares no ground with another plantation beyond strips along common edges",
     }[state]
@@ -176,9 +177,11 @@ def _finding(
     )
 
 
-def _state(overlap: Overlap, estimated: bool, limit: float) -> State:
+def _state(overlap: Overlap, estimated: bool, limit: float, corners: int) -> State:
     if overlap.kept > limit:
         return "more_info" if estimated else "fail"
+    if overlap.moved and (overlap.share > limit or overlap.moved >= corners):
+        return "fail"
     return "more_info" if overlap.kept > 0 or overlap.moved else "pass"
 
 
@@ -211,10 +214,10 @@ def _shared(a: BaseGeometry, b: BaseGeometry, width: float) -> tuple[float, floa
     return share * min(areas), share, opened.area / whole
 
 
-def _moved_copy(a: BaseGeometry, b: BaseGeometry, fit: float) -> bool:
-    """Whether two outlines are the same but for a move; shapes that fill the plane (point-symmetric ones) never are."""
+def _moved_copy(a: BaseGeometry, b: BaseGeometry, fit: float) -> int:
+    """Corners of two outlines that are the same but for a move; 0 for others, and for shapes that fill the plane."""
     if shapely.get_num_coordinates(a) != shapely.get_num_coordinates(b):
-        return False
+        return 0
     corners = []
     for g in (a, b):
         centre = shapely.centroid(g)
@@ -223,12 +226,13 @@ def _moved_copy(a: BaseGeometry, b: BaseGeometry, fit: float) -> bool:
         # the smallest corner first: where a ring begins says nothing
         corners.append(shapely.get_coordinates(shapely.normalize(shapely.set_precision(local, fit / 4))))
     if corners[0].shape != corners[1].shape or np.abs(corners[0] - corners[1]).max() > fit:
-        return False
+        return 0
     whole = shapely.Polygon(corners[0]) if len(corners[0]) > 3 else None
     if whole is None or not whole.is_valid:
-        return False
+        return 0
     turned = shapely.affinity.rotate(whole, 180, origin=(0, 0))
-    return bool(whole.intersection(turned).area < _SYMMETRIC * whole.area)
+    regular = whole.intersection(turned).area >= _SYMMETRIC * whole.area
+    return 0 if regular else len(corners[0]) - 1
 
 
 def _metres_per_degree(latitude: float) -> tuple[float, float]:

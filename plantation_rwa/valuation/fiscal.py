@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from plantation_rwa.assumptions import Assumptions
+from plantation_rwa.valuation.market import Reads
 
 FloatArray = NDArray[np.float64]
 _BAND = re.compile(r"^(<=|>)\s*(\d+(?:\.\d+)?)$")
@@ -37,9 +38,12 @@ class FiscalTable:
     ----------
     table
         ``schedule``, ``jurisdiction``, ``effective_from``, ``effective_to``, ``key``, ``value``; rows known.
+    reads
+        As of :class:`~plantation_rwa.valuation.market.Prices`.
     """
 
-    def __init__(self, table: pd.DataFrame) -> None:
+    def __init__(self, table: pd.DataFrame, reads: Reads | None = None) -> None:
+        self._reads = reads
         order = [c for c in ("effective_from", "known_at", "value") if c in table.columns]
         table = table.sort_values(order, kind="stable")
         starts, ends = pd.to_datetime(table["effective_from"]), pd.to_datetime(table["effective_to"])
@@ -59,6 +63,15 @@ class FiscalTable:
         of different dates never mix. A schedule that ran out without a successor stays in force: future months
         keep the last known rule.
         """
+        found = self._in_force(schedule, places, day)
+        self._note(found, schedule, *places, day.isoformat())
+        return found
+
+    def _note(self, answer: object, *question: object) -> None:
+        if self._reads is not None:
+            self._reads["fiscal", *question] = answer
+
+    def _in_force(self, schedule: str, places: tuple[str, ...], day: dt.date) -> dict[str, float]:
         values: dict[str, float] = {}
         for place in reversed(places):
             begun = [rule for rule in self._rules.get((schedule, place), ()) if rule[1] <= day]
@@ -72,15 +85,16 @@ class FiscalTable:
 
     def held_over(self, schedule: str, places: tuple[str, ...], day: dt.date) -> bool:
         """Whether a schedule is kept in force on a day only because nothing follows it."""
-        for place in places:
-            begun = [rule for rule in self._rules.get((schedule, place), ()) if rule[1] <= day]
-            if begun and not any(rule[2] >= day for rule in begun):
-                return True
-        return False
+        begun = ([rule for rule in self._rules.get((schedule, place), ()) if rule[1] <= day] for place in places)
+        found = any(rules and not any(rule[2] >= day for rule in rules) for rules in begun)
+        self._note(found, schedule, *places, day.isoformat(), "held over")
+        return found
 
     def value(self, schedule: str, key: str, places: tuple[str, ...], day: dt.date) -> float | None:
         """One value of a schedule on a day; None if no rule is known."""
-        return self.schedule(schedule, places, day).get(key)
+        found = self._in_force(schedule, places, day).get(key)
+        self._note(found, schedule, *places, day.isoformat(), key)
+        return found
 
     def series(
         self, schedule: str, key: str, places: tuple[str, ...], days: tuple[dt.date, ...]

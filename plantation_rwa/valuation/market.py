@@ -15,6 +15,8 @@ from plantation_rwa.valuation.discounting import forward_fx, known_curve
 from plantation_rwa.valuation.fx_forwards import quoted_forwards
 
 _PIVOTS = ("USD", "EUR", "MYR", "SGD")
+#: what the market tables were asked and what they answered: table and question -> answer
+Reads = dict[tuple[object, ...], object]
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,20 @@ class Price:
 
 
 class Prices:
-    """Latest observation of a series, the plantation's own region before region-free before any other."""
+    """Latest observation of a series, the plantation's own region before region-free before any other.
 
-    def __init__(self, table: pd.DataFrame, as_of: dt.date) -> None:
+    Parameters
+    ----------
+    table
+        Observations known.
+    as_of
+        Later ones are not looked at.
+    reads
+        Takes a note of every answer, for who must know what a value rests on.
+    """
+
+    def __init__(self, table: pd.DataFrame, as_of: dt.date, reads: Reads | None = None) -> None:
+        self._reads = reads
         rows = table[table["date"].notna() & (table["date"] <= pd.Timestamp(as_of)) & (table["value"] >= 0)]
         keys = [c for c in ("series", "date", "known_at", "region", "value") if c in rows.columns]
         rows = rows.sort_values(keys, kind="stable", na_position="first")
@@ -58,6 +71,13 @@ class Prices:
 
     def latest(self, series: str, regions: Iterable[str] = ()) -> Price | None:
         """The newest value of a series for one of the regions (compared without case); None if there is none."""
+        asked = tuple(sorted(regions))
+        found = self._latest(series, asked)
+        if self._reads is not None:
+            self._reads["prices", series, *asked] = found
+        return found
+
+    def _latest(self, series: str, regions: Iterable[str]) -> Price | None:
         rows = self._by_series.get(series)
         if rows is None:
             return None
@@ -74,9 +94,20 @@ class Prices:
 
 
 class FxRates:
-    """Spot and forward exchange rates, quote per base, by direct, inverse or cross quotation."""
+    """Spot and forward exchange rates, quote per base, by direct, inverse or cross quotation.
 
-    def __init__(self, fx: pd.DataFrame, rates: pd.DataFrame, as_of: dt.date) -> None:
+    Parameters
+    ----------
+    fx, rates
+        Exchange rates and zero rates known.
+    as_of
+        Valuation date.
+    reads
+        As of :class:`Prices`.
+    """
+
+    def __init__(self, fx: pd.DataFrame, rates: pd.DataFrame, as_of: dt.date, reads: Reads | None = None) -> None:
+        self._reads = reads
         known = fx[(fx["date"] <= pd.Timestamp(as_of)) & (fx["rate"] > 0)]
         rows = known
         spot_kind = rows["kind"].isna() | rows["kind"].astype("object").isin(["spot", ""])
@@ -88,13 +119,19 @@ class FxRates:
             (str(base), str(quote)): ([pd.Timestamp(d).date() for d in g["date"]], [float(r) for r in g["rate"]])
             for (base, quote), g in rows.groupby(["base", "quote"], sort=True)
         }
-        self._forwards = quoted_forwards(known, lambda b, q, day: self.spot(b, q, day.date()))
+        self._forwards = quoted_forwards(known, lambda b, q, day: self._spot(b, q, day.date()))
 
     def spot(self, base: str, quote: str, day: dt.date | None = None) -> float | None:
         """Units of ``quote`` per unit of ``base`` on or last before a day (default: the valuation date)."""
         day = day or self._as_of
         if base == quote:
             return 1.0
+        found = self._spot(base, quote, day)
+        if self._reads is not None:
+            self._reads["fx", base, quote, day.isoformat()] = found
+        return found
+
+    def _spot(self, base: str, quote: str, day: dt.date) -> float | None:
         single = self._quoted(base, quote, day)
         if single is not None:
             return single
@@ -122,6 +159,12 @@ class FxRates:
         spot = self.spot(base, quote)
         if spot is None or base == quote or t <= 0:
             return spot
+        found = self._carried(base, quote, t, spot)
+        if self._reads is not None:
+            self._reads["fx", base, quote, f"in {t!r} years"] = found
+        return found
+
+    def _carried(self, base: str, quote: str, t: float, spot: float) -> float:
         direct, inverse = self._forwards.get((base, quote)), self._forwards.get((quote, base))
         if direct is not None:
             return spot * math.exp(direct.premium(t, lambda s: self._parity(base, quote, s)))

@@ -18,7 +18,7 @@ from plantation_rwa.valuation.cashflows import Shock
 from plantation_rwa.valuation.curve import FV_LEVEL, ForwardCurve, build_curve, curve_flags, flat_curve
 from plantation_rwa.valuation.drivers import Drivers
 from plantation_rwa.valuation.fiscal import FiscalTable
-from plantation_rwa.valuation.market import FxRates, MarketTables, Price, Prices
+from plantation_rwa.valuation.market import FxRates, MarketTables, Price, Prices, Reads
 from plantation_rwa.valuation.plantation_prices import Formula, PlantationPrices
 from plantation_rwa.valuation.rights import missing
 
@@ -40,6 +40,8 @@ class Pricer:
         Portfolio currency.
     growth
         Growth of the forward beyond the last contract by the calibrated price model; None for the assumed one.
+    reads
+        Takes a note of what the market's tables are asked and answer.
     """
 
     def __init__(
@@ -49,15 +51,16 @@ class Pricer:
         reporting: str,
         assumptions: Assumptions,
         growth: float | None = None,
+        reads: Reads | None = None,
     ) -> None:
         self._market, self._drivers, self._reporting, self._assumptions = market, drivers, reporting, assumptions
         self._as_of = drivers.as_of
         self._months = [Month.of(self._as_of) + (i + 1) for i in range(drivers.months)]
-        self._prices = Prices(market.prices, self._as_of)
-        self._fx = FxRates(market.fx, market.rates, self._as_of)
-        self._fiscal = FiscalTable(market.fiscal)
+        self._prices = Prices(market.prices, self._as_of, reads)
+        self._fx = FxRates(market.fx, market.rates, self._as_of, reads)
+        self._fiscal = FiscalTable(market.fiscal, reads)
         self._growth = growth
-        self._reference: dict[dt.date, float] = {}
+        self.fronts: dict[dt.date, float] = {}
         self._bases: dict[tuple[object, ...], FloatArray] = {}
         self._found: dict[tuple[str, tuple[str, ...]], Price | None] = {}
         self._schedules: dict[tuple[str, str, tuple[str, ...]], tuple[FloatArray, set[str]]] = {}
@@ -223,8 +226,7 @@ class Pricer:
         )
 
     def _curve_forwards(self) -> FloatArray | None:
-        curve = self.curve
-        return None if curve is None else np.array([curve.month(m) for m in self._months])
+        return None if self.curve is None else np.array([self.curve.month(m) for m in self._months])
 
     def _forward_my(self, local: str, flags: set[str]) -> FloatArray | None:
         forwards = self._curve_forwards()
@@ -271,12 +273,12 @@ class Pricer:
         return sum(values) / len(values)
 
     def _front(self, day: dt.date) -> float:
-        """Front of the curve as it stood on a day; today's where there was none."""
-        if day not in self._reference:
+        """Front of the curve as it stood on a day, today's where there was none; kept in ``fronts``."""
+        if day not in self.fronts:
             then = build_curve(self._market.futures, day, self._assumptions, self._market.holidays)
             curve = then or self.curve
-            self._reference[day] = curve.at(day) if curve is not None else float("nan")
-        return self._reference[day]
+            self.fronts[day] = curve.at(day) if curve is not None else float("nan")
+        return self.fronts[day]
 
     def _cpo_paths(self, forward: FloatArray, local: str) -> FloatArray:
         """Paths with the forward as expectation; the exchange rate's shocks enter where the curve is foreign."""
@@ -292,8 +294,6 @@ class Pricer:
         return self._drivers.fx(currency, self._reporting, self.curve.currency if self.curve is not None else "")
 
     def _to(self, local: str, reporting: str) -> FloatArray:
-        if local == reporting:
-            return np.ones_like(self._drivers.price)
         rates = [self._fx.forward(local, reporting, float(t)) for t in self._drivers.times]
         return self._shock(local) * np.array(rates, dtype=np.float64)[:, None]
 

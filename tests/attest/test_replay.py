@@ -123,26 +123,6 @@ def test_a_changed_sponsor_changes_the_records_behind_it(world_copy: Path, small
 
 
 @pytest.mark.slow
-def test_a_changed_price_changes_the_records_of_its_formula(world_copy: Path, small_run: Path, tmp_path: Path) -> None:
-    """The newest K index: Indonesian plantations alone; an old one changes no record at all."""
-    register = register_of(world_copy)
-    expected = set(register.loc[register["country"] == "ID", "plantation_id"])
-    assert expected
-    assert expected < set(register["plantation_id"])
-
-    def change(frame: pd.DataFrame, place: int) -> pd.DataFrame:
-        rows = known_rows(frame[frame["series"] == "k_id"])
-        frame.loc[rows[place], "value"] = "0.89"
-        return frame
-
-    config = edited(world_copy, "prices.csv", lambda frame: change(frame, 0))
-    assert changed_records(small_run, config, tmp_path / "old") == (set(), set())
-    config = edited(world_copy, "prices.csv", lambda frame: change(frame, -1))
-    hashed, valued = changed_records(small_run, config, tmp_path / "new")
-    assert hashed == valued == expected
-
-
-@pytest.mark.slow
 def test_what_is_known_later_leaves_the_root_as_it_was(world_copy: Path, small_run: Path, tmp_path: Path) -> None:
     def change(frame: pd.DataFrame) -> pd.DataFrame:
         later = frame.index.difference(known_rows(frame))
@@ -155,27 +135,6 @@ def test_what_is_known_later_leaves_the_root_as_it_was(world_copy: Path, small_r
     run_world(edited(world_copy, "prices.csv", change), tmp_path / "out")
     one, two = (next(p.rglob("nav_attestation.json")).read_bytes() for p in (small_run, tmp_path / "out"))
     assert one == two
-
-
-@pytest.mark.long
-@pytest.mark.slow
-def test_a_changed_right_changes_its_own_record(world_copy: Path, small_run: Path, tmp_path: Path) -> None:
-    def change(frame: pd.DataFrame) -> pd.DataFrame:
-        row = dict.fromkeys(frame.columns, "") | {"plantation_id": "SIM-002", "right_id": "R1", "share": "0.11"}
-        kept = frame[frame["plantation_id"] != "SIM-002"]
-        return pd.concat([kept, pd.DataFrame([row])])
-
-    path = next(iter(world_copy.rglob("rights.csv")), None)
-    if path is None:
-        path = world_copy / "rights.csv"
-        path.write_text("plantation_id,right_id,share\n", "utf-8")
-        config = world_copy / "config.yaml"
-        text = config.read_text("utf-8").replace("portfolio:\n", "portfolio:\n  rights: rights.csv\n")
-        config.write_text(text, "utf-8")
-        run_world(config, tmp_path / "base")
-        small_run = tmp_path / "base"
-    config = edited(world_copy, "rights.csv", change)
-    assert changed_records(small_run, config, tmp_path / "out") == ({"SIM-002"}, {"SIM-002"})
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from shapely.geometry import Point, Polygon, box
 from plantation_rwa.assumptions import packaged
 from plantation_rwa.grid import area_ha, reproject
 from plantation_rwa.screening.overlaps import Plot, overlap_findings, overlaps
-from tests.screening.plots import copies, named, neighbours, plots
+from tests.screening.plots import copies, named, neighbours, plots, star
 
 RULES = packaged()
 KINDS = ("moved 30 m", "turned 2 degrees", "simplified", "split", "merged")
@@ -114,6 +114,35 @@ def test_a_copy_moved_by_more_than_its_width_is_a_question_and_parcels_of_a_grid
     for grid in (leaning, parcels):
         states = {f.state for f in overlap_findings("overlap_portfolio", named(grid), None, "the register", RULES)}
         assert states == {"pass"}
+
+
+@pytest.mark.parametrize("seed", [8609, 8713])
+def test_small_plots_moved_by_more_than_their_width_are_found(seed: int) -> None:
+    """Plots of 0.1 to 1 ha, many of them narrower than the 30 m they are moved by."""
+    rng = np.random.default_rng(seed)
+    outlines = [star(rng, float(rng.uniform(0.1, 1.0)), (100 + 0.1 * n, 1.0)) for n in range(200)]
+    again = [copies(g, rng)["moved 30 m"][0] for g in outlines]
+    found = overlap_findings("overlap_portfolio", [*named(outlines), *named(again, "C")], None, "the register", RULES)
+    assert np.mean([f.state == "fail" for f in found]) >= 0.99
+
+
+def test_small_neighbours_are_no_copies() -> None:
+    """Cells of half a hectare, each corner measured anew with two metres of error."""
+    cells = [shapely.affinity.scale(c, 0.1, 0.1, origin=(101.0, 0.5)) for c in neighbours(8819, 1200, 20.0)]
+    found = overlap_findings("overlap_portfolio", named(cells), None, "the register", RULES)
+    assert np.mean([f.state != "pass" for f in found]) <= 0.001
+
+
+def test_a_copy_of_few_corners_fails_by_the_strip_it_shares() -> None:
+    """A kite 16 m wide moved by 9 m: what it shares with itself is narrower than a strip."""
+    kite = Polygon([(0, 0), (8, 60), (0, 80), (-8, 60)])
+    placed = [shapely.affinity.translate(kite, x, 0) for x in (0.0, 9.0)]
+    outlines = [shapely.transform(p, lambda c: c / 111_320 + [103.0, 0.0]) for p in placed]
+    found = overlap_findings("overlap_portfolio", named(outlines), None, "the register", RULES)
+    assert [f.state for f in found] == ["fail", "fail"]
+    trapezoids = [Polygon([(x, 2), (x + 0.001, 2), (x + 0.0008, 2.001), (x, 2.001)]) for x in (103.0, 103.001)]
+    states = [f.state for f in overlap_findings("overlap_portfolio", named(trapezoids), None, "the register", RULES)]
+    assert states == ["more_info", "more_info"]
 
 
 def test_order_of_plots_changes_nothing() -> None:
