@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from plantation_rwa.publish.manifest import load_all
 from plantation_rwa.run.partitions import Published
 from plantation_rwa.run.session import Session
 
@@ -27,9 +26,7 @@ class Earlier:
 def earlier(session: Session) -> Earlier | None:
     """The newest date before the session's whose forecasts and values lie in the output folder; None without any."""
     root = session.reuse[-1]
-    for manifest in reversed(load_all(root)):
-        if manifest.as_of >= session.as_of.isoformat():
-            continue
+    for manifest in reversed(session.published_before(root)):
         parts = {name: [Published(root, o) for o in manifest.tables(name)] for name in TABLES}
         if all(found and all(p.path.exists() for p in found) for found in parts.values()):
             return Earlier(manifest.as_of, parts)

@@ -10,10 +10,10 @@ import pandas as pd
 
 from plantation_rwa.errors import StageError
 from plantation_rwa.publish.files import OutputFile
-from plantation_rwa.publish.manifest import Manifest, Output, damaged
+from plantation_rwa.publish.manifest import Manifest, Output, damaged, load
 from plantation_rwa.run.partitions import History, Published, plan_whole
 from plantation_rwa.run.progress import StageClock
-from plantation_rwa.run.publishing import read_all
+from plantation_rwa.run.publishing import read_all, withdraw
 from plantation_rwa.run.session import Session, identity
 
 
@@ -26,10 +26,14 @@ class Done:
 
 
 class Finish:
-    """Makes what rests on the published tables of a date; to be used while no other run is within its turn."""
+    """Makes what rests on the published tables of a date; to be used while no other run is within its turn.
+
+    ``withdrawn`` says whether the manifest that was there no longer names what is being replaced.
+    """
 
     def __init__(self, session: Session, history: History, parts: Callable[[str], list[Published]]) -> None:
         self._session, self._history, self._parts = session, history, parts
+        self.withdrawn = False
 
     def stage(self, stage: str, manifest: Manifest, *, wanted: bool, clock: StageClock) -> tuple[Manifest, Done]:
         """The manifest with the files of a stage; if it is not wanted, with those that still belong to the date."""
@@ -55,6 +59,9 @@ class Finish:
         def read(owner: str, table: str, partition_key: str = "") -> pd.DataFrame:
             return read_table(session, self._parts(owner), owner, table, stage, partition_key=partition_key)
 
+        if not self.withdrawn and (old := load(session.root, manifest.as_of)) is not None:
+            withdraw(session.root, old)
+            self.withdrawn = True
         outputs: Sequence[Output] = module.write(session, manifest, read, identity(needed), needed)
         return self._with(manifest, Done([Published(session.root, o) for o in outputs], True))
 

@@ -17,7 +17,6 @@ from plantation_rwa.assumptions import Assumptions
 from plantation_rwa.features.zonal import coverage
 from plantation_rwa.grid import reproject, split_at
 from plantation_rwa.publish.geoparquet import read_part
-from plantation_rwa.publish.manifest import load_all
 from plantation_rwa.run.session import Session
 from plantation_rwa.screening.disturbance import NOTHING, Unit, records_by
 from plantation_rwa.screening.eudr import CLASSES, LayerShare, WhispResult
@@ -153,7 +152,7 @@ def published_plots(session: Session) -> tuple[list[Plot], str]:
     told = []
     for folder, name in ((session.reuse[-1], ""), *((Path(f), Path(f).name) for f in evidence.folders)):
         # a reduced profile has coarse outlines or none: they would share ground with everything near
-        manifests = [m for m in load_all(folder) if m.as_of < session.as_of.isoformat() and m.profile == "full"]
+        manifests = [m for m in session.published_before(folder) if m.profile == "full"]
         for manifest in manifests:
             for output in manifest.tables("valuations"):
                 if not (folder / output.path).exists():

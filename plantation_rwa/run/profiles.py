@@ -16,7 +16,7 @@ from plantation_rwa.config import Config
 from plantation_rwa.publish.files import OutputFile, SharedFolder, write_atomically
 from plantation_rwa.publish.geoparquet import read_part, write_table
 from plantation_rwa.publish.manifest import Manifest, Output, damaged, load, save
-from plantation_rwa.run.publishing import remove_unnamed
+from plantation_rwa.run.publishing import remove_unnamed, withdraw
 from plantation_rwa.run.session import identity
 from plantation_rwa.schema.classification import Profile, shown
 from plantation_rwa.schema.tables import TABLES, Table
@@ -45,6 +45,10 @@ def publish_profile(config: Config, full: Path, manifest: Manifest) -> Path:
     with SharedFolder(out) as folder, folder.turn():
         earlier = load(out, manifest.as_of)
         known = {o.path: o for o in earlier.outputs} if earlier is not None else {}
+        if earlier is not None:
+            wanted = {_identity(o, profile) for o in manifest.of("attest")}
+            if any(o.fingerprint not in wanted for o in earlier.of("attest")):
+                withdraw(out, earlier)
         made = (_output(full, out, o, profile, cell, manifest.simulated, known) for o in manifest.outputs)
         outputs = [o for o in made if o is not None]
         reduced = dataclasses.replace(
@@ -90,7 +94,7 @@ def _output(
         return None
     if output.table not in TABLES and output.stage != "attest":  # the page, and outlines for authorities
         return None
-    fingerprint = identity({"full": output.fingerprint, "file": output.sha256, "profile": profile})
+    fingerprint = _identity(output, profile)
     spec = TABLES.get(output.table)
     columns = profile_columns(spec, profile) if spec is not None else []
     if spec is not None and not columns:
@@ -109,6 +113,10 @@ def _output(
     return dataclasses.replace(
         output, path=path, sha256=file.sha256, bytes=file.bytes, fingerprint=fingerprint, problems=()
     )
+
+
+def _identity(output: Output, profile: Profile) -> str:
+    return identity({"full": output.fingerprint, "file": output.sha256, "profile": profile})
 
 
 def _reduce(source: Path, path: Path, spec: Table, columns: list[str], cell: float, simulated: bool) -> OutputFile:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from plantation_rwa.publish.geoparquet import read_part, write_part
-from plantation_rwa.publish.manifest import Output, load, load_all
+from plantation_rwa.publish.manifest import Manifest, Output, load, load_all, save
 from plantation_rwa.run.partitions import Published
 from plantation_rwa.run.session import Session
 
@@ -65,6 +65,17 @@ def read_all(parts: Sequence[Published], *, partition_key: str = "") -> pd.DataF
             frame = frame.assign(**{partition_key: part.output.partition.split("=", 1)[1]})
         frames.append(frame)
     return pd.concat([f for f in frames if len(f)] or frames[:1], ignore_index=True)
+
+
+def withdraw(root: Path, manifest: Manifest) -> None:
+    """Name the attestation and the pages of a date no longer, before files of the same names are written over them.
+
+    So whatever a manifest names is there whole at any instant: a run that is killed on the way leaves the date as it
+    was published, without them, and the next run makes them again.
+    """
+    kept = [o for o in manifest.outputs if o.stage not in ("attest", "report")]
+    if len(kept) < len(manifest.outputs):
+        save(root, manifest.with_outputs(kept))
 
 
 def remove_unnamed(root: Path, as_of: str) -> None:

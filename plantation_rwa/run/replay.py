@@ -26,6 +26,7 @@ from plantation_rwa.publish.manifest import Manifest, load_all
 from plantation_rwa.run import forecast as forecast_stage
 from plantation_rwa.run import valuation as valuation_stage
 from plantation_rwa.run.attest import FOLDER
+from plantation_rwa.run.earlier import earlier
 from plantation_rwa.run.imagery import Work
 from plantation_rwa.run.inputs import load_inputs
 from plantation_rwa.run.partitions import Published
@@ -72,8 +73,22 @@ def replay(root: Path, config_path: Path, runner: str, out: Findings) -> None:
     if not manifests:
         raise CannotCheck(f"{root}: no date is attested; there is nothing to replay.")
     for manifest in manifests:
-        session = open_session(config, inputs, dt.date.fromisoformat(manifest.as_of))
+        session = as_it_was(open_session(config, inputs, dt.date.fromisoformat(manifest.as_of)), manifest)
         _Replay(session, manifest, config, chosen.map, out).run()
+
+
+def as_it_was(session: Session, manifest: Manifest) -> Session:
+    """The session as its date was published: without the earlier dates that were published only after it.
+
+    The values name the earlier ones that they are explained from; if those are no longer what they were, all count.
+    """
+    stated = {o.components.get("earlier") for o in manifest.of("valuation")}
+    dates = [m.as_of for m in session.published_before(session.root)]
+    for count in range(len(dates), -1, -1):
+        then = replaced(session, unborn=frozenset(dates[count:]))
+        if valuation_stage.earlier_component(earlier(then)) in stated:
+            return then
+    return session
 
 
 class _Replay:

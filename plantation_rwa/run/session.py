@@ -21,6 +21,7 @@ from plantation_rwa.config import Config, fingerprint
 from plantation_rwa.errors import ConfigError, Problem, SourceError
 from plantation_rwa.features.sensor_flags import flag_readings
 from plantation_rwa.periods import Month, as_of_instant, last_month_end
+from plantation_rwa.publish.manifest import Manifest, load_all
 from plantation_rwa.run.climate import with_climate_per_plantation
 from plantation_rwa.run.inputs import known_inputs
 from plantation_rwa.run.overlays import usable_overlays
@@ -67,6 +68,8 @@ class Session:
         Folders whose published parts may be used again, the output folder first.
     inputs
         All inputs, for what was known at an earlier date; without them :attr:`known` has to do.
+    unborn
+        Earlier dates that were not published yet when this one was: a replay does not look at them.
     """
 
     config: Config
@@ -76,6 +79,12 @@ class Session:
     reuse: tuple[Path, ...]
     force: bool = False
     inputs: Inputs | None = None
+    unborn: frozenset[str] = frozenset()
+
+    def published_before(self, root: Path) -> list[Manifest]:
+        """Manifests of the earlier dates in a folder, oldest first."""
+        dates = (m for m in load_all(root) if m.as_of < self.as_of.isoformat())
+        return [m for m in dates if root != self.reuse[-1] or m.as_of not in self.unborn]
 
     def known_then(self, as_of: dt.date) -> Inputs:
         """What was known of the terms and the market at the end of an earlier date; features are not cut."""

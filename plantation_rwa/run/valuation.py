@@ -58,11 +58,16 @@ def components(
         "register": str(snapshots["register"]["sha256"])[:16],
         "screening": screening_identity[:16],
         "terms": terms,
-        "earlier": short(None if before is None else [before.as_of, before.fingerprints]),
+        "earlier": earlier_component(before),
         "record": short([configuration_record(config)["sha256"], salt_check(session)]),
         "overlays": str(snapshots["overlays"]["sha256"])[:16],
         **market,
     }
+
+
+def earlier_component(before: Earlier | None) -> str:
+    """What the values depend on of the date they are explained from."""
+    return short(None if before is None else [before.as_of, before.fingerprints])
 
 
 def valuation_tables(

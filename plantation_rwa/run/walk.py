@@ -132,7 +132,7 @@ class _Walk:
             self.published[stage] = done.published
             if stage in self.stages:
                 self._count(stage, int(done.computed), int(not done.computed), "")
-        changed = self.old is None or manifest.text() != self.old.text()
+        changed = self.old is None or finish.withdrawn or manifest.text() != self.old.text()
         if not self.beside:
             save(root, manifest)
         elif changed or not copies_there(root):

@@ -16,6 +16,7 @@ import yaml
 from plantation_rwa.attest.checking import Findings
 from plantation_rwa.run.replay import differences, replay
 from plantation_rwa.run.verify import CannotCheck
+from plantation_rwa.testing import edit_config
 from tests.conftest import run_world
 
 REPLAYED = "replay as_of=2026-05-31: 4 of 4 record hashes reproduced"
@@ -31,7 +32,7 @@ def replayed(out: Path, config: Path, runner: str = "threads") -> Findings:
 @pytest.mark.parametrize("runner", ["threads", pytest.param("dask", marks=pytest.mark.server)])
 def test_every_record_hash_is_reproduced(small_world: Path, small_run: Path, runner: str) -> None:
     found = replayed(small_run, small_world / "config.yaml", runner)
-    assert (found.failed, found.noted) == ([], [])
+    assert (found.failed, found.noted, found.unchecked) == ([], [], [])
     assert REPLAYED in found.checked
     assert {text.split(": ")[1].split(",")[0] for text in found.checked} >= {"features", "forecasts", "valuations"}
 
@@ -154,6 +155,23 @@ def test_the_model_hash_of_a_changed_harvest(world_copy: Path, small_run: Path, 
     before, after = records_of(small_run), records_of(tmp_path / "out")
     assert all(before[k]["model_hash"] != after[k]["model_hash"] for k in before)
     assert len({r["model_hash"] for r in after.values()}) == 1
+
+
+@pytest.mark.slow
+def test_a_changed_screening_is_told(light_world: Path, tmp_path: Path) -> None:
+    """The export for authorities and every state come out anew, or it is said where they do not."""
+    edit_config(light_world, {"compliance.traces": {"producer_name": "Producer"}})
+    run_world(light_world, tmp_path / "out")
+    found = replayed(tmp_path / "out", light_world)
+    assert found.failed == []
+    assert [t.split(": ", 1)[1] for t in found.checked if "screening" in t or "traces" in t] == [
+        "screening, 40 rows reproduced", "traces, 1 files reproduced",
+    ]  # fmt: skip
+    edit_config(light_world, {"compliance.traces": {"producer_name": "Another"}})
+    edit_config(light_world, {"compliance.assumptions": {"screening.rule_version": "another"}})
+    told = [reason for _, reason in replayed(tmp_path / "out", light_world).failed]
+    assert any(t.startswith("screening: rule_version at ") for t in told)
+    assert "traces: the export is not the one that comes out of these inputs" in told
 
 
 def test_what_is_not_attested_is_not_replayed(small_world: Path, tmp_path: Path) -> None:

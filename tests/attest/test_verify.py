@@ -250,15 +250,32 @@ def test_a_broken_history_is_named() -> None:
         "": [one, two],
         "the attestation of 2026-04-30 is not the one it names": [("2026-04-30", "a", {}, "0xcc"), two],
         "names an attestation of 2026-04-30, which is not here": [two],
-        "names no attestation before it, but 2026-04-30 is published": [one, (*two[:2], {}, two[3])],
-        "names 2026-04-30 as the one before it, but 2026-05-15 is published between": [
-            one, ("2026-05-15", "c", {"as_of": "2026-04-30", "digest": "0xaa"}, "0xdd"), two,
+        "names an attestation of 2026-05-15, which is not here": [
+            one, (*two[:2], {"as_of": "2026-05-15", "digest": "0xdd"}, "0xbb"),
         ],
     }  # fmt: skip
     for said, chain in cases.items():
         out = Findings()
         check_history(chain, out)
         assert [reason for _, reason in out.failed] == ([f"history: {said}"] if said else [])
+        assert out.noted == []
+
+
+def test_a_date_published_after_a_later_one_is_named_and_no_fault() -> None:
+    from plantation_rwa.attest.checking import check_history
+
+    one, two = ("2026-04-30", "a", {}, "0xaa"), ("2026-05-31", "b", {"as_of": "2026-04-30", "digest": "0xaa"}, "0xbb")
+    between = ("2026-05-15", "c", {"as_of": "2026-04-30", "digest": "0xaa"}, "0xdd")
+    first = (*two[:2], {}, two[3])
+    for chain, told, late in (([one, between, two], "names 2026-04-30", "2026-05-15"),
+                              ([one, first], "names none before it", "2026-04-30")):  # fmt: skip
+        out = Findings()
+        check_history(chain, out)
+        assert out.failed == []
+        assert out.noted == [
+            f"b: history: {told}; {late} was published after it and stands beside this history. "
+            "Run 2026-05-31 again to bring both into line."
+        ]
 
 
 def test_the_attestation_is_what_it_says(small_run: Path) -> None:
