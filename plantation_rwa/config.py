@@ -140,6 +140,13 @@ class RightsConfig(Section):
     units: int = F(default=1_000_000, ge=1, le=10**15, description="Units the right is divided into.")
 
 
+class ReportsConfig(Section):
+    """Trade reports: documents that market facts are read from; no value rests on them."""
+
+    path: Paths | None = F(default=None, description="Documents (.txt, .md, .html, .pdf) or folders of them.")
+    known_lag_days: int = F(default=0, ge=0, description="Days from publication until a document counts as known.")
+
+
 class ComputeConfig(Section):
     """Machine."""
 
@@ -164,7 +171,7 @@ class Config(Section):
     valuation: ValuationConfig = ValuationConfig()
     rights: RightsConfig = RightsConfig()
     compliance: ComplianceConfig = ComplianceConfig()
-    reports: dict[str, Any] = F(default={}, description="Trade reports; used by later versions.")
+    reports: ReportsConfig = ReportsConfig()
     attest: AttestConfig = AttestConfig()
     compute: ComputeConfig = ComputeConfig()
     publish: PublishConfig = PublishConfig()
@@ -185,6 +192,7 @@ _PATH_KEYS = {
     "market": ("futures", "prices", "fx", "rates", "fiscal"),
     "compliance": ("published", "boundaries", "countries", "tenure", "sanctions", "documents"),
     "valuation": ("overlays",),
+    "reports": ("path",),
 }
 
 

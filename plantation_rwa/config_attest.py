@@ -58,6 +58,7 @@ class AttestConfig(Section):
 InputName = Literal[
     "register", "blocks", "rights", "sponsors", "mills", "imagery", "climate_grid", "climate_daily", "climate_monthly",
     "climate_seasonal", "climate_index", "sensors", "harvest", "overlays", "futures", "prices", "fx", "rates", "fiscal",
+    "reports",
 ]  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from plantation_rwa.sources import (
     market,
     overlays,
     register,
+    reports,
     rights,
     sensors,
 )
@@ -118,6 +119,11 @@ def read_inputs(config: Config) -> tuple[Inputs, list[Problem]]:
         "fx": ("market.fx", market_cfg.fx, lambda paths: fx.read_fx(paths, bad, assumptions=limits)),
         "rates": ("market.rates", market_cfg.rates, lambda paths: market.read_rates(paths, bad)),
         "fiscal": ("market.fiscal", market_cfg.fiscal, lambda paths: market.read_fiscal(paths, bad)),
+        "reports": (
+            "reports.path",
+            config.reports.path,
+            lambda paths: reports.read_reports(paths, config.reports.known_lag_days, bad),
+        ),
     }
     found = {name: faults.read(*reader) for name, reader in readers.items()}
     sources = config.imagery.source if config.imagery else None
@@ -171,5 +177,6 @@ def known_inputs(inputs: Inputs, instant: pd.Timestamp) -> Inputs:
         harvest=records,
         climate_index=index,
         sensors=known(inputs.sensors, instant),
+        reports=known(inputs.reports, instant),
         evidence=compliance.known_evidence(inputs.evidence or compliance.Evidence(), instant),
     )

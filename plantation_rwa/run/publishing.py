@@ -93,6 +93,7 @@ def remove_unnamed(root: Path, as_of: str) -> None:
         f"*/as_of={as_of}/part-*.parquet",
         "*/month=*/vintage=*/part-*.parquet",
         f"screening/as_of={as_of}/traces-*.geojson",
+        f"signals/as_of={as_of}/fiscal-proposals-*.csv",
         *(f"{name}/as_of={as_of}/**/[!.]*" for name in WHOLE_FILES),
     )
     for path in sorted({p for pattern in patterns for p in root.glob(pattern) if p.is_file()}):

@@ -39,6 +39,7 @@ _ROOMS = {
     "attest": ("attest", "run/record_inputs.py", "run/market_reads.py"),
     "report": ("publish",),
     "screening": ("screening", "sources", "run/land.py", "features/zonal.py"),
+    "signals": ("features", "sources"),
 }
 #: input -> key of the configuration that names its files
 _INPUT_KEYS = {
@@ -138,6 +139,7 @@ class Session:
             "climate_daily",
             "climate_monthly",
             "climate_seasonal",
+            "reports",
         ):
             frame = getattr(self.known, name)
             found[name] = {"sha256": table_hash(frame), "rows": len(frame)}
@@ -174,6 +176,7 @@ def provenance(config: Config) -> dict[str, dict[str, str]]:
     values = {k: v for section in sections if section is not None for k, v in section}
     used = {name for name, key in _INPUT_KEYS.items() if values.get(key) is not None}
     used |= {"overlays"} if config.valuation.overlays else set()
+    used |= {"reports"} if config.reports.path else set()
     used |= {name for name in ("sensors", "harvest") if getattr(config, name) is not None} | {"fiscal"}
     stated: dict[str, dict[str, str]] = {
         name: entry.model_dump(mode="json") for name, entry in config.publish.provenance.items()
@@ -260,7 +263,8 @@ def identity(components: Mapping[str, str]) -> str:
 def configuration_record(config: Config) -> dict[str, Any]:
     """The resolved configuration without folders and machine settings, for the manifest and the fingerprint."""
     raw = config.model_dump(mode="json", by_alias=True)
-    for key in ("attest", "compute", "publish", "as_of"):
+    # which documents were read is told by their hash among the inputs: a new file among them moves no value
+    for key in ("attest", "compute", "publish", "as_of", "reports"):
         raw.pop(key)
     raw = {key: _placeless(value) for key, value in raw.items()}
     return {"sha256": fingerprint(raw), "values": raw}

@@ -38,6 +38,7 @@ from plantation_rwa.run.session import (
     provenance,
     short,
 )
+from plantation_rwa.run.signals import publish_signals
 from plantation_rwa.schema.checks import finalise
 
 
@@ -112,6 +113,7 @@ class _Walk:
             if stage in self.stages:
                 self._whole(stage)
         if self.beside:
+            self.published["signals"] = publish_signals(self.session, self.history, self.target)
             self._quarantine()
             self.published["sensor_flags"] = publish_flags(self.session, self.history, self.target)
         with self.folder.turn():
@@ -287,7 +289,7 @@ class _Walk:
     def _manifest(self) -> Manifest:
         session = self.session
         outputs: list[Output] = []
-        for stage in ("features", "screening", "forecast", "valuation", "quarantine", "sensor_flags"):
+        for stage in ("features", "screening", "forecast", "valuation", "signals", "quarantine", "sensor_flags"):
             outputs += [p.output for p in self._parts(stage) if self._current(stage, p)]
         code = code_version(program_hash())
         manifest = Manifest(
@@ -304,7 +306,7 @@ class _Walk:
 
     def _current(self, stage: str, part: Published) -> bool:
         """Whether a part still belongs to this date's inputs: results of stages that were not run now may be stale."""
-        if stage in self.stages or stage in ("screening", "quarantine", "sensor_flags"):
+        if stage in self.stages or stage in ("screening", "signals", "quarantine", "sensor_flags"):
             return True
         if stage in ("forecast", "valuation"):
             return part.output.fingerprint == identity(self._needed(stage))

@@ -37,6 +37,7 @@ TABLE_KINDS: dict[str, Classification] = {
     "records": "commercial",
     "screening": "commercial",
     "sensor_flags": "commercial",
+    "signals": "commercial",
     "predictions": "commercial",
     "metrics": "public",
     "ghosts": "commercial",

@@ -13,6 +13,7 @@ from plantation_rwa.schema.forecast_fields import HARVEST_FIELDS
 from plantation_rwa.schema.ghost_fields import GHOST_FIELDS, GHOST_LOSS_FIELDS, GHOST_SCORE_FIELDS
 from plantation_rwa.schema.price_fields import PRICE_MODEL_FIELDS
 from plantation_rwa.schema.screening_fields import SCREENING_FIELDS
+from plantation_rwa.schema.signal_fields import SIGNAL_FIELDS
 
 
 @dataclass(frozen=True)
@@ -224,6 +225,16 @@ TABLES: dict[str, Table] = {
                 "plantation_id rule state in_eudr_screen finding evidence not_checked confidence rule_version"
             ),
             own=SCREENING_FIELDS,
+        ),
+        Table(
+            "signals",
+            "Facts of trade reports known at the date, each with the words it stands in; no value rests on them.",
+            tuple(f.name for f in SIGNAL_FIELDS),
+            _words("doc_id start end quantity country period value unit direction measure basis"),
+            required=_words(
+                "doc_id published_at known_at country period quantity unit direction text start end confidence measure basis"
+            ),
+            own=SIGNAL_FIELDS,
         ),
         Table(
             "records",

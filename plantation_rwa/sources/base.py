@@ -237,6 +237,7 @@ class Inputs:
     climate_seasonal: Any = ()
     evidence: Any = None
     overlays: pd.DataFrame = field(default_factory=pd.DataFrame)
+    reports: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"known_at": pd.to_datetime([], utc=True)}))
 
 
 _PRICE_KEYS = ("series", "region", "currency", "frequency", "date")

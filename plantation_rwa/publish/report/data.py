@@ -44,6 +44,8 @@ class SummaryData:
         ``key, value, unit, source`` of every assumption used.
     track
         ``what, value, lo, hi, n``: scores of backtests of this portfolio.
+    signals
+        Table ``signals``.
     geometry
         GeoDataFrame ``plantation_id, geometry`` (longitude, latitude); also plantations without a value.
     """
@@ -59,4 +61,5 @@ class SummaryData:
     inputs: Mapping[str, str] = field(default_factory=dict)
     assumptions: pd.DataFrame = field(default_factory=_empty("key value unit source"))
     track: pd.DataFrame = field(default_factory=_empty("what value lo hi n"))
+    signals: pd.DataFrame = field(default_factory=_empty("doc_id quantity value basis"))
     geometry: pd.DataFrame = field(default_factory=_empty("plantation_id geometry"))

@@ -9,6 +9,7 @@ from pathlib import Path
 from plantation_rwa.publish.files import OutputFile, write_text_atomically
 from plantation_rwa.publish.report import appendix, charts, maps
 from plantation_rwa.publish.report.data import SummaryData
+from plantation_rwa.publish.report.market_facts import market_facts
 from plantation_rwa.publish.report.markup import (
     DASH,
     clean,
@@ -71,6 +72,7 @@ def render_summary(data: SummaryData) -> str:
         _maps(view),
         _values(view),
         _market(data),
+        market_facts(data.signals, data.forecasts),
         _cards(view, str(data.meta["as_of"])),
         appendix.quarantine(data.quarantine),
         appendix.assumptions(data.assumptions),

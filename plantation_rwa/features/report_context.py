@@ -1,0 +1,112 @@
+"""What words around a place of a sentence say of it: the country, the period, whether it is denied or expected."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from plantation_rwa.features.report_facts import Document
+from plantation_rwa.features.report_periods import Period, last_day
+from plantation_rwa.features.report_sentences import Sentence
+from plantation_rwa.features.report_words import Mention
+
+_BEFORE_PERIOD = re.compile(
+    r"\b(?:compared\s+(?:to|with)|than|over|from|versus|against|vs\.?|since)\s+(?:[\w'’-]+\s+){0,3}$", re.IGNORECASE
+)
+#: between an amount and the period that it is told for
+AFTER = re.compile(
+    r"\s*(?:\([^()]{0,40}\)\s*)?(?:,\s*)?(?:(?:for|in|during|of|by|at|on|from|effective|starting)\s+)?(?:the\s+)?(?:end\s+of\s+|end-|full\s+"
+    r"|same\s+month\s+(?:in|of)\s+)?(?:marketing\s+year|market\s+year|MY|calendar\s+year|CY|season|crop\s+year)?\s*(?:\(MY\)\s*)?",
+    re.IGNORECASE,
+)
+#: between what is told and the word that says it is only expected
+_THEN = re.compile(r"(?:(?!\b(?:which|that|who)\b)[^,;:]){0,40}\s(?:(?:is|are|was|were)\s+)?(?:now\s+|also\s+)?")
+_CAUSE = re.compile(r"\b(?:due\s+to|because\s+of|amid|as\s+a\s+result\s+of|thanks\s+to|following)\b", re.IGNORECASE)
+_CARRIES = re.compile(r"(?:This|That|These|It|Its)\b")
+_THE_SAME_YEAR = re.compile(r"\bfor\s+the\s+(?:year|period|month|season)\b", re.IGNORECASE)
+
+
+@dataclass
+class Context:
+    """What the sentence before spoke of."""
+
+    quantity: str = ""
+    country: str = ""
+    period: str = ""
+
+
+def carries(sentence: Sentence, before: Context) -> Context:
+    """What a sentence takes over from the one before: all of it if it begins with This or It, or tells of the year."""
+    text = sentence.text
+    speaks_on = _CARRIES.match(text, sentence.start) or _THE_SAME_YEAR.search(text, sentence.start, sentence.end)
+    return before if speaks_on else Context()
+
+
+def denied(sentence: Sentence, place: int) -> bool:
+    """Whether a denial stands before a place in its clause."""
+    start, _ = sentence.clause(place)
+    return any(start <= m.start < place for m in sentence.of("denied"))
+
+
+def country_of(document: Document, sentence: Sentence, start: int, end: int) -> tuple[str | None, bool]:
+    """Country that a place of a sentence speaks of, and whether the sentence names it.
+
+    Behind the place (19 million tons in Malaysia), else the last one before it that is no destination, else the
+    document's. None where the sentence speaks of the world.
+    """
+    named = sentence.of("country")
+    text = sentence.text
+    for m in named:
+        between = text[end : m.start]
+        if m.start >= end and re.fullmatch(r"(?:\s*\([^)]*\))?\s+(?:in|from|for)\s+(?:the\s+)?", between):
+            return _nation(m), True
+    earlier = [m for m in named if m.end <= start and not _is_destination(text, m)]
+    if earlier:
+        return _nation(earlier[-1]), True
+    later = [m for m in named if m.start >= end and re.match(r"['’]s?\b|\s+(?:palm|CPO)", text[m.end : m.end + 8])]
+    if later:
+        return _nation(later[0]), True
+    return document.country, False
+
+
+def _nation(m: Mention) -> str | None:
+    return None if m.name == "world" else m.name
+
+
+def _is_destination(text: str, m: Mention) -> bool:
+    return re.search(r"\b(?:to|into|towards?|from|by)\s+(?:the\s+)?$", text[max(0, m.start - 14) : m.start]) is not None
+
+
+def based(sentence: Sentence, p: Period) -> bool:
+    """Whether a period is only what another one is compared with."""
+    if p.relative and p.relative.startswith(("year", "month-on", "a ", "one ", "same", "the same", "corresponding")):
+        return True
+    return _BEFORE_PERIOD.search(sentence.text[max(sentence.start, p.start - 50) : p.start]) is not None
+
+
+def nearest(free: list[Period], start: int, end: int) -> Period | None:
+    """The last period before a place, else the first behind it."""
+    earlier = [p for p in free if p.end <= start]
+    later = [p for p in free if p.start >= end]
+    return earlier[-1] if earlier else later[0] if later else None
+
+
+def expectation(document: Document, sentence: Sentence, start: int, end: int, period: str) -> str:
+    """``forecast`` or ``actual``: by the last word before a place that tells, else by whether the period is over."""
+    causes = [m.end() for m in _CAUSE.finditer(sentence.text, sentence.start, start)]
+    begin = causes[-1] if causes else sentence.start
+    words = [m for m in sentence.of("forecast", "actual", "tentative") if begin <= m.start and m.end <= start]
+    behind = any(
+        m.start >= end and _THEN.fullmatch(sentence.text[end : m.start]) for m in sentence.of("forecast", "tentative")
+    )
+    if words:
+        return "actual" if words[-1].kind == "actual" and not _perfect(words) else "forecast"
+    if behind:
+        return "forecast"
+    last = last_day(period)
+    return "forecast" if last is not None and document.published_at is not None and last > document.published_at else "actual"
+
+
+def _perfect(words: list[Mention]) -> bool:
+    """Expected to have fallen: the fall is expected all the same."""
+    return len(words) > 1 and words[-2].kind != "actual" and words[-1].start - words[-2].end < 12
