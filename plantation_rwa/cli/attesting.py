@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import re
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from plantation_rwa.attest.attestation import ROLES
@@ -14,29 +16,33 @@ from plantation_rwa.attest.signing import is_address
 from plantation_rwa.cli.console import error, say
 from plantation_rwa.errors import PlantationError
 from plantation_rwa.publish.files import write_text_atomically
+from plantation_rwa.publish.working_copy import fetched
 from plantation_rwa.run.prove import prove as make_proof
+from plantation_rwa.run.session import folder_of
 from plantation_rwa.run.verify import verify as check
+from plantation_rwa.stores import is_store, read_object
 
 
 def verify(
     uri: str, replay: Path | None, signer: Sequence[str], threshold: int | None, at: dt.date | None, runner: str
 ) -> int:
     """Check an output folder or a proof and print what was found; see ``plantation-rwa verify --help``."""
-    place = local_folder(uri)
     trust = Trust(_signers(signer), threshold, _moment(at))
     if threshold is not None and not 0 <= threshold <= len(trust.signers):
         raise PlantationError(f"--threshold: {threshold} is impossible, --signer gives {len(trust.signers)} roles.")
-    found = check(place, trust)
-    if replay is not None:
-        from plantation_rwa.run.replay import replay as recompute
+    with readable(uri) as place:
+        found = check(place, trust)
+        if replay is not None:
+            from plantation_rwa.run.replay import replay as recompute
 
-        recompute(place, replay, runner, found)
+            recompute(place, replay, runner, found)
     return _told(found)
 
 
 def prove(uri: str, plantation: str, right: str | None, as_of: dt.date | None, out: Path | None) -> int:
     """Write one right's proof and say where; see ``plantation-rwa prove --help``."""
-    document = make_proof(local_folder(uri), plantation, right, None if as_of is None else as_of.isoformat())
+    with readable(uri) as place:
+        document = make_proof(place, plantation, right, None if as_of is None else as_of.isoformat())
     record = document["record"]
     name = "_".join(re.sub(r"[^A-Za-z0-9.-]", "-", record[k]) for k in ("plantation_id", "right_id", "as_of"))
     path = out or Path(f"{name.lstrip('.')}.proof.json")
@@ -58,10 +64,22 @@ def _told(found: Findings) -> int:
     return 1 if found.failed else 0
 
 
-def local_folder(uri: str) -> Path:
-    if "://" in uri:
-        raise PlantationError(f"{uri}: is no local folder. Copy it here first.")
-    return Path(uri)
+@contextlib.contextmanager
+def readable(uri: str) -> Iterator[Path]:
+    """A local folder or file; of an object store what is published there now, for as long as it is looked at."""
+    if not is_store(uri):
+        yield folder_of(uri)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / uri.rstrip("/").rsplit("/", 1)[-1]
+        try:
+            if place.suffix == ".json":
+                place.write_bytes(read_object(uri))
+            else:
+                fetched(uri, place)
+            yield place
+        except PlantationError as error:  # the reader knows the address, not where this works
+            raise PlantationError(str(error).replace(str(place), uri)) from None
 
 
 def _moment(at: dt.date | None) -> int:

@@ -10,6 +10,7 @@ from plantation_rwa.cli.console import StageProgress, error, say, table
 from plantation_rwa.cli.valuing import output_of
 from plantation_rwa.config import load_config, with_out
 from plantation_rwa.executor import Runner
+from plantation_rwa.publish.working_copy import address
 from plantation_rwa.run import RunReport, load_inputs
 from plantation_rwa.run.backfill import Backfilled, Course, run_backfill
 from plantation_rwa.run.dates import dates_between
@@ -95,4 +96,4 @@ def _closing(found: Backfilled, folder: Path) -> None:
         error(f"not tried: {found.left[0]} to {found.left[-1]}. Run the same command again when the cause is gone.")
     if found.recomputed_nothing:
         say("nothing to recompute: every partition is already published and unchanged")
-    say(f"results: {folder}")
+    say(f"results: {address(folder)}")

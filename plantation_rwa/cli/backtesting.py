@@ -16,6 +16,7 @@ from plantation_rwa.run import load_inputs, resolve_as_of
 from plantation_rwa.run.backtest import Evaluated, run_backtest
 from plantation_rwa.run.evaluation import write_evaluation
 from plantation_rwa.run.session import output_folder
+from plantation_rwa.stores import is_store
 
 _SHOWN = ("1", "3", "6", "12", "annual")
 _POOLS = ("1-3", "4-6", "7-12", "annual")
@@ -26,6 +27,9 @@ def backtest(config_path: Path, out: Path | None, runner: str, *, value: bool, l
     config = load_config(config_path)
     workers, limit = config.compute.workers, config.compute.memory_limit
     chosen = Runner.parse(runner, workers, limit)
+    if out is None and is_store(config.publish.out):
+        remedy = "Give --out FOLDER; copied to backtest/ beside the results, the pages show its scores."
+        raise ConfigError([Problem("publish.out", "is in an object store", config.publish.out, remedy)])
     folder = out.resolve() if out is not None else output_folder(config) / "backtest"
     if folder.exists() and not folder.is_dir():
         raise ConfigError([Problem("--out", "is a file", folder.name, "Give a folder; it may not exist yet.")])

@@ -18,7 +18,8 @@ from plantation_rwa.publish.leases import held_by
 from plantation_rwa.publish.manifest import load_all
 from plantation_rwa.publish.pruning import waste
 from plantation_rwa.run.batches import Machine
-from plantation_rwa.run.session import output_folder
+from plantation_rwa.run.session import full_place, output_folder, ready
+from plantation_rwa.stores import Store, is_store
 
 _PACKAGES = (
     "numpy",
@@ -148,9 +149,13 @@ def _disk(config: Config | None) -> Finding:
 def _outputs(config: Config | None) -> list[Finding]:
     """What stands in the way of the next run in the output folder: other versions' files, other runs, remains."""
     try:
-        folder = output_folder(config) if config else None
+        folder = ready(full_place(config)) if config else None
+        if config and is_store(full_place(config)):
+            Store(full_place(config)).probe()
     except ConfigError:  # told beside the disk
         folder = None
+    except PublishError as error:
+        return [Finding("outputs", "bad", str(error))]
     if folder is None or not folder.is_dir():
         return []
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 from plantation_rwa.cli.console import say, table
 from plantation_rwa.errors import ConfigError, Problem
@@ -11,11 +10,12 @@ from plantation_rwa.publish.leases import held_by
 from plantation_rwa.publish.pruning import prune as delete_waste
 from plantation_rwa.publish.pruning import waste
 from plantation_rwa.run.partial import FOLDER, abandoned_work, remove_abandoned
+from plantation_rwa.run.session import ready
 
 
 def prune(out: str, *, delete: bool) -> int:
     """Tell what no published date needs, and delete it if asked; see ``plantation-rwa prune --help``."""
-    root = Path(out)
+    root = ready(out)
     if not (root / "manifests").is_dir():
         remedy = "Give the folder that holds manifests/."
         raise ConfigError([Problem("prune", "is no output folder", out, remedy)])

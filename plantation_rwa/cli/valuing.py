@@ -12,6 +12,7 @@ from plantation_rwa.cli.console import StageProgress, error, say, table
 from plantation_rwa.config import Config, load_config, with_out
 from plantation_rwa.errors import ConfigError, Problem
 from plantation_rwa.executor import Runner
+from plantation_rwa.publish.working_copy import address
 from plantation_rwa.run import RunReport, load_inputs, open_session, resolve_as_of, run_date
 from plantation_rwa.run.outcome import SHOWN
 from plantation_rwa.run.partial import run_only, working_folder
@@ -74,17 +75,17 @@ def _closing(report: RunReport, config: Config) -> None:
         ]
         table("", columns, rows, right=columns[2:4])
     quarantined = ", ".join(f"{n} {action}" for action, n in report.quarantined.items())
-    say(f"quarantine: {quarantined or 'nothing'}" + (f"; see {report.root}/quarantine" if quarantined else ""))
+    say(f"quarantine: {quarantined or 'nothing'}" + (f"; see {address(report.root)}/quarantine" if quarantined else ""))
     for failure in report.failures:
         error(failure)
     if report.recomputed_nothing:
         say("nothing to recompute: every partition is already published and unchanged")
-    say(f"results: {report.root}")
+    say(f"results: {address(report.root)}")
     if report.profile is not None:
-        say(f"profile {config.publish.profile}: {report.profile}")
+        say(f"profile {config.publish.profile}: {address(report.profile)}")
     page = next((p.path for p in report.parts if p.output.table == "report"), None)
     if page is not None:
-        say(f"summary: {page}")
+        say(f"summary: {address(page)}")
 
 
 def summary_rows(

@@ -86,7 +86,11 @@ def write_atomically(path: str | Path, write: Callable[[Path], int | None]) -> O
 
 def write_text_atomically(path: str | Path, text: str) -> OutputFile:
     """Write UTF-8 text with LF line ends, atomically, and read it back."""
-    data = text.encode("utf-8")
+    return write_bytes_atomically(path, text.encode("utf-8"))
+
+
+def write_bytes_atomically(path: str | Path, data: bytes) -> OutputFile:
+    """Write bytes, atomically, and read them back."""
 
     def write(temporary: Path) -> None:
         temporary.write_bytes(data)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plantation_rwa.errors import PublishError
-from plantation_rwa.publish.files import SharedFolder, refused, stale_files
+from plantation_rwa.publish.files import refused, stale_files
 from plantation_rwa.publish.leases import abandoned
 from plantation_rwa.publish.manifest import load_all
+from plantation_rwa.publish.working_copy import shared
 
 
 @dataclass(frozen=True)
@@ -58,15 +59,16 @@ def prune(root: Path) -> list[Waste]:
     PublishError
         If another run uses the folder, or files cannot be deleted.
     """
-    with SharedFolder(root) as folder:
+    with shared(root) as folder:
         if not folder.last():
             raise PublishError(f"{root}: another run uses the folder. Prune when it is over.")
-        found = waste(root)
-        try:
-            for one in found:
-                one.path.unlink(missing_ok=True)
-        except OSError as error:
-            raise refused(root, error) from error
+        with folder.turn():
+            found = waste(root)
+            try:
+                for one in found:
+                    one.path.unlink(missing_ok=True)
+            except OSError as error:
+                raise refused(root, error) from error
         for empty in _deepest_first(root):
             with contextlib.suppress(OSError):  # not empty
                 empty.rmdir()

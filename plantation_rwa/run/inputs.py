@@ -25,6 +25,7 @@ from plantation_rwa.sources import (
     sensors,
 )
 from plantation_rwa.sources.base import ImagerySource, Inputs, Quarantine, known, known_market, latest_revision
+from plantation_rwa.sources.remote import local_files
 
 
 def load_inputs(config: Config) -> Inputs:
@@ -141,7 +142,7 @@ class _Faults:
     def read(self, key: str, paths: list[str] | None, reader: Callable[[list[str] | None], Any]) -> Any:
         """Result of a reader; if it gave up, that of reading nothing, its problems kept with the key."""
         try:
-            return reader(paths)
+            return reader(paths if key == "imagery.source" else local_files(paths))
         except SourceError as error:
             self.problems += [Problem(f"{key}: {p.where}", p.what, p.value, p.remedy) for p in error.problems]
             return reader(None)

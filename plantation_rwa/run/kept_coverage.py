@@ -6,8 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-#: folder of the cache instead of the user's own; empty: nothing is kept
-VARIABLE = "PLANTATION_RWA_CACHE"
+from plantation_rwa.caches import cache_folder
 
 
 class CoverageFolder:
@@ -28,11 +27,8 @@ class CoverageFolder:
     @classmethod
     def of_user(cls) -> CoverageFolder:
         """The folder that the environment names, else ``plantation-rwa`` in the user's cache folder."""
-        named = os.environ.get(VARIABLE)
-        if named is not None:
-            return cls(Path(named) / "coverage" if named else None)
-        base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-        return cls(Path(base) / "plantation-rwa" / "coverage")
+        folder = cache_folder()
+        return cls(None if folder is None else folder / "coverage")
 
     def get(self, name: str) -> bytes | None:
         """Content by name, None if there is none."""

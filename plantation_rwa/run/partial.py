@@ -13,6 +13,7 @@ from plantation_rwa.errors import ConfigError, Problem, StageError
 from plantation_rwa.publish.files import SharedFolder, host_mark, is_alive
 from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.publish.manifest import load, manifest_path, save
+from plantation_rwa.publish.working_copy import PARTIAL, shared
 from plantation_rwa.run.ahead import ImageryOfDates
 from plantation_rwa.run.imagery import Work
 from plantation_rwa.run.outcome import RunReport
@@ -23,7 +24,7 @@ from plantation_rwa.run.session import Session, identity
 from plantation_rwa.run.walk import run_date
 from plantation_rwa.schema.tables import TABLES, table
 
-FOLDER = "partial"
+FOLDER = PARTIAL
 #: the machine is missing in names that version 1.0 gave
 _WORKING = re.compile(r"^\.work-(?:(?P<host>[0-9a-f]{8})-)?(?P<process>\d+)$")
 
@@ -93,8 +94,9 @@ def run_only(
             report = run_date(session, stages=whole, work=work, progress=progress, imagery=imagery)
         except StageError as error:  # the reader knows the output folder, not where this works
             raise StageError(str(error).replace(f"{session.root.name}/", f"{out.name}/")) from None
-        with SharedFolder(out / FOLDER) as folder:
-            _copy_out(session, report, chosen, out / FOLDER)
+        with shared(out / FOLDER) as folder:
+            with folder.turn():
+                _copy_out(session, report, chosen, out / FOLDER)
             report.read_tables()
             if folder.last():
                 remove_unnamed(out / FOLDER, report.as_of)

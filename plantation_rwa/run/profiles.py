@@ -13,11 +13,12 @@ import pandas as pd
 import shapely
 
 from plantation_rwa.config import Config
-from plantation_rwa.publish.files import OutputFile, SharedFolder, write_atomically
+from plantation_rwa.publish.files import OutputFile, write_atomically
 from plantation_rwa.publish.geoparquet import read_part, write_table
 from plantation_rwa.publish.manifest import Manifest, Output, damaged, load, save
+from plantation_rwa.publish.working_copy import shared
 from plantation_rwa.run.publishing import remove_unnamed, withdraw
-from plantation_rwa.run.session import identity
+from plantation_rwa.run.session import identity, ready
 from plantation_rwa.schema.classification import Profile, shown
 from plantation_rwa.schema.tables import TABLES, Table
 
@@ -40,9 +41,9 @@ def publish_profile(config: Config, full: Path, manifest: Manifest) -> Path:
     pathlib.Path
         Folder of the profile, ``publish.out``.
     """
-    out, profile = Path(config.publish.out), config.publish.profile
+    out, profile = ready(config.publish.out), config.publish.profile
     cell = config.assumptions().number("publish.location_cell_deg")
-    with SharedFolder(out) as folder, folder.turn():
+    with shared(out) as folder, folder.turn():
         earlier = load(out, manifest.as_of)
         known = {o.path: o for o in earlier.outputs} if earlier is not None else {}
         if earlier is not None:

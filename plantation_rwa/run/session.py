@@ -22,10 +22,12 @@ from plantation_rwa.errors import ConfigError, Problem, SourceError
 from plantation_rwa.features.sensor_flags import flag_readings
 from plantation_rwa.periods import Month, as_of_instant, last_month_end
 from plantation_rwa.publish.manifest import Manifest, load_all
+from plantation_rwa.publish.working_copy import WorkingCopy, place_of
 from plantation_rwa.run.climate import with_climate_per_plantation
 from plantation_rwa.run.inputs import known_inputs
 from plantation_rwa.run.overlays import usable_overlays
 from plantation_rwa.sources.base import Inputs, known_market
+from plantation_rwa.stores import SCHEMES, is_store
 
 STAGES = ("features", "forecast", "valuation", "attest", "report")
 
@@ -161,13 +163,35 @@ def resolve_as_of(config: Config, given: dt.date | None, today: dt.date) -> dt.d
 
 
 def output_folder(config: Config) -> Path:
-    """The folder full results go to; what this version cannot publish is refused before anything is read."""
-    out = config.publish.out
+    """The folder full results go to; of an address in an object store the working copy, as it was left.
+
+    Raises
+    ------
+    ConfigError
+        If ``publish.out`` is neither a folder nor an address in an object store.
+    """
+    return folder_of(full_place(config))
+
+
+def folder_of(out: str) -> Path:
+    """The local folder of a place that results go to."""
+    if is_store(out):
+        return place_of(out)
     if "://" in out:
-        remedy = "Publish to a local folder and copy it; object stores come with a later version."
-        raise ConfigError([Problem("publish.out", "is no local folder", out, remedy)])
-    folder = Path(out)
-    return folder if config.publish.profile == "full" else folder.with_name(f"{folder.name}-full")
+        remedy = f"Give a folder, or an address that begins with {', '.join(f'{s}://' for s in SCHEMES)}."
+        raise ConfigError([Problem("publish.out", "is neither a folder nor an object store", out, remedy)])
+    return Path(out)
+
+
+def ready(out: str) -> Path:
+    """:func:`folder_of`; a working copy is brought to what is published."""
+    return WorkingCopy.of(out).pull() if is_store(out) else folder_of(out)
+
+
+def full_place(config: Config) -> str:
+    """Where full results go: beside those of a profile that leaves columns out."""
+    out = config.publish.out.rstrip("/")
+    return out if config.publish.profile == "full" else f"{out}-full"
 
 
 def provenance(config: Config) -> dict[str, dict[str, str]]:
@@ -192,7 +216,7 @@ def open_session(
     config: Config, inputs: Inputs, as_of: dt.date, *, root: Path | None = None, force: bool = False
 ) -> Session:
     """A session for one date; ``inputs`` may be shared between dates."""
-    out = output_folder(config)
+    out = ready(full_place(config))
     if inputs.register.empty:
         bad = inputs.quarantine.frame()
         reasons = "; ".join(sorted(set(bad.loc[bad["input"] == "register", "reason"]))[:3]) or "the files hold no rows"
@@ -280,8 +304,8 @@ def _placeless(value: Any) -> Any:
 
 
 def _without_place(path: str) -> str:
-    """File name of a local path; address of a URL without user, password and query, which may hold secrets."""
-    if "://" not in path:
-        return Path(path).name
+    """File name of a local path or an object; address of a URL without user, password and query, maybe secrets."""
+    if "://" not in path or is_store(path):
+        return path.rstrip("/").rsplit("/", 1)[-1] if is_store(path) else Path(path).name
     parts = urlsplit(path)
     return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"

@@ -13,6 +13,7 @@ from plantation_rwa.errors import PlantationError
 from plantation_rwa.publish.files import SharedFolder, remove_stale
 from plantation_rwa.publish.leases import Leases
 from plantation_rwa.publish.manifest import Manifest, Output, code_version, save
+from plantation_rwa.publish.working_copy import shared
 from plantation_rwa.run import features as features_stage
 from plantation_rwa.run.ahead import ImageryOfDates
 from plantation_rwa.run.claims import claim
@@ -69,7 +70,7 @@ def run_date(
         If a stage before the first chosen one has not been published for this date.
     """
     chosen = tuple(s for s in STAGES if s in stages)
-    with SharedFolder(session.root) as folder, Leases(session.root) as leases:
+    with shared(session.root) as folder, Leases(session.root) as leases:
         history, plan = claim(session, chosen, leases)
         walk = _Walk(
             session, chosen, work, progress or Silent(), folder, leases, imagery or ImageryOfDates(), beside=beside

@@ -20,6 +20,7 @@ from plantation_rwa.errors import Problem, SourceError
 from plantation_rwa.sources.base import Quarantine
 from plantation_rwa.sources.cells import ColumnSpec
 from plantation_rwa.sources.guards import check_parquet
+from plantation_rwa.sources.remote import get
 
 
 @dataclass(frozen=True)
@@ -76,13 +77,10 @@ def read_bytes(path: str) -> bytes:
     """Content of a local file or URL; :class:`SourceError` naming it if that fails."""
     try:
         if "://" in path:
-            import fsspec
-
-            with fsspec.open(path, "rb") as remote:
-                return bytes(remote.read())
+            return get(path)
         with open(path, "rb") as local:
             return local.read()
-    except (OSError, ImportError, ValueError) as error:
+    except (OSError, ValueError) as error:  # those of web servers are OSErrors too
         raise SourceError.of(
             file_name(path), "cannot be read", one_line(error), "Check that the file exists and may be read."
         ) from None

@@ -148,9 +148,7 @@ def check_container(path: str, name: str) -> None:
         With what was found.
     """
     if "://" in path:
-        raise SourceError.of(
-            name, "is not a local file", "", "Download it first; GeoParquet and GeoJSON may be remote."
-        )
+        raise SourceError.of(name, "is not a local file", "", "Download it first, or put it into an object store.")
     try:
         with open(path, "rb") as file:
             head = file.read(len(_SQLITE))

@@ -16,6 +16,8 @@ from plantation_rwa.errors import SourceError
 from plantation_rwa.json_text import parsed
 from plantation_rwa.sources.base import Asset, Quarantine
 from plantation_rwa.sources.guards import check_parquet, href_fault, limit, unpacked, wkb_fault
+from plantation_rwa.sources.remote import get
+from plantation_rwa.stores import StoreError
 
 _ITEM_KEYS = (
     "type",
@@ -98,7 +100,7 @@ def read_json(place: str) -> Any:
     name = place if is_url(place) else file_name(place)
     try:
         if is_url(place):
-            content = _get(place)
+            content = get(place)
         else:
             with open(place, "rb") as stream:
                 content = stream.read()
@@ -112,22 +114,10 @@ def read_json(place: str) -> Any:
         status = getattr(error.response, "status_code", None)
         said = f"HTTP {status}" if status is not None else _short(cause)
         raise SourceError.of(name, "does not answer", said, "Check the address and the network.") from None
+    except StoreError as error:
+        raise SourceError.of(name, "cannot be read", str(error)) from None
     except (OSError, EOFError, ValueError, zlib.error, RecursionError) as error:
         raise SourceError.of(name, "cannot be read as JSON", _short(error), "Check the path and the file.") from None
-
-
-def _get(url: str) -> bytes:
-    import requests
-    from requests.adapters import HTTPAdapter
-    from urllib3.util import Retry
-
-    with requests.Session() as session:
-        session.mount(
-            "https://", HTTPAdapter(max_retries=Retry(4, backoff_factor=0.5, status_forcelist=[429, 502, 503, 504]))
-        )
-        answer = session.get(url, timeout=60)
-        answer.raise_for_status()
-        return bytes(answer.content)
 
 
 def iter_items(document: Any, place: str, quarantine: Quarantine) -> Iterator[RawItem]:

@@ -21,6 +21,7 @@ from plantation_rwa.grid import GEOD, GridSpec, Window
 from plantation_rwa.sources.base import Asset
 from plantation_rwa.sources.items import file_name, is_url, named
 from plantation_rwa.sources.network import Patience, RemoteError, persist, sas_api, status_of, tokens_of
+from plantation_rwa.stores import gdal_options
 
 T = TypeVar("T")
 #: what Sentinel-2 products write where the detector was blinded (Special_Values of their metadata), not a reflectance
@@ -265,7 +266,8 @@ class RasterReader:
         import rasterio
 
         signed = any(os.environ.get(key) for key in _CREDENTIALS)
-        return rasterio.Env(**_GDAL, **({} if signed else {"AWS_NO_SIGN_REQUEST": "YES"}), **options)
+        unsigned = {} if signed else {"AWS_NO_SIGN_REQUEST": "YES"}
+        return rasterio.Env(**_GDAL, **unsigned, **gdal_options(), **options)
 
     def _borrow(self, asset: Asset) -> _Open:
         """An open file that nobody else uses; give it back, or close it if reading it failed."""

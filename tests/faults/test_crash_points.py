@@ -27,6 +27,8 @@ from tests.run.test_backfill import Kept
 
 DATES = (dt.date(2026, 4, 30), dt.date(2026, 5, 31))
 RANGE = ("--from", "2026-04", "--to", "2026-05")
+#: the instants are tried in so many tests, each of a few minutes
+PIECES = 5
 #: seed of the instants at which backfills are killed
 CHANCE = 20260815
 
@@ -80,18 +82,15 @@ def assert_readable(out: Path) -> None:
             assert len(read_part(path)) > 0
 
 
-def resumed(config: Path, out: Path) -> None:
-    settings = with_out(load_config(config), str(out))
-    found = run_backfill(
-        settings, load_inputs(settings), DATES, work=Runner().map, progress=Silent(), course=Kept()
-    )  # fmt: skip
-    assert found.failures == []
-
-
 def mended(config: Path, copies: list[Path], whole: dict[str, str]) -> None:
+    settings = load_config(config)
+    inputs = load_inputs(settings)
     for copy in copies:
         assert_readable(copy)
-        resumed(config, copy)
+        found = run_backfill(
+            with_out(settings, str(copy)), inputs, DATES, work=Runner().map, progress=Silent(), course=Kept()
+        )
+        assert found.failures == []
         assert tree(copy) == whole, copy.name
         assert [p.relative_to(copy).as_posix() for p in copy.rglob(".*")] == [], copy.name
 
@@ -108,13 +107,18 @@ def test_a_kill_at_some_instants_is_mended(
 
 @pytest.mark.long
 @pytest.mark.slow
+@pytest.mark.parametrize("piece", range(PIECES))
 def test_a_kill_at_any_instant_is_mended(
-    config: Path, recorded: tuple[list[Path], dict[str, str]], remembered: None, capsys: pytest.CaptureFixture[str]
+    config: Path,
+    recorded: tuple[list[Path], dict[str, str]],
+    remembered: None,
+    piece: int,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     copies, whole = recorded
-    mended(config, copies, whole)
+    mended(config, copies[piece::PIECES], whole)
     with capsys.disabled():
-        print(f"\n  {len(copies)} instants, {len(whole)} files")
+        print(f"\n  {len(copies[piece::PIECES])} of {len(copies)} instants, {len(whole)} files")
 
 
 def killed(config: Path, out: Path, instants: int, dates: tuple[str, ...]) -> int:

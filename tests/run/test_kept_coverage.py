@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from plantation_rwa.caches import VARIABLE
 from plantation_rwa.run.imagery import compute_imagery
-from plantation_rwa.run.kept_coverage import VARIABLE, CoverageFolder
+from plantation_rwa.run.kept_coverage import CoverageFolder
 from tests.features.scene_factory import RULES, MemoryReader
 from tests.run.test_imagery_batches import here, portfolio
 
