@@ -94,6 +94,14 @@ class Cube:
         """Calendar month 0 to 11 of every column of ``potential``."""
         return (self.first + np.arange(self.potential.shape[1])) % 12
 
+    def has(self, *names: str) -> NDArray[np.bool_]:
+        """Whether a plantation has any value of one of the features, ``(P,)``."""
+        out = np.zeros(len(self.ids), dtype=np.bool_)
+        for name in names:
+            if name in self.features:
+                out |= np.isfinite(self.features[name]).any(axis=1)
+        return out
+
     def take(self, rows: NDArray[np.intp]) -> Cube:
         """The same of some plantations, by their positions."""
         if len(rows) == len(self.ids) and (rows == np.arange(len(rows))).all():

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from plantation_rwa.forecast.agronomy import FloatArray
 from plantation_rwa.forecast.ahead import Ahead
-from plantation_rwa.forecast.cube import Cube
+from plantation_rwa.forecast.cube import DEFICIT, Cube
 from plantation_rwa.forecast.members import HORIZONS
 from plantation_rwa.forecast.near_term import Past
+from plantation_rwa.forecast.prior import OCEAN
 
 #: stand: age, land class, soil and management of what is mature; season: the estimated season against the
 #: climatology's; water: deficits at their lags; level: the plantation against its region; crops: recent harvests;
@@ -54,6 +55,8 @@ def explain(
 
     The logarithms of the forecast's factors over those of the region are weighted with the logarithmic mean of forecast
     and climatology (LMDI, Ang 2015): no rest, and no order among the factors. A month without harvest is all ``stand``.
+    A part names what the plantation has: without climate and ocean the assumed deficit is of its level, without indices
+    or radiation what the memory takes them for is the learners', and the prior alone remembers nothing.
 
     Parameters
     ----------
@@ -78,8 +81,11 @@ def explain(
             + np.log(reference)[:, None]
             - past.fit.beta * water_reference[:, None]
             - level,
-            **_remembered(past, shape),
+            **_remembered(cube, past, shape),
         }
+        dry = ~cube.has(DEFICIT, OCEAN)[:, None]
+        parts["level"] = parts["level"] + np.where(dry, parts["water"], 0.0)
+        parts["water"] = np.where(dry, 0.0, parts["water"])
         total = np.log(np.where(mean > 0, mean, np.nan)) - np.log(usual)
         parts["learned"] = total - sum(parts.values())
         weight = np.where(np.abs(total) > 1e-9, (mean - usual) / total, usual)
@@ -107,8 +113,9 @@ def _references(cube: Cube, past: Past) -> tuple[FloatArray, FloatArray]:
     return out
 
 
-def _remembered(past: Past, shape: tuple[int, ...]) -> dict[str, FloatArray]:
-    """Log factors of the memory's three kinds of regressors, 0 beyond its horizons."""
+def _remembered(cube: Cube, past: Past, shape: tuple[int, ...]) -> dict[str, FloatArray]:
+    """Log factors of the memory's three kinds of regressors, 0 beyond its horizons and where there is none to read."""
+    there = (past.stacked, past.stacked & cube.has("cire"), past.stacked & cube.has("ssrd_mean_mj_m2"))
     sums = past.remembered.sum(axis=-1)
     with np.errstate(invalid="ignore", divide="ignore"):
         per_unit = np.where(np.abs(sums) > 1e-9, np.log(past.expected / past.mu) / sums, 1.0)
@@ -116,7 +123,7 @@ def _remembered(past: Past, shape: tuple[int, ...]) -> dict[str, FloatArray]:
     for k, name in enumerate(("crops", "canopy", "light")):
         values = np.zeros(shape)
         near = min(shape[1], len(HORIZONS))
-        values[:, :near] = (past.remembered[..., k] * per_unit)[:, :near]
+        values[:, :near] = np.where(there[k][:, None], past.remembered[..., k] * per_unit, 0.0)[:, :near]
         out[name] = np.nan_to_num(values)
     return out
 

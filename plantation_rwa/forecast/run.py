@@ -98,7 +98,7 @@ def _quantiles(
     known = past.levels.years[:, -1]
     unknown_level = tau**2 * (noise**2 / 12.0) / (known * tau**2 + noise**2 / 12.0)
     extra = np.where(past.stacked, 0.0, unknown_level)
-    climate = _any(cube, (DEFICIT, "p_sum_mm"))
+    climate = cube.has(DEFICIT, "p_sum_mm")
     for missing, name in (
         (~climate, "interval.no_climate_sd"),
         (climate * _ungauged(cube, int(assumptions.number("deficit.max_lag"))), "interval.no_gauge_sd"),
@@ -176,10 +176,10 @@ def _flags(
     plantation = {
         "no_harvest": n == 0,
         "short_harvest": (n > 0) & (n < assumptions.number("boosting.min_plantation_months")),
-        "no_climate": ~_any(cube, (DEFICIT, "p_sum_mm")),
-        "no_imagery": ~_any(cube, IMAGERY),
-        "little_imagery": _any(cube, IMAGERY) & (_unseen(cube) > 0.5),
-        "no_sensors": ~_any(cube, _SENSORS),
+        "no_climate": ~cube.has(DEFICIT, "p_sum_mm"),
+        "no_imagery": ~cube.has(*IMAGERY),
+        "little_imagery": cube.has(*IMAGERY) & (_unseen(cube) > 0.5),
+        "no_sensors": ~cube.has(*_SENSORS),
         "idle_harvest": cube.idle.any(axis=1),
         "no_age": ~cube.dated,
         "planting_disputed": cube.disputed,
@@ -211,15 +211,6 @@ def _model_table(
     out["level_share"], out["ar1_level"], out["ar1_month"] = levels.share, levels.ar1_level, levels.ar1_month
     out["deficit_beta"], out["deficit_beta_unshrunk"] = past.fit.beta, past.fit.beta_unshrunk
     out["model_id"] = np.where(past.stacked, STACK_ID, PRIOR_ID)
-    return out
-
-
-def _any(cube: Cube, names: tuple[str, ...]) -> NDArray[np.bool_]:
-    """Whether a plantation has any value in one of the feature columns."""
-    out = np.zeros(len(cube.ids), dtype=np.bool_)
-    for name in names:
-        if name in cube.features:
-            out |= np.isfinite(cube.features[name]).any(axis=1)
     return out
 
 

@@ -84,6 +84,27 @@ def test_without_any_harvest_the_climatology_is_the_priors() -> None:
     assert (told["contribution_crops_t_ha"] == 0).all()
 
 
+def test_contributions_name_no_input_that_the_plantation_lacks() -> None:
+    rng = np.random.default_rng(3)
+    lacking = MADE.panel["plantation_id"].isin(["P001", "P005"]).to_numpy()
+    later = MADE.panel.groupby("plantation_id")["yield_t_ha"].shift(-9).fillna(1.5).to_numpy()
+    panel = MADE.panel.assign(
+        cire=np.where(lacking, np.nan, 3.0 + 0.5 * later + rng.normal(0, 0.2, len(lacking))),
+        ssrd_mean_mj_m2=np.where(lacking, np.nan, 16.0 + rng.normal(0, 1.0, len(lacking))),
+    )
+    panel.loc[lacking, ["deficit_irho_mm", "p_sum_mm"]] = np.nan
+    told = _forecasts(horizons=14, panel=panel)
+    assert np.abs(told["yield_mean_t_ha"] - told[CLIMATOLOGY] - told[NAMES].sum(axis=1)).max() < 1e-5
+    parts = told.set_index("plantation_id")[NAMES].abs().groupby(level=0).max()
+    named = [f"contribution_{part}_t_ha" for part in ("water", "canopy", "light")]
+    # P001 has harvests and nothing else, P005 not even those
+    assert parts.loc["P001", named].tolist() == [0.0] * 3
+    assert parts.loc["P001", "contribution_crops_t_ha"] > 0
+    assert parts.loc["P005", [*named, "contribution_crops_t_ha"]].tolist() == [0.0] * 4
+    assert parts.loc["P005", "contribution_learned_t_ha"] < 2e-3
+    assert (parts.loc["P000", named] > 0).all()
+
+
 def test_a_region_without_harvest_takes_that_of_all() -> None:
     cube = build_cube(MADE.panel, MADE.stand, AS_OF, 12, ASSUMPTIONS)
     lonely = [i for i, r in enumerate(cube.region) if r == cube.region[0]]
