@@ -57,6 +57,8 @@ class Cube:
         Whether a planting date is known; area share on peat.
     age_sd
         ``(P, H)`` relative spread of the potential ahead that uncertain planting dates leave.
+    early
+        ``(P,)`` whether fruit was reported of months in which the register has nothing that bears; it is not used.
     disputed, replanted
         ``(P,)`` whether some planting year seen from above contradicts the register; ``(P, H)`` whether palms have
         been replanted since the valuation month.
@@ -76,6 +78,7 @@ class Cube:
     dated: NDArray[np.bool_]
     peat: FloatArray
     age_sd: FloatArray
+    early: NDArray[np.bool_]
     disputed: NDArray[np.bool_]
     replanted: NDArray[np.bool_]
 
@@ -117,6 +120,7 @@ class Cube:
                 "dated",
                 "peat",
                 "age_sd",
+                "early",
                 "disputed",
                 "replanted",
             )
@@ -156,7 +160,9 @@ def build_cube(
         usable = (yields >= 0) & (yields <= assumptions.number("data.yield_max"))
     ordinals = first + np.arange(shape[1] + horizons)
     potential, area, age = stand_potential(stand, ids, ordinals, assumptions)
-    yields = np.where(usable & (potential[:, : shape[1]] > 0), yields, np.nan)
+    bears = potential[:, : shape[1]] > 0
+    yields = np.where(usable & bears, yields, np.nan)
+    fruit = _dense(rows["ffb_t"], position, shape, _later(rows, "harvest_known_at", instant))
     delays = {name: _delay(values) for name, values in features.items()} | {"yield": _delay(yields)}
     attributes = stand.astype({"plantation_id": str}).sort_values(["plantation_id", "block_id"], kind="stable")
     weights = attributes["area_ha"].fillna(0.0)
@@ -184,6 +190,7 @@ def build_cube(
         dated.to_numpy(np.bool_),
         peat.to_numpy(np.float64),
         spread,
+        np.asarray(((fruit > 0) & ~bears).any(axis=1)),
         disputed,
         replanted,
     )

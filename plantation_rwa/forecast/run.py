@@ -180,6 +180,7 @@ def _flags(
         "no_imagery": ~cube.has(*IMAGERY),
         "little_imagery": cube.has(*IMAGERY) & (_unseen(cube) > 0.5),
         "no_sensors": ~cube.has(*_SENSORS),
+        "harvest_immature": cube.early,
         "idle_harvest": cube.idle.any(axis=1),
         "no_age": ~cube.dated,
         "planting_disputed": cube.disputed,

@@ -71,6 +71,7 @@ def _card(config: Config, found: Evaluated, final: dict[str, pd.DataFrame], as_o
         config.simulated,
         final["metrics"],
         final["metrics_pooled"],
+        final["predictions"],
         final.get("leak_checks"),
         found.panel,
         {name.removeprefix("no_"): columns for name, columns in ABLATIONS.items()},

@@ -67,7 +67,8 @@ def read_harvest(
     -----
     A row whose fresh fruit per hectare and month is impossible is rejected rather than scaled: whether a
     record is in kilograms cannot be told for sure from one row. The hectares are the row's own, else the
-    block's, else the plantation's.
+    block's, else the plantation's. A harvest before the palms were planted is rejected too: of a plantation with
+    blocks, before the oldest of them.
     """
     limits = assumptions or packaged()
     sheet = read_sheet(paths, input="harvest", columns=HARVEST_COLUMNS, quarantine=quarantine)
@@ -82,6 +83,7 @@ def read_harvest(
         keys = zip(frame["plantation_id"], frame["block_id"], strict=True)
         unknown = np.array([b != "" and p in divided and (p, b) not in listed for p, b in keys], dtype=bool)
         sheet.reject(unknown, "block_id", "block_id is not in the block table, or was rejected there")
+    _reject_before_planting(sheet, register, blocks)
     _check_areas(sheet, register, blocks, limits)
     sheet.reject_duplicates(
         ["plantation_id", "block_id", "month", "known_at"], column="month", hint="; a revision needs a later known_at"
@@ -99,6 +101,27 @@ def _settle_known_at(sheet: Sheet, lag_days: int) -> None:
     frame["known_at"] = frame["known_at"].mask(early, pd.NaT).fillna(month + pd.Timedelta(days=lag_days))
     told = "known_at lies before the end of the month, when the harvest cannot be known; the configured lag is used"
     sheet.fault(early, "known_at", told, "nulled", given)
+
+
+def _reject_before_planting(sheet: Sheet, register: pd.DataFrame, blocks: pd.DataFrame | None) -> None:
+    frame = sheet.frame
+    dates = dict(zip(register["plantation_id"], register["planted_date"], strict=True))
+    own = dict[tuple[str, str], pd.Timestamp]()
+    if blocks is not None and len(blocks):
+        dates |= blocks.groupby("plantation_id")["planted_date"].min().to_dict()
+        own = dict(
+            zip(zip(blocks["plantation_id"], blocks["block_id"], strict=True), blocks["planted_date"], strict=True)
+        )
+    keys = zip(frame["plantation_id"], frame["block_id"], strict=True)
+    first = pd.Series([own.get((p, b), dates.get(p, pd.NaT)) for p, b in keys], index=frame.index)
+    planted = pd.to_datetime(first).dt.strftime("%Y-%m")
+    early = ((frame["month"] != "") & planted.notna() & (frame["month"] < planted.fillna(""))).to_numpy(bool)
+    told = [
+        f"harvested before the palms were planted in {p}; check planted_date, or give the first planting there and "
+        "replanting_date"
+        for p in planted[early]
+    ]
+    sheet.reject(early, "month", told)
 
 
 def _check_areas(sheet: Sheet, register: pd.DataFrame, blocks: pd.DataFrame | None, limits: Assumptions) -> None:

@@ -229,6 +229,18 @@ def test_immature_months_are_zero_and_say_so() -> None:
     assert "immature" not in rows.loc["2027-06", "quality_flag"]
 
 
+def test_fruit_of_immature_palms_is_not_used_and_says_so() -> None:
+    register = MADE.register.copy()
+    register.loc[0, "planted_date"] = pd.Timestamp(f"{int(MADE.months[0][:4]) - 1}-06-01")
+    stand = stand_table(register)
+    panel = build_panel(MADE.features, MADE.harvest, stand, MADE.months, mature_age_months=36)
+    early = MADE.harvest[MADE.harvest["month"] < f"{int(MADE.months[0][:4]) + 2}-06"]
+    assert (early["ffb_t"] > 0).any()
+    flags = _run(panel, stand, horizons=1).forecasts.set_index("plantation_id")["quality_flag"]
+    assert "harvest_immature" in flags["P000"]
+    assert "harvest_immature" not in flags["P001"]
+
+
 def test_age_flags() -> None:
     register = pd.DataFrame(
         {

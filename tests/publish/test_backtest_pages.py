@@ -11,7 +11,7 @@ import pytest
 
 from plantation_rwa.publish.backtest.card import CardData, model_card
 from plantation_rwa.publish.backtest.figures import pit_figure, reliability_figure, skill_figure
-from plantation_rwa.publish.backtest.tables import gain_rows, reading, region_rows, score_rows
+from plantation_rwa.publish.backtest.tables import gain_rows, plantation_rows, reading, region_rows, score_rows
 
 COLUMNS = ["protocol", "horizon", "region", "metric", "model", "value", "lo", "hi", "n"]
 
@@ -127,6 +127,7 @@ def card(**changes: object) -> str:
         "simulated": False,
         "metrics": metrics(),
         "pooled": pooled(),
+        "predictions": predictions(),
         "leak_checks": None,
         "panel": panel,
         "inputs": {"imagery": ("ndvi",), "sensors": ("soil_moisture_m3m3",)},
@@ -136,6 +137,39 @@ def card(**changes: object) -> str:
         "failures": ["origin 2024-01, model: ValueError"],
     }
     return model_card(CardData(**{**data, **changes}))  # type: ignore[arg-type]
+
+
+def predictions() -> pd.DataFrame:
+    """Two plantations: A with one of three harvests outside its 80 % interval, B with both inside."""
+    rows = pd.DataFrame(
+        [
+            ("A", "2023-11", "1", 1.0), ("A", "2024-01", "2", 2.45), ("A", "2024-01", "12", 2.0),
+            ("B", "2024-01", "1", 2.0), ("B", "2024-02", "1", 1.9), ("B", "2024", "annual", 99.0),
+        ],
+        columns=["plantation_id", "target_month", "horizon", "observed"],
+    )  # fmt: skip
+    levels = {"q05": 1.5, "q10": 1.6, "q25": 1.8, "q50": 2.0, "q75": 2.2, "q90": 2.4, "q95": 2.5, "mean": 2.0}
+    model = rows.assign(protocol="walk_forward", region="north", model="model", **levels)
+    return pd.concat([model, model.assign(model="prior"), model.assign(protocol="unseen")], ignore_index=True)
+
+
+def test_coverage_by_plantation_by_hand() -> None:
+    assert plantation_rows(predictions(), "walk_forward") == [
+        # 1.0 and 2.45 lie outside 1.6 to 2.4, 2.45 inside 1.5 to 2.5; errors 1, -.45, 0
+        ["A", "north", "0.33", "0.67", "+0.183", "0.633", "2", "3"],
+        ["B", "north", "1.00", "1.00", "+0.050", "0.071", "1", "2"],
+    ]
+    text = card(pooled=pd.concat([pooled(), pooled().assign(protocol="unseen")], ignore_index=True))
+    assert "| A | north | 0.33 | 0.67 | +0.183 | 0.633 | 2 | 3 |" in text
+    many = pd.concat([predictions().assign(plantation_id=f"P{k:02d}") for k in range(40)], ignore_index=True)
+    assert "(30 of 40; all in `predictions.parquet`)" in card(predictions=many)
+
+
+def test_the_card_shows_the_intervals_of_unseen_plantations() -> None:
+    lines = scores(("1-12", "coverage80", "model", 0.71, 0.6, 0.8))
+    hidden = scores(("1", "rmse", "model", 0.4, 0.3, 0.5))
+    text = card(metrics=hidden.assign(protocol="unseen"), pooled=lines.assign(protocol="unseen"))
+    assert "| 1-12 | 0.710 (0.600 to 0.800) |" in text.split("## Plantations without harvests of their own")[1]
 
 
 def test_the_card_says_what_where_from_how_well_and_where_not() -> None:

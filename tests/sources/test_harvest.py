@@ -16,9 +16,21 @@ from plantation_rwa.sources.base import Quarantine, known, latest_revision
 from plantation_rwa.sources.harvest import HARVEST_COLUMNS, read_harvest
 
 REGISTER = pd.DataFrame(
-    {"plantation_id": ["007", "B"], "planted_area_ha": [100.0, 50.0], "area_geodesic_ha": [110.0, np.nan]}
+    {
+        "plantation_id": ["007", "B"],
+        "planted_area_ha": [100.0, 50.0],
+        "area_geodesic_ha": [110.0, np.nan],
+        "planted_date": pd.to_datetime(["2010-06-15", "2012-01-01"]),
+    }
 )
-BLOCKS = pd.DataFrame({"plantation_id": ["B", "B"], "block_id": ["1", "2"], "area_ha": [20.0, 30.0]})
+BLOCKS = pd.DataFrame(
+    {
+        "plantation_id": ["B", "B"],
+        "block_id": ["1", "2"],
+        "area_ha": [20.0, 30.0],
+        "planted_date": pd.to_datetime(["2008-03-01", "2016-05-20"]),
+    }
+)
 KEYS = ["plantation_id", "block_id", "month"]
 
 
@@ -173,3 +185,22 @@ def test_rows_known_later_change_nothing_known_earlier(
     pd.testing.assert_frame_equal(known(whole, at)[columns], known(alone, at)[columns])
     accepted_or_told = len(whole) + bad.loc[bad["action"] == "rejected", "row"].nunique()
     assert accepted_or_told == len(rows)
+
+
+def test_a_harvest_before_the_palms_were_planted_is_set_aside(tmp_path: Path) -> None:
+    text = (
+        "plantation_id,block_id,month,ffb_t\n"
+        "007,,2010-05,10\n007,,2010-06,10\n"  # planted in June 2010
+        "B,,2008-02,10\nB,,2009-01,10\n"  # its oldest block: March 2008
+        "B,2,2016-04,10\nB,2,2016-05,10\n"
+    )
+    harvest, bad = read(tmp_path, text, BLOCKS)
+    assert harvest["month"].tolist() == ["2010-06", "2009-01", "2016-05"]
+    assert bad[["plantation_id", "column", "value", "action"]].to_numpy().tolist() == [
+        ["007", "month", "2010-05", "rejected"],
+        ["B", "month", "2008-02", "rejected"],
+        ["B", "month", "2016-04", "rejected"],
+    ]
+    assert bad["reason"].iloc[0].startswith("harvested before the palms were planted in 2010-06; check planted_date")
+    # without a block table the plantation's own date counts
+    assert read(tmp_path, text.replace("B,2", "B,"))[0]["month"].tolist() == ["2010-06", "2016-04", "2016-05"]

@@ -19,6 +19,9 @@ GAIN_COLUMNS: Columns = (
 CALIBRATION_COLUMNS: Columns = (
     *("horizon", "inside 80 % (90 %)", "inside 90 % (90 %)", "interval score 80 %", "PIT mean", "PIT sd", "n"),
 )
+PLANTATION_COLUMNS: Columns = (
+    *("plantation", "region", "inside 80 %", "inside 90 %", "mean error, t/ha", "RMSE, t/ha", "years", "n"),
+)
 REGION_COLUMNS: Columns = ("region", "skill (90 %)", "RMSE, t/ha", "inside 80 %", "inside 90 %", "n")
 NOTHING = "none"
 _ORDER = ("model", "climatology", "last_year", "prior", "sarima")
@@ -99,6 +102,34 @@ def region_rows(pooled: pd.DataFrame, protocol: str, horizon: str) -> Rows:
         cells = [_ranged(by, "skill", 2), _number(by, "rmse", 3), _number(by, "coverage80", 2)]
         out.append([region, *cells, _number(by, "coverage90", 2), _count(by, "rmse")])
     return out
+
+
+def plantation_rows(predictions: pd.DataFrame, protocol: str) -> Rows:
+    """Coverage and errors of the model by plantation over months 1 to 12, the worst covered first.
+
+    ``years`` counts the twelve-month blocks of targets: they, not the rows, are pieces of evidence.
+    """
+    rows = predictions[(predictions["protocol"] == protocol) & (predictions["model"] == "model")]
+    rows = rows[(rows["horizon"] != "annual") & rows["q50"].notna()]
+    error = rows["mean"] - rows["observed"]
+    told = rows[["plantation_id", "region"]].assign(
+        in80=rows["observed"].between(rows["q10"], rows["q90"]),
+        in90=rows["observed"].between(rows["q05"], rows["q95"]),
+        error=error,
+        square=error**2,
+        year=rows["target_month"].str.slice(0, 4),
+    )
+    by = told.groupby(["plantation_id", "region"], sort=True)
+    table = by[["in80", "in90", "error", "square"]].mean()
+    table = table.assign(years=by["year"].nunique(), n=by.size()).reset_index()
+    table = table.sort_values(["in80", "plantation_id"], kind="stable")
+    return [
+        [
+            *(str(r.plantation_id), str(r.region), f"{r.in80:.2f}", f"{r.in90:.2f}"),
+            *(f"{r.error:+.3f}", f"{r.square**0.5:.3f}", str(r.years), str(r.n)),
+        ]
+        for r in table.itertuples(index=False)
+    ]
 
 
 def _chosen(table: pd.DataFrame, protocol: str) -> pd.DataFrame:
