@@ -28,7 +28,7 @@ FLAGS: dict[str, str] = {
     "sensor_gap": "sensor record of the month is too incomplete for a monthly value",
     "no_harvest": "no harvest record: forecast rests on the agronomic prior",
     "short_harvest": "fewer than 24 months of harvest records",
-    "harvest_immature": "fruit of months in which the register has no bearing palms was reported: not used; check dates",
+    "harvest_immature": "fruit of months in which the register has no bearing palms was reported: not used",
     "idle_harvest": "twelve or more harvests of zero in a row: they tell of this plantation and not of others",
     "no_age": "planting date missing: mature palms of typical age assumed",
     "planting_disputed": "the planting year seen from above lies more than 5 years off the register's",
