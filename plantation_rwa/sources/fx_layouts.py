@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -76,7 +77,7 @@ def _month_end(day: object) -> dt.date | None:
         return None
 
 
-def _table(name: str, rows: list[tuple[str | None, str, str, str, str | None, int]]) -> RawFile:
+def _table(name: str, rows: Sequence[tuple[str | None, str, str, str, str | None, int]]) -> RawFile:
     columns = list(zip(*rows, strict=True)) if rows else [()] * 6
     labels = ("date", "base", "quote", "rate", "known_at")
     table = pa.table({label: pa.array(columns[k], type=pa.string()) for k, label in enumerate(labels)})

@@ -49,7 +49,7 @@ def test_values_of_unseen_worlds_are_calibrated_and_beat_the_bankers_sheet(
     by = found.metrics.set_index("metric")
     lost = found.losses[found.losses["origin"] == "all"].set_index("advance_rate")
     print(f"\nseed {seed}\n{found.metrics.round(3).to_string()}\n{lost.round(4).to_string()}")
-    assert (by["vintages"] >= 26).all()
+    assert (by["blocks"] >= 4).all(), "how many vintages there are hangs on the harvest records of the world"
     assert by.loc["pit_distance", "value"] <= by.loc["pit_distance", "hi"]
     for sheet in ("sheet", "sheet_discounted"):
         assert by.loc[f"crps_gain_over_{sheet}", "value"] >= 0.10
