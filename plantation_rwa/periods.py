@@ -94,6 +94,47 @@ def end_of_month_utc(months: pd.Series) -> pd.Series:
     return (starts + pd.offsets.MonthEnd(0)).astype("datetime64[us, UTC]")
 
 
-def year_fraction(start: dt.date, end: dt.date) -> float:
-    """ACT/365F year fraction."""
-    return (end - start).days / 365.0
+#: day counts that a rate may be quoted in; ISDA 2006 definitions 4.16 (b), (d), (e), (f)
+DAY_COUNTS = ("ACT/365F", "ACT/360", "ACT/ACT", "30/360")
+
+
+def year_fraction(start: dt.date, end: dt.date, day_count: str = "ACT/365F") -> float:
+    """Years from ``start`` to ``end``.
+
+    Parameters
+    ----------
+    day_count
+        One of :data:`DAY_COUNTS`; ``ACT/ACT`` counts days of leap years over 366 and others over 365, ``30/360`` is the
+        bond basis.
+
+    Raises
+    ------
+    ValueError
+        For any other day count.
+    """
+    days = (end - start).days
+    if day_count == "ACT/365F":
+        return days / 365.0
+    if day_count == "ACT/360":
+        return days / 360.0
+    if day_count == "ACT/ACT":
+        return end.year - start.year + _passed(end) - _passed(start)
+    if day_count == "30/360":
+        first = min(start.day, 30)
+        last = 30 if end.day == 31 and first == 30 else end.day
+        return (360 * (end.year - start.year) + 30 * (end.month - start.month) + last - first) / 360.0
+    raise ValueError(f"day count {day_count!r} is none of {', '.join(DAY_COUNTS)}")
+
+
+def _passed(day: dt.date) -> float:
+    """Part of a date's calendar year that has passed."""
+    return (day - dt.date(day.year, 1, 1)).days / (366.0 if calendar.isleap(day.year) else 365.0)
+
+
+def anniversary(day: dt.date, years: float) -> dt.date:
+    """The date ``years`` later; whole months count as months, the rest as days of 1/365 year."""
+    months = round(years * 12)
+    if abs(years * 12 - months) < 1e-9:
+        moved: dt.date = (pd.Timestamp(day) + pd.DateOffset(months=months)).date()
+        return moved
+    return day + dt.timedelta(days=round(years * 365))

@@ -67,7 +67,9 @@ def run_ghosts(
     near: Work,
     told: Callable[[str], None] = lambda text: None,
 ) -> Ghosts:
-    """Issue a right on every plantation at every past month end whose term is over, and write three tables.
+    """Issue a right on every plantation at past month ends whose term is over, and write three tables.
+
+    Month ends are ``ghost.every_months`` apart, counted back from the last one.
 
     Parameters
     ----------
@@ -84,9 +86,9 @@ def run_ghosts(
         If no term issued since ``forecast.backtest_start`` is over.
     """
     inputs = with_climate_per_plantation(inputs, config)
-    tenor = int(config.assumptions().number("ghost.tenor_months"))
+    tenor, every = (int(config.assumptions().number(f"ghost.{n}")) for n in ("tenor_months", "every_months"))
     last = Month.of(as_of) + -(tenor + 1)
-    dates = [d for d in origins_of(config, inputs, as_of) if Month.of(d) <= last]
+    dates = [d for d in origins_of(config, inputs, as_of) if Month.of(d) <= last][::-every][::-1]
     root = vintages(out)
     now = open_session(config, inputs, as_of, root=root)
     panel = _panel(now, near)
@@ -111,7 +113,7 @@ def run_ghosts(
         raise ConfigError([Problem("forecast.backtest_start", "leaves no ghost right to score", reason, remedy)])
     table = pd.concat(found, ignore_index=True)
     lost = loss_table(pd.concat([x for x in losses if len(x)], ignore_index=True))
-    metrics = score(table, tenor, config.seed)
+    metrics = score(table, -(-tenor // every), config.seed)
     for name, frame in (("ghosts", table), ("ghost_metrics", metrics), ("ghost_losses", lost)):
         write_part(finalise(frame, name), name, out / f"{name}.parquet", simulated=config.simulated)
     return Ghosts(table, metrics, lost, failures)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from plantation_rwa.assumptions import Assumptions, packaged
 from plantation_rwa.errors import Problem, SourceError
 from plantation_rwa.sources.base import Quarantine
 from plantation_rwa.sources.cells import ColumnSpec
 from plantation_rwa.sources.files import RawFile, load
+from plantation_rwa.sources.fx_layouts import as_rows
 from plantation_rwa.sources.tables import Sheet, sheet_of
 
 _CURRENCY = "use the ISO 4217 code, such as MYR"
@@ -25,11 +24,9 @@ FX_COLUMNS: Mapping[str, ColumnSpec] = {
     "rate": ColumnSpec("float", required=True, above=0.0, lower=1e-9, upper=1e9),
     "kind": ColumnSpec("text"),
     "tenor_years": ColumnSpec("float", above=0.0, upper=30.0),
+    "known_at": ColumnSpec("instant"),
 }
 KINDS = ("spot", "onshore_fwd", "ndf")
-_CODE = re.compile(r"^[A-Z]{3}$")
-#: cells of the euro reference rates without a quote
-_NO_QUOTE = {"", "N/A", "NaN", "nan", "-"}
 
 
 def read_fx(
@@ -37,19 +34,19 @@ def read_fx(
 ) -> pd.DataFrame:
     """Exchange rates.
 
-    A file with a date and one column for each currency is read as the European Central Bank publishes its
-    reference rates: units of the currency per euro.
+    Two layouts are read as they are published: see :mod:`plantation_rwa.sources.fx_layouts`.
 
     Parameters
     ----------
     assumptions
-        ``check.units_per_usd`` and ``market.fx_jump_max``; the packaged ones if None.
+        ``check.units_per_usd``, ``market.fx_jump_max`` and ``market.monthly_rate_known_lag_days``; the packaged ones if
+        None.
 
     Returns
     -------
     pandas.DataFrame
         ``date, base, quote, rate`` (quote per base), ``kind`` (``spot`` where not given), ``tenor_years`` (of
-        forwards, NaN for spot), ``known_at`` = date, in file order.
+        forwards, NaN for spot), ``known_at`` (the date where not given), in file order.
 
     Raises
     ------
@@ -58,14 +55,15 @@ def read_fx(
     """
     limits = assumptions or packaged()
     raws, problems = list[RawFile](), list[Problem]()
+    lag = int(limits.number("market.monthly_rate_known_lag_days"))
     for path in paths or ():
         try:
-            raws.append(_long(load(path, "fx", FX_COLUMNS, quarantine)))
+            raws.append(as_rows(load(path, "fx", FX_COLUMNS, quarantine), lag))
         except SourceError as error:
             problems += error.problems
     sheet = sheet_of(raws, input="fx", columns=FX_COLUMNS, quarantine=quarantine, problems=problems)
     frame = sheet.frame
-    frame["known_at"] = frame["date"].dt.tz_localize("UTC").astype("datetime64[us, UTC]")
+    _settle_known(sheet)
     sheet.reject(
         (frame["base"] == frame["quote"]) & (frame["base"] != ""), "quote", "base and quote are the same currency"
     )
@@ -79,31 +77,17 @@ def read_fx(
     _settle_sizes(sheet, limits.table("check.units_per_usd"))
     sheet.reject_duplicates(["date", "base", "quote", "kind", "tenor_years"], column="quote")
     _reject_jumps(sheet, limits.number("market.fx_jump_max"))
-    return sheet.result()[[*FX_COLUMNS, "known_at"]]
+    return sheet.result()[list(FX_COLUMNS)]
 
 
-def _long(raw: RawFile) -> RawFile:
-    """A file with a column for each currency as rows of euro quotes; any other file as it is."""
-    names = {n.strip().lower(): n for n in raw.table.column_names}
-    codes = [n for n in raw.table.column_names if _CODE.match(n.strip())]
-    if not codes or "date" not in names or {"base", "quote", "rate"} & set(names):
-        return raw
-    dates = raw.table.column(names["date"]).to_pylist()
-    cells = {code: raw.table.column(code).to_pylist() for code in codes}
-    rows = [
-        (date, "EUR", code.strip(), str(cells[code][i]), int(raw.rows[i]))
-        for i, date in enumerate(dates)
-        for code in codes
-        if cells[code][i] is not None and str(cells[code][i]).strip() not in _NO_QUOTE
-    ]
-    columns = list(zip(*rows, strict=True)) if rows else [()] * 5
-    table = pa.table(
-        {
-            "date": pa.array([None if d is None else str(d)[:10] for d in columns[0]], type=pa.string()),
-            **{n: pa.array(columns[k], type=pa.string()) for k, n in ((1, "base"), (2, "quote"), (3, "rate"))},
-        }
-    )
-    return RawFile(raw.name, table, np.array(columns[4], dtype=np.int64))
+def _settle_known(sheet: Sheet) -> None:
+    """A rate is known on its date where the row does not say; one that says before it is taken at its date."""
+    frame = sheet.frame
+    own = frame["date"].dt.tz_localize("UTC").astype("datetime64[us, UTC]")
+    early = (frame["known_at"] < own).to_numpy(bool)
+    given = [v.date().isoformat() for v in frame["known_at"][early]]
+    frame["known_at"] = frame["known_at"].mask(early, pd.NaT).fillna(own).astype("datetime64[us, UTC]")
+    sheet.fault(early, "known_at", "known_at lies before the date; the date is used", "nulled", given)
 
 
 def _settle_sizes(sheet: Sheet, per_usd: Mapping[str, Sequence[float]]) -> None:

@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 
 from plantation_rwa.assumptions import Assumptions, packaged
-from plantation_rwa.periods import end_of_month_utc
+from plantation_rwa.periods import DAY_COUNTS, anniversary, end_of_month_utc, year_fraction
 from plantation_rwa.sources.base import Quarantine
 from plantation_rwa.sources.cells import ColumnSpec
 from plantation_rwa.sources.futures import outside, size_reason
 from plantation_rwa.sources.tables import Sheet, read_sheet
 
 _CURRENCY = "use the ISO 4217 code, such as MYR"
+_COUNTS = f"day count is not known; use one of {', '.join(DAY_COUNTS)}, or none for the first"
 
 #: Price series -> currency it is quoted in; '' for a fraction.
 SERIES: Mapping[str, str] = {
@@ -46,6 +47,7 @@ RATES_COLUMNS: Mapping[str, ColumnSpec] = {
     "tenor_years": ColumnSpec("float", required=True, above=0.0, upper=100.0),
     # the bounds only catch percentages: 3.05 for 3.05 %
     "zero_rate": ColumnSpec("float", required=True, lower=-0.2, upper=0.5, hint="write a fraction, 0.0305 for 3.05 %"),
+    "day_count": ColumnSpec("text"),
 }
 
 FISCAL_COLUMNS: Mapping[str, ColumnSpec] = {
@@ -114,8 +116,8 @@ def read_rates(paths: Sequence[str] | None, quarantine: Quarantine) -> pd.DataFr
     Returns
     -------
     pandas.DataFrame
-        ``date, currency, tenor_years, zero_rate`` (continuous, ACT/365F, fraction per year), ``known_at`` =
-        date, in file order.
+        ``date, currency, tenor_years, zero_rate`` (continuous, ACT/365F, fraction per year, whatever day count it came
+        in), ``known_at`` = date, in file order.
 
     Raises
     ------
@@ -124,8 +126,28 @@ def read_rates(paths: Sequence[str] | None, quarantine: Quarantine) -> pd.DataFr
     """
     sheet = read_sheet(paths, input="rates", columns=RATES_COLUMNS, quarantine=quarantine)
     sheet.frame["known_at"] = _utc(sheet.frame["date"])
+    counts = sheet.frame["day_count"].str.strip().str.upper()
+    sheet.frame["day_count"] = counts.where(counts != "", DAY_COUNTS[0])
+    sheet.reject((~sheet.frame["day_count"].isin(DAY_COUNTS)).to_numpy(bool), "day_count", _COUNTS)
     sheet.reject_duplicates(["date", "currency", "tenor_years"], column="tenor_years")
-    return sheet.result()[[*RATES_COLUMNS, "known_at"]]
+    table = sheet.result()
+    table["zero_rate"] = _fixed(table)
+    return table[["date", "currency", "tenor_years", "zero_rate", "known_at"]]
+
+
+def _fixed(rates: pd.DataFrame) -> pd.Series:
+    """Continuous rates under ACT/365F that give the discount factors of the rates under their own day counts.
+
+    A tenor of n years ends on the n-th anniversary of the date.
+    """
+    out = rates["zero_rate"].copy()
+    other = rates["day_count"] != DAY_COUNTS[0]
+    for i in np.flatnonzero(other.to_numpy(bool)).tolist():
+        row = rates.iloc[i]
+        first = row["date"].date()
+        last = anniversary(first, float(row["tenor_years"]))
+        out.iloc[i] *= year_fraction(first, last, str(row["day_count"])) / year_fraction(first, last)
+    return out
 
 
 def read_fiscal(paths: Sequence[str] | None, quarantine: Quarantine) -> pd.DataFrame:

@@ -11,16 +11,7 @@ import numpy as np
 import pandas as pd
 
 from plantation_rwa.assumptions import Assumptions
-from plantation_rwa.periods import year_fraction
-
-
-def _anniversary(day: dt.date, years: float) -> dt.date:
-    """The date ``years`` later; whole months count as months, the rest as days of 1/365 year."""
-    months = round(years * 12)
-    if abs(years * 12 - months) < 1e-9:
-        moved: dt.date = (pd.Timestamp(day) + pd.DateOffset(months=months)).date()
-        return moved
-    return day + dt.timedelta(days=round(years * 365))
+from plantation_rwa.periods import anniversary, year_fraction
 
 
 @dataclass(frozen=True)
@@ -51,7 +42,7 @@ class ZeroCurve:
     ) -> ZeroCurve:
         """From (tenor in years, rate); a tenor of n years ends on the n-th anniversary of ``start``."""
         ordered = sorted((float(t), float(r)) for t, r in nodes)
-        times = tuple(year_fraction(start, _anniversary(start, t)) for t, _ in ordered)
+        times = tuple(year_fraction(start, anniversary(start, t)) for t, _ in ordered)
         return cls(currency, start, times, tuple(r for _, r in ordered), assumed)
 
     def rate(self, t: float) -> float:

@@ -48,11 +48,12 @@ class Later:
 
 
 def ghost_book(book: Book, share: float, assumptions: Assumptions) -> Book:
-    """The book of a past date with one plain right on every registered plantation and no default.
+    """The book of a past date with one plain right on every registered plantation, no default, and formula prices.
 
-    Nobody failed in the record that values are held against, so failure is left out of the distribution too.
+    Nobody failed in the record that values are held against, and its prices are those of the formula, not what one
+    mill paid over it: so neither failure nor that spread is in the distribution.
     """
-    calm = assumptions.override({"discount.hazard": 0.0}, where="ghost issuance")
+    calm = assumptions.override({"discount.hazard": 0.0, "farm_gate.realised_sd": 0.0}, where="ghost issuance")
     row = {
         "right_id": "GHOST", "share": share, "base": "gross_mill_gate",
         "tenor_months": int(assumptions.number("ghost.tenor_months")), "start_month": None, "step_up": 1.0,

@@ -26,6 +26,10 @@ def score(values: pd.DataFrame, tenor: int, seed: int) -> pd.DataFrame:
     ----------
     values
         As :func:`plantation_rwa.valuation.ghost.issue` returns them, all vintages.
+    tenor
+        Vintages that a term lasts.
+    seed
+        Run seed.
 
     Returns
     -------
@@ -58,7 +62,7 @@ def score(values: pd.DataFrame, tenor: int, seed: int) -> pd.DataFrame:
         add(f"crps_{sheet}", error, one, lambda x: x)
         add(f"crps_gain_over_{sheet}", crps, error, lambda x: 1 - x)
     add("bias", (values["mean"].to_numpy(np.float64) - observed) / scale, one, lambda x: x)
-    distance, band = pit_band(values["pit"].to_numpy(np.float64), at, len(origins), draws)
+    distance, band = pit_band(values["pit"].to_numpy(np.float64), at, len(origins), tenor, seed)
     rows.append(("pit_distance", distance, 0.0, band))
     frame = pd.DataFrame(rows, columns=["metric", "value", "lo", "hi"])
     return frame.assign(n=len(values), vintages=len(origins), blocks=blocks)
@@ -73,19 +77,33 @@ def block_draws(vintages: int, tenor: int, seed: int) -> NDArray[np.int64]:
     return np.asarray(places.reshape(BOOTSTRAPS, -1)[:, :vintages], dtype=np.int64)
 
 
-def pit_band(pit: FloatArray, at: NDArray[np.int64], vintages: int, draws: NDArray[np.int64]) -> tuple[float, float]:
+def pit_band(pit: FloatArray, at: NDArray[np.int64], vintages: int, tenor: int, seed: int) -> tuple[float, float]:
     """Largest distance of the values' probability transforms from uniform, and the distance chance alone explains.
 
-    The band is the quantile at :data:`LEVEL` of the same distance between bootstrap samples and the sample itself.
+    The band is the quantile at :data:`LEVEL` of the distance that a calibrated forecaster with this dependence
+    would have: the vintages' departures from uniform are multiplied by normal numbers that are the same for all
+    plantations of a vintage and fade over a block of one and a half terms (block multiplier bootstrap, Shao 2010).
+    Departures are counted from uniform, not from the record's own mean: with few blocks that mean has taken up most
+    of the chance, and a band about it held a calibrated forecaster in 50 to 75 of 100 records where it said 90.
+
+    Parameters
+    ----------
+    pit, at
+        Probability transform of each value, and its vintage from 0.
+    vintages, tenor
+        Number of vintages, and how many of them a term lasts.
+    seed
+        Run seed.
     """
     levels = np.linspace(0.05, 0.95, 19)
-    below = (pit[:, None] <= levels[None, :]).astype(np.float64)
-    counts = np.bincount(at, minlength=vintages).astype(np.float64)
-    sums = np.stack([np.bincount(at, column, vintages) for column in below.T], axis=1)
-    told = sums.sum(axis=0) / counts.sum()
-    again = sums[draws].sum(axis=1) / counts[draws].sum(axis=1)[:, None]
-    band = np.quantile(np.abs(again - told).max(axis=1), LEVEL)
-    return float(np.abs(told - levels).max()), float(band)
+    below = (pit[:, None] <= levels[None, :]) - levels[None, :]
+    sums = np.stack([np.bincount(at, column, vintages) for column in below.T], axis=1) / len(pit)
+    length = -(-3 * tenor // 2)
+    noise = stream(seed, "ghost_band").standard_normal((BOOTSTRAPS, vintages + length))
+    total = np.cumsum(noise, axis=1)
+    weights = (total[:, length:] - total[:, :-length]) / np.sqrt(length)
+    band = np.quantile(np.abs(weights @ sums).max(axis=1), LEVEL)
+    return float(np.abs(sums.sum(axis=0)).max()), float(band)
 
 
 def loss_table(losses: pd.DataFrame) -> pd.DataFrame:

@@ -71,10 +71,25 @@ def test_kat_20_discount_factors() -> None:
         assert curve.discount(day) == pytest.approx(oracle.discount(date(day)), rel=1e-13)
 
 
-def test_kat_21_actual_365_fixed() -> None:
-    first, last = dt.date(2025, 11, 15), dt.date(2028, 2, 15)
-    assert year_fraction(first, last) == pytest.approx(2.252054794520548, abs=1e-15)
-    assert year_fraction(first, last) == ql.Actual365Fixed().yearFraction(date(first), date(last))
+COUNTS = {
+    "ACT/365F": ql.Actual365Fixed(), "ACT/360": ql.Actual360(), "ACT/ACT": ql.ActualActual(ql.ActualActual.ISDA),
+    "30/360": ql.Thirty360(ql.Thirty360.BondBasis),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_kat_21_day_counts(name: str) -> None:
+    first = dt.date(2025, 11, 15)
+    assert year_fraction(first, dt.date(2028, 2, 15), name) == pytest.approx(
+        COUNTS[name].yearFraction(date(first), date(dt.date(2028, 2, 15))), abs=1e-14
+    )
+    for offset in range(0, 1500, 7):
+        start = dt.date(2023, 12, 25) + dt.timedelta(days=offset)
+        for days in (0, 1, 30, 61, 366, 3700):
+            end = start + dt.timedelta(days=days)
+            assert year_fraction(start, end, name) == pytest.approx(
+                COUNTS[name].yearFraction(date(start), date(end)), abs=1e-12
+            )
 
 
 def test_kat_23_forward_exchange_rate() -> None:

@@ -94,8 +94,19 @@ def test_kat_18_premium_in_the_price_or_in_the_rate() -> None:
     assert expected * math.exp(-(0.036 + 0.05) * 2) == pytest.approx(3722.123583244823, abs=1e-9)
 
 
-def test_kat_21_day_count() -> None:
-    assert year_fraction(dt.date(2025, 11, 15), dt.date(2028, 2, 15)) == pytest.approx(2.252054794520548, abs=1e-15)
+@pytest.mark.parametrize(
+    ("day_count", "years"),
+    [("ACT/365F", 2.252054794520548), ("ACT/ACT", 2.251717942959802), ("ACT/360", 822 / 360), ("30/360", 2.25)],
+)
+def test_kat_21_day_counts(day_count: str, years: float) -> None:
+    found = year_fraction(dt.date(2025, 11, 15), dt.date(2028, 2, 15), day_count)
+    assert found == pytest.approx(years, abs=1e-12)
+    assert year_fraction(dt.date(2025, 11, 15), dt.date(2028, 2, 15), "ACT/360") == pytest.approx(2.283333333, abs=1e-9)
+
+
+def test_a_day_count_that_is_not_known_is_an_error() -> None:
+    with pytest.raises(ValueError, match="'ACT/252' is none of ACT/365F"):
+        year_fraction(dt.date(2025, 11, 15), dt.date(2028, 2, 15), "ACT/252")
 
 
 def weights(hazard: float, lgd: float, rate: float = 0.04) -> np.ndarray:

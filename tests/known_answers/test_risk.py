@@ -69,8 +69,11 @@ def test_tail_weights_reproduce_the_shortfall_with_a_fractional_tail() -> None:
 
 
 def test_kat_34_crps_of_an_ensemble() -> None:
-    """{1, 2, 3} at 2: 2/9 (scoringrules), and a dense normal ensemble at 0 and 1."""
-    assert crps_of_paths(np.array([1.0, 2.0, 3.0]), 2.0) == pytest.approx(2 / 9, abs=1e-15)
+    """{1, 2, 3} at 2: 2/9, fair 0 (scoringrules), and a dense normal ensemble at 0 and 1."""
+    found, error = crps_of_paths(np.array([1.0, 2.0, 3.0]), 2.0), 2 / 3
+    assert found == pytest.approx(2 / 9, abs=1e-15)
+    # the fair score takes the spread from pairs of different members: 3/2 of that of all pairs
+    assert error - 1.5 * (error - found) == pytest.approx(0.0, abs=1e-15)
     dense = norm.ppf((np.arange(20_000) + 0.5) / 20_000)
     assert crps_of_paths(dense, 0.0) == pytest.approx(0.2336949773, abs=2e-5)
     assert crps_of_paths(dense, 1.0) == pytest.approx(0.6024413576, abs=2e-5)

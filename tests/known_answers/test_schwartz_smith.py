@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
+from scipy.stats import norm
 
 from plantation_rwa.assumptions import packaged
 from plantation_rwa.valuation.schwartz_smith import SchwartzSmith
@@ -39,6 +41,17 @@ def test_kat_12_forward_and_real_world_expectation(t: float, forward: float, exp
     assert OIL.forward(t, 0.119, 2.857) == pytest.approx(forward, abs=1e-9)
     assert OIL.expected_spot(t, 0.119, 2.857) == pytest.approx(expected, abs=1e-9)
     assert OIL.premium(t) == pytest.approx(expected / forward, rel=1e-10)
+
+
+def test_kat_12_tenth_and_ninetieth_percentile_of_the_price_in_a_year() -> None:
+    """The published ones (NFCP) lie about the mean; those of the lognormal price about its median, lower by Var/2."""
+    middle = math.exp(-OIL.kappa) * 0.119 + 2.857 + OIL.mu_xi
+    spread = math.sqrt(OIL.log_variance(1)) * norm.ppf(0.90)
+    published = np.array([13.2948012775, 24.9102786491])
+    mean = OIL.expected_spot(1, 0.119, 2.857)
+    assert mean * np.exp([-spread, spread]) == pytest.approx(published, abs=1e-9)
+    lower = published * math.exp(-OIL.log_variance(1) / 2)
+    assert np.exp([middle - spread, middle + spread]) == pytest.approx(lower, abs=1e-9)
 
 
 def test_prior_has_the_stated_volatilities() -> None:

@@ -38,6 +38,37 @@ def test_euro_reference_rates_are_read_as_they_are_published(tmp_path: Path) -> 
     assert rates.spot("EUR", "JPY") == 185.24, "no quote that day: the day before counts"
 
 
+#: Source: Board of Governors of the Federal Reserve System, H.10/G.5 (public domain); layout of the monthly table
+FED = """Date,Country,Exchange rate
+2026-04-01,Malaysia,4.2011
+2026-05-01,Malaysia,4.1567
+2026-05-01,Euro,0.8588
+2026-05-01,Ruritania,12.5
+2026-05-01,Thailand,ND
+"""
+
+
+def test_monthly_means_of_the_federal_reserve_are_read_as_they_are_published(tmp_path: Path) -> None:
+    """Units per dollar, dated the end of the month they are the mean of, known three days later."""
+    rates, bad = read(tmp_path, FED)
+    assert rates.spot("USD", "MYR") == 4.1567
+    assert rates.spot("USD", "MYR", dt.date(2026, 5, 30)) == 4.2011
+    assert rates.spot("EUR", "MYR") == pytest.approx(4.1567 / 0.8588)
+    assert bad.frame()[["row", "column", "reason"]].to_numpy().tolist() == [
+        [4, "quote", "quote is not valid; use the ISO 4217 code, such as MYR; row rejected"]
+    ]
+    table = read_fx([str(tmp_path / "fx.csv")], Quarantine())
+    assert [str(v)[:10] for v in table["known_at"]] == ["2026-05-03", "2026-06-03", "2026-06-03"]
+
+
+def test_a_rate_known_before_its_day_is_known_on_it(tmp_path: Path) -> None:
+    text = "date,base,quote,rate,known_at\n2026-05-29,USD,MYR,4.2,2026-05-28\n2026-05-28,USD,MYR,4.1,2026-05-30\n"
+    _, bad = read(tmp_path, text)
+    assert bad.frame()["reason"].tolist() == ["known_at lies before the date; the date is used"]
+    table = read_fx([str(tmp_path / "fx.csv")], Quarantine())
+    assert [str(v)[:10] for v in table["known_at"]] == ["2026-05-29", "2026-05-30"]
+
+
 def test_a_quote_turned_round_from_the_first_row_is_set_right(tmp_path: Path) -> None:
     text = "date,base,quote,rate\n2026-05-28,USD,MYR,0.25\n2026-05-29,USD,MYR,0.24\n2026-05-29,IDR,USD,16400\n"
     rates, bad = read(tmp_path, text)

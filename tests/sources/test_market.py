@@ -209,6 +209,24 @@ def test_rates(tmp_path: Path) -> None:
     assert faults[4] == [("tenor_years", "tenor_years must be greater than 0; row rejected")]
 
 
+def test_rates_of_other_day_counts_give_their_own_discount_factors(tmp_path: Path) -> None:
+    text = (
+        "date,currency,tenor_years,zero_rate,day_count\n"
+        "2026-05-29,USD,1,0.0360,ACT/360\n2026-05-29,USD,2,0.0360,act/365f\n2026-05-29,USD,3,0.0360,\n"
+        "2027-12-31,USD,1,0.0360,ACT/ACT\n2026-05-29,USD,0.25,0.036,30/360\n2026-05-29,USD,5,0.0360,ACT/252\n"
+    )
+    table, faults = read(read_rates, tmp_path / "z.csv", text)
+    # 365 days over 360, over themselves, in a leap year over 366; 90 of 360 against 92 of 365
+    assert table["zero_rate"].tolist() == pytest.approx(
+        [0.0365, 0.036, 0.036, 0.036 * (1 / 365 + 365 / 366) / (366 / 365), 0.036 * 0.25 / (92 / 365)]
+    )
+    assert list(table.columns) == ["date", "currency", "tenor_years", "zero_rate", "known_at"]
+    assert faults[6] == [
+        ("day_count",
+         "day count is not known; use one of ACT/365F, ACT/360, ACT/ACT, 30/360, or none for the first; row rejected")
+    ]  # fmt: skip
+
+
 def test_fiscal_file_of_the_user(tmp_path: Path) -> None:
     text = (
         "schedule,jurisdiction,effective_from,effective_to,key,value,unit,source,known_at\n"

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import ndtr
 
 from plantation_rwa.assumptions import Assumptions
 from plantation_rwa.periods import Month
@@ -73,6 +74,8 @@ def test_ghosts_know_no_default_and_need_every_month(
     ghosts = ghost_book(dataclasses.replace(book, sponsors=pd.DataFrame()), 0.2, assumptions)
     assert ghosts.assumptions.number("discount.hazard") == 0.0
     assert ghosts.sponsors is None
+    paid = ghosts.valuer(12).model.prices("P1").paid
+    assert (paid == 1.0).all(), "what came is counted at the formula's prices, so no mill's spread is said either"
     came = later(make, 4000.0, 150.0)
     del came.tonnes["P1"][months(12)[5]]
     values, losses = issue(ghosts, {"P1": dict.fromkeys(months(36, -35), 140.0)}, came)
@@ -133,9 +136,37 @@ def test_the_band_of_a_short_dependent_record_is_wide() -> None:
     """Three blocks whose plantations all hit the same rank: nearly nothing can be said against uniformity."""
     at = np.repeat(np.arange(36), 2)
     pit = np.repeat([0.2, 0.5, 0.8], 24)
-    distance, band = pit_band(pit, at, 36, block_draws(36, 12, 7))
+    distance, band = pit_band(pit, at, 36, 12, 7)
     assert distance < band
-    assert band > 0.3
+    assert band > 0.25
+
+
+def overlapping(rng: np.random.Generator, vintages: int, spread: float) -> tuple[np.ndarray, np.ndarray]:
+    """Monthly vintages of a twelve-month term on four plantations: half of the variance is the market all share.
+
+    A right sums what twelve months of shocks do to the months after them, so a shock j months into the term counts
+    12 - j times. Truth is normal, and what is said of it exact where ``spread`` is 1.
+    """
+    weights = np.arange(12, 0, -1.0)
+    weights /= np.sqrt((weights**2).sum())
+    shocks = rng.standard_normal((5, vintages + 11))
+    sums = np.array([np.convolve(row, weights, "valid") for row in shocks])
+    scores = np.sqrt(0.5) * sums[0] + np.sqrt(0.5) * sums[1:]
+    return ndtr(scores / spread).ravel(), np.tile(np.arange(vintages), 4)
+
+
+def test_the_band_holds_a_forecaster_who_tells_the_truth_as_often_as_it_says() -> None:
+    """Known answer: 76 overlapping monthly vintages are worth six; truth is told, so 90 of 100 records are inside."""
+    rng = np.random.default_rng(3)
+
+    def inside(vintages: int, spread: float, records: int) -> float:
+        found = [pit_band(*overlapping(rng, vintages, spread), vintages, 12, 7) for _ in range(records)]
+        return float(np.mean([distance <= band for distance, band in found]))
+
+    assert 0.86 <= inside(76, 1.0, 300) <= 0.97
+    assert inside(240, 0.5, 60) < 0.1, "twenty years show intervals half as wide as they should be"
+    assert inside(240, 2.0, 60) < 0.1, "and twice as wide"
+    assert inside(76, 3.0, 60) < 0.4, "six years only worse ones"
 
 
 def test_losses_by_vintage() -> None:
