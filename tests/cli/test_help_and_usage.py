@@ -105,7 +105,7 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
         (["plan", "nowhere.yaml"], "Give the path of a YAML file."),
         (["run", "nowhere.yaml", "--stage", "feature"], "--stage: unknown stage 'feature'. Choose from features, "),
         (["verify", "."], "holds no manifest. Give an output folder of 'run', or a file that 'prove' wrote."),
-        (["verify", "s3://x"], "s3://x: is no local folder. Copy it here first."),
+        (["verify", "ftp://x"], "publish.out: is neither a folder nor an object store (got ftp://x)."),
         (["verify", ".", "--signer", "valuer=0x12"], "'valuer=0x12' is not ROLE=ADDRESS"),
         (["verify", ".", "--threshold", "2"], "--threshold: 2 is impossible, --signer gives 0 roles."),
         (["prove", ".", "P1"], "a date is not published there. Published dates: none."),
@@ -127,7 +127,7 @@ def test_a_usage_error_ends_with_2_and_says_what_was_meant(
     [
         ("--as-of", "2999-12-31", "--as-of: lies in the future (got 2999-12-31). Choose a past date."),
         ("--runner", "thread", "--runner: unknown runner (got 'thread'). Use threads, processes, dask or dask="),
-        ("--out", "s3://bucket/out", "publish.out: is no local folder (got s3://bucket/out)."),
+        ("--out", "ftp://host/out", "publish.out: is neither a folder nor an object store (got ftp://host/out)."),
     ],
 )
 def test_an_option_that_cannot_be_is_refused_before_anything_is_read(

@@ -249,10 +249,10 @@ def test_doctor_finds_beforehand_what_would_stop_a_run(
 def test_doctor_says_which_outputs_this_version_cannot_write(
     world_copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = edit_config(world_copy / "config.yaml", {"publish.out": "s3://bucket/out"})
+    config = edit_config(world_copy / "config.yaml", {"publish.out": "ftp://host/out"})
     assert run_command(["doctor", str(config)]) == 1
     row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("output folder"))
-    assert "publish.out: is no local folder (got s3://bucket/out)" in row
+    assert "publish.out: is neither a folder nor an object store (got ftp://host/out)" in row
 
 
 def test_a_register_without_a_usable_plantation_is_refused_with_the_reason(
