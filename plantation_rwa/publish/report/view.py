@@ -10,16 +10,23 @@ import pandas as pd
 import shapely
 
 from plantation_rwa.publish.report.data import SummaryData
-from plantation_rwa.publish.report.maps import NO_VALUE, Site, colours
-from plantation_rwa.publish.report.markup import is_missing
-
-#: Plantations that get a card of their own; further ones stand in the tables only.
-MAX_CARDS = 48
+from plantation_rwa.publish.report.maps import Site
+from plantation_rwa.publish.report.markup import clean, is_missing
 
 
 @dataclass(frozen=True)
 class Plantation:
-    """One plantation as the page shows it; tables are its own rows, possibly none."""
+    """One plantation as the page shows it; tables are its own rows, possibly none.
+
+    Parameters
+    ----------
+    npv_fair, npv_per_ha
+        Of all its rights, NaN where it has rights in several currencies.
+    anomaly
+        Expected yield of the next twelve months / the region's usual harvest of those months - 1.
+    grade
+        The lowest of its rights, empty without any.
+    """
 
     number: int
     name: str
@@ -30,7 +37,10 @@ class Plantation:
     features: pd.DataFrame
     outlook: dict[str, Any]
     area_ha: float
+    npv_fair: float
     npv_per_ha: float
+    anomaly: float
+    grade: str
 
 
 @dataclass(frozen=True)
@@ -55,24 +65,15 @@ def gather(data: SummaryData) -> View:
         for key, frame in {
             "values": data.valuations,
             "forecasts": data.forecasts,
-            "history": _with_yield(data.history),
+            "history": with_yield(data.history),
             "features": data.features,
             "outlook": data.outlook,
         }.items()
     }
     empty = {key: frame.iloc[:0] for key, frame in vars(data).items() if isinstance(frame, pd.DataFrame)}
-    empty["history"] = _with_yield(empty["history"])
+    empty["history"] = with_yield(empty["history"])
     currencies = tuple(sorted({str(c) for c in data.valuations.get("currency", pd.Series(dtype="object")).dropna()}))
 
-    areas, per_ha = {}, {}
-    for name in names:
-        rows = parts["forecasts"].get(name, empty["forecasts"])
-        areas[name] = _first_area(rows)
-        values = parts["values"].get(name)
-        total = float(values["npv_fair"].sum(min_count=1)) if values is not None else math.nan
-        per_ha[name] = total / areas[name] if areas[name] > 0 else math.nan
-    # one colour scale needs one currency
-    fills = colours(per_ha) if len(currencies) == 1 else dict.fromkeys(names, NO_VALUE)
     shapes = dict(zip(data.geometry["plantation_id"].astype("str"), data.geometry["geometry"], strict=True))
 
     plantations = []
@@ -80,24 +81,30 @@ def gather(data: SummaryData) -> View:
         shape = shapes.get(name)
         drawable = shape is not None and not shapely.is_missing(shape) and not shape.is_empty
         outlook = parts["outlook"].get(name)
+        values = _sorted(parts["values"].get(name, empty["valuations"]), "right_id")
+        forecasts = _sorted(parts["forecasts"].get(name, empty["forecasts"]), "target_month")
+        area, total = _first_area(forecasts), _total(values)
         plantations.append(
             Plantation(
                 number,
                 name,
-                Site(number, name, shape, fills[name]) if drawable else None,
-                _sorted(parts["values"].get(name, empty["valuations"]), "right_id"),
-                _sorted(parts["forecasts"].get(name, empty["forecasts"]), "target_month"),
+                Site(number, name, shape) if drawable else None,
+                values,
+                forecasts,
                 _sorted(parts["history"].get(name, empty["history"]), "month"),
                 _sorted(parts["features"].get(name, empty["features"]), "month"),
                 {} if outlook is None else {str(k): v for k, v in outlook.iloc[0].items()},
-                areas[name],
-                per_ha[name],
+                area,
+                total,
+                total / area if area > 0 else math.nan,
+                _anomaly(forecasts),
+                max((clean(g) for g in values.get("confidence_grade", ())), default=""),
             )
         )
     return View(tuple(plantations), currencies)
 
 
-def _with_yield(history: pd.DataFrame) -> pd.DataFrame:
+def with_yield(history: pd.DataFrame) -> pd.DataFrame:
     """History with ``yield_t_ha``; months without an area have none."""
     if "yield_t_ha" in history:
         return history
@@ -111,6 +118,22 @@ def _first_area(forecasts: pd.DataFrame) -> float:
         return math.nan
     value = forecasts.sort_values("target_month", kind="stable")["area_mature_ha"].iloc[0]
     return math.nan if is_missing(value) else float(value)
+
+
+def _total(values: pd.DataFrame) -> float:
+    """Fair value of a plantation's rights; NaN without one, or if they are in several currencies."""
+    if "npv_fair" not in values or values["currency"].nunique() > 1:
+        return math.nan
+    return float(values["npv_fair"].sum(min_count=1))
+
+
+def _anomaly(forecasts: pd.DataFrame) -> float:
+    """Next twelve months against the region's usual harvest; NaN where either is unknown."""
+    if "climatology_region_t_ha" not in forecasts:
+        return math.nan
+    year = forecasts[forecasts["horizon_months"] <= 12]
+    usual = float(year["climatology_region_t_ha"].sum(min_count=1))
+    return float(year["yield_mean_t_ha"].sum()) / usual - 1 if usual > 0 else math.nan
 
 
 def _sorted(frame: pd.DataFrame, column: str) -> pd.DataFrame:
