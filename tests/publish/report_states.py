@@ -80,7 +80,8 @@ def disclosure() -> pd.DataFrame:
     common = {"pool_id": "portfolio:MYR", "currency": "MYR", "source": "domain table"}
     rows = [
         {"section": "technique", "item": "valuation technique", "unit": "IFRS 13 level", "weighted_mean": 3.0},
-        {"section": "input", "item": "oil extraction rate", "unit": "1", "low": 0.19, "high": 0.22, "weighted_mean": 0.2},
+        {"section": "input", "item": "oil extraction rate", "unit": "1", "low": 0.19, "high": 0.22,
+         "weighted_mean": 0.2},
         {"section": "sensitivity", "item": "cpo", "unit": "MYR per t, relative", "bump": 0.1, "effect_down": -71_000.5,
          "effect_up": 70_500.25},
         {"section": "sensitivity", "item": "discount", "unit": "a-1", "bump": 0.005, "effect_down": 8_100.0,

@@ -45,7 +45,7 @@ def detail_data(view: View, data: SummaryData) -> dict[str, Any]:
                 "anomaly": plain(p.anomaly, 4),
                 "grade": text(p.grade),
                 "yield12": [plain(p.outlook.get(f"yield12_{k}"), 4) for k in ("mean", "q05", "q95")],
-                "rights": [_right(p.name, r) for r in p.values.to_dict("records")],
+                "rights": [_right(p.name, r) for r in p.records],
             }
             for p in view.plantations
         ],

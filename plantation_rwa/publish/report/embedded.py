@@ -81,15 +81,15 @@ def series(
     rows = frame["plantation_id"].astype("str").map({name: i for i, name in enumerate(names)})
     ordinals = {text: Month.parse(text).ordinal - first for text in {str(m) for m in frame[month]}}
     months = frame[month].astype("str").map(ordinals)
-    inside = (rows.notna() & (months >= 0) & (months < count)).to_numpy(dtype=bool)
+    again = pd.DataFrame({"row": rows, "month": months}).duplicated()
+    inside = (rows.notna() & (months >= 0) & (months < count) & ~again).to_numpy(dtype=bool)
     at = rows.to_numpy(dtype="float64")[inside].astype(int), months.to_numpy(dtype="float64")[inside].astype(int)
     packs = {}
     for key, (column, decimals) in columns.items():
         values = np.full((len(names), count), np.nan)
         if column in frame:
             found = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype="float64", na_value=np.nan)[inside]
-            # written backwards, so that the first row of a repeated month is the one that stays
-            values[at[0][::-1], at[1][::-1]] = found[::-1]
+            values[at] = found
         packs[key] = packed(values, decimals)
     return {"first": first, "count": count, "columns": packs}
 

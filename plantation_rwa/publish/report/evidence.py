@@ -9,7 +9,7 @@ import pandas as pd
 from plantation_rwa.publish.report.data import SummaryData
 from plantation_rwa.publish.report.embedded import FEATURES
 from plantation_rwa.publish.report.markup import DASH, clean, esc, number, table
-from plantation_rwa.publish.report.view import View
+from plantation_rwa.publish.report.view import View, with_yield
 from plantation_rwa.publish.report.words import STATES
 from plantation_rwa.schema.screening_fields import RULES
 
@@ -89,8 +89,7 @@ def ages(view: View, data: SummaryData) -> str:
     as_of = dt.date.fromisoformat(str(data.meta["as_of"]))
     names = {p.name for p in view.plantations}
     rows = []
-    harvests = data.history.dropna(subset=["yield_t_ha"]) if "yield_t_ha" in data.history else data.history
-    rows.append(_age("harvest", harvests, as_of, names))
+    rows.append(_age("harvest", with_yield(data.history).dropna(subset=["yield_t_ha"]), as_of, names))
     for kind, column in _KINDS.items():
         own = data.features.iloc[:0]
         if column in data.features:
@@ -98,8 +97,9 @@ def ages(view: View, data: SummaryData) -> str:
             # a month of a plantation without sensors is zero per cent complete
             own = own[own[column] > 0] if kind == "field sensors" else own
         rows.append(_age(kind, own, as_of, names))
-    if "settle_date" in data.curve and len(data.curve):
-        day = max(dt.date.fromisoformat(clean(d)[:10]) for d in data.curve["settle_date"].dropna())
+    settled = [clean(d)[:10] for d in data.curve["settle_date"].dropna()] if "settle_date" in data.curve else []
+    if settled:
+        day = dt.date.fromisoformat(max(settled))
         rows.append(["futures settlements", day.isoformat(), f"{(as_of - day).days}", DASH, DASH])
     columns = ["Kind", "Newest", "Age<small>days</small>", "Plantations with it", "Plantations without any"]
     body = table(columns, rows, numeric=(2, 3, 4), label="Age of the data by kind")

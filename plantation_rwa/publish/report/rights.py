@@ -38,7 +38,7 @@ def rights_table(view: View) -> str:
     tops = [float(p.outlook["yield12_q95"]) for p in view.plantations if not is_missing(p.outlook.get("yield12_q95"))]
     rows, used = [], set()
     for plantation in view.plantations:
-        for position, record in enumerate(plantation.values.to_dict("records") or [{}]):
+        for position, record in enumerate(plantation.records or ({},)):
             codes = [c for c in clean(record.get("quality_flag")).split(";") if c]
             used |= set(codes)
             rows.append(_row(view, plantation, record, codes, position == 0, max(tops, default=0.0)))

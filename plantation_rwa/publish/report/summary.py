@@ -70,7 +70,7 @@ def write_memos(folder: Path, data: SummaryData) -> list[OutputFile]:
     """
     written = []
     for plantation in gather(data).plantations:
-        for record in plantation.values.to_dict("records"):
+        for record in plantation.records:
             name = memo_name(plantation.name, str(record["right_id"]))
             file = write_text_atomically(folder / name, render_memo(data, plantation, record))
             written.append(replace(file, path=name))

@@ -20,6 +20,8 @@ class Plantation:
 
     Parameters
     ----------
+    records
+        The rows of ``values``.
     npv_fair, npv_per_ha
         Of all its rights, NaN where it has rights in several currencies.
     anomaly
@@ -32,6 +34,7 @@ class Plantation:
     name: str
     site: Site | None
     values: pd.DataFrame
+    records: tuple[dict[Any, Any], ...]
     forecasts: pd.DataFrame
     history: pd.DataFrame
     features: pd.DataFrame
@@ -61,14 +64,11 @@ def gather(data: SummaryData) -> View:
     tables = (data.geometry, data.valuations, data.forecasts, data.outlook)
     names = sorted({str(name) for frame in tables for name in frame["plantation_id"].dropna()})
     parts = {
-        key: {str(name): rows for name, rows in frame.groupby("plantation_id", sort=True)} if len(frame) else {}
-        for key, frame in {
-            "values": data.valuations,
-            "forecasts": data.forecasts,
-            "history": with_yield(data.history),
-            "features": data.features,
-            "outlook": data.outlook,
-        }.items()
+        "values": _split(data.valuations, "right_id"),
+        "forecasts": _split(data.forecasts, "target_month"),
+        "history": _split(with_yield(data.history), "month"),
+        "features": _split(data.features, "month"),
+        "outlook": _split(data.outlook, "plantation_id"),
     }
     empty = {key: frame.iloc[:0] for key, frame in vars(data).items() if isinstance(frame, pd.DataFrame)}
     empty["history"] = with_yield(empty["history"])
@@ -76,13 +76,17 @@ def gather(data: SummaryData) -> View:
 
     shapes = dict(zip(data.geometry["plantation_id"].astype("str"), data.geometry["geometry"], strict=True))
 
+    records: dict[str, list[dict[Any, Any]]] = {}
+    for record in pd.concat(parts["values"].values()).to_dict("records") if parts["values"] else ():
+        records.setdefault(str(record["plantation_id"]), []).append(record)
+
     plantations = []
     for number, name in enumerate(names, start=1):
         shape = shapes.get(name)
         drawable = shape is not None and not shapely.is_missing(shape) and not shape.is_empty
         outlook = parts["outlook"].get(name)
-        values = _sorted(parts["values"].get(name, empty["valuations"]), "right_id")
-        forecasts = _sorted(parts["forecasts"].get(name, empty["forecasts"]), "target_month")
+        values = parts["values"].get(name, empty["valuations"])
+        forecasts = parts["forecasts"].get(name, empty["forecasts"])
         area, total = _first_area(forecasts), _total(values)
         plantations.append(
             Plantation(
@@ -90,9 +94,10 @@ def gather(data: SummaryData) -> View:
                 name,
                 Site(number, name, shape) if drawable else None,
                 values,
+                tuple(records.get(name, ())),
                 forecasts,
-                _sorted(parts["history"].get(name, empty["history"]), "month"),
-                _sorted(parts["features"].get(name, empty["features"]), "month"),
+                parts["history"].get(name, empty["history"]),
+                parts["features"].get(name, empty["features"]),
                 {} if outlook is None else {str(k): v for k, v in outlook.iloc[0].items()},
                 area,
                 total,
@@ -113,10 +118,10 @@ def with_yield(history: pd.DataFrame) -> pd.DataFrame:
 
 
 def _first_area(forecasts: pd.DataFrame) -> float:
-    """Mature area of the first forecast month; NaN if there is none."""
+    """Mature area of the first forecast month, rows in order of the month; NaN if there is none."""
     if not len(forecasts) or "area_mature_ha" not in forecasts:
         return math.nan
-    value = forecasts.sort_values("target_month", kind="stable")["area_mature_ha"].iloc[0]
+    value = forecasts["area_mature_ha"].iloc[0]
     return math.nan if is_missing(value) else float(value)
 
 
@@ -136,5 +141,10 @@ def _anomaly(forecasts: pd.DataFrame) -> float:
     return float(year["yield_mean_t_ha"].sum()) / usual - 1 if usual > 0 else math.nan
 
 
-def _sorted(frame: pd.DataFrame, column: str) -> pd.DataFrame:
-    return frame.sort_values(column, kind="stable") if column in frame else frame
+def _split(frame: pd.DataFrame, column: str) -> dict[str, pd.DataFrame]:
+    """Rows of each plantation in the order of a column, without the outline that each of them repeats."""
+    if not len(frame):
+        return {}
+    plain = pd.DataFrame(frame.drop(columns="geometry", errors="ignore"))
+    ordered = plain.sort_values(["plantation_id", column] if column in plain else ["plantation_id"], kind="stable")
+    return {str(name): rows for name, rows in ordered.groupby("plantation_id", sort=False)}
