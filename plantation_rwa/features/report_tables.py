@@ -21,9 +21,7 @@ _UNIT = re.compile(
 )
 _CELL = re.compile(r"[^|\t\n]+?(?=\s{2,}|[|\t\n]|$)")
 _NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
-_EXPECTED = re.compile(
-    r"\b(?:forecast|projected|estimate[ds]?|proj|fcst|outlook)\b|(?<=\d)[fFeE]\b|\(f\)", re.IGNORECASE
-)
+_EXPECTED = re.compile(r"\b(?:forecast|projected|estimate[ds]?|proj|fcst|outlook)\b|(?<=\d)[fFeE]\b|\(f\)", re.IGNORECASE)
 _CHANGE = re.compile(r"\b(?:change|growth|chg|y-o-y|yoy|diff)", re.IGNORECASE)
 
 

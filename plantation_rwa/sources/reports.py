@@ -111,11 +111,7 @@ def _row(path: str, lag_days: int, quarantine: Quarantine) -> dict[str, Any] | N
         own = _day(found.metadata.get("published_at", "")) or published
         if published is None or own is None:
             given = metadata.get("published_at", "")
-            told = (
-                f"published_at '{given[:40]}' is no date YYYY-MM-DD or YYYY-MM"
-                if given
-                else "does not say when it was published"
-            )
+            told = f"published_at '{given[:40]}' is no date YYYY-MM-DD or YYYY-MM" if given else "does not say when it was published"
             raise ReadError(f"{told}; name it in {place.name}{SIDECAR}")
         known_at = _known(max(published, own).isoformat(), lag_days)
         aside = _aside(found, quarantine, known_at)
