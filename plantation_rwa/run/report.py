@@ -14,6 +14,7 @@ from plantation_rwa.forecast.outlook import outlook
 from plantation_rwa.publish.files import OutputFile
 from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.publish.manifest import Manifest, Output, damaged
+from plantation_rwa.publish.report.library import library_version
 from plantation_rwa.publish.report.summary import SummaryData, write_memos, write_summary
 from plantation_rwa.run.finishing import Read, outputs_of
 from plantation_rwa.run.partitions import Published
@@ -30,7 +31,13 @@ def components(session: Session, manifest: Manifest) -> dict[str, str]:
     return {
         "code": code_hash("report")[:16],
         "contents": short(contents),
-        "backtest": short(track_record(session.root / "backtest", manifest.as_of).astype("str").to_csv(index=False)),
+        "backtest": short(
+            [
+                scores(session.root / "backtest", manifest.as_of).astype("str").to_csv(index=False)
+                for scores in (track_record, skill_by_horizon)
+            ]
+        ),
+        "library": library_version(),
     }
 
 
@@ -82,6 +89,9 @@ _READ = {
     "harvests": ("forecast", "harvests", ""),
     "valuations": ("valuation", "valuations", ""),
     "curves": ("valuation", "curves", ""),
+    "pools": ("valuation", "pools", ""),
+    "disclosure": ("valuation", "disclosure", ""),
+    "screening": ("screening", "screening", ""),
     "quarantine": ("quarantine", "quarantine", ""),
 }
 
@@ -118,8 +128,7 @@ def track_record(folder: Path, as_of: str) -> pd.DataFrame:
     A backtest that was held against harvests after the date's month is none for it: nobody could know it then.
     """
     rows: list[tuple[Any, ...]] = []
-    told = folder / "predictions.parquet"
-    if told.is_file() and (read_part(told, ["target_month"])["target_month"] > as_of[:7]).any():
+    if _knew_later(folder, as_of):
         return pd.DataFrame(rows, columns=_TRACK)
     for name, metrics in _SCORES.items():
         path = folder / f"{name}.parquet"
@@ -134,6 +143,24 @@ def track_record(folder: Path, as_of: str) -> pd.DataFrame:
             for row in scores[scores["metric"] == metric].to_dict("records"):
                 rows.append((words, row["value"], row["lo"], row["hi"], row["n"]))
     return pd.DataFrame(rows, columns=_TRACK)
+
+
+def skill_by_horizon(folder: Path, as_of: str) -> pd.DataFrame:
+    """Skill against climatology by months ahead, ``horizon, value, lo, hi``; empty as in :func:`track_record`."""
+    path, columns = folder / "metrics.parquet", ["horizon", "value", "lo", "hi"]
+    if not path.is_file() or _knew_later(folder, as_of):
+        return pd.DataFrame(columns=columns)
+    scores = read_part(path)
+    chosen = {"protocol": "walk_forward", "region": "all", "model": "model", "metric": "skill"}
+    for column, wanted in chosen.items():
+        scores = scores[scores[column] == wanted]
+    scores = scores[scores["horizon"].str.isdigit()]
+    return scores.assign(horizon=scores["horizon"].astype(int)).sort_values("horizon")[columns].reset_index(drop=True)
+
+
+def _knew_later(folder: Path, as_of: str) -> bool:
+    told = folder / "predictions.parquet"
+    return told.is_file() and bool((read_part(told, ["target_month"])["target_month"] > as_of[:7]).any())
 
 
 def summary_data(root: Path, manifest: Manifest, tables: dict[str, pd.DataFrame]) -> SummaryData:
@@ -168,6 +195,10 @@ def summary_data(root: Path, manifest: Manifest, tables: dict[str, pd.DataFrame]
         history=tables["harvests"].rename(columns={"harvest_month": "month"}),
         features=tables["features"],
         curve=tables["curves"],
+        pools=tables["pools"],
+        disclosure=tables["disclosure"],
+        screening=tables["screening"],
+        skill=skill_by_horizon(root / "backtest", manifest.as_of),
         quarantine=tables["quarantine"],
         inputs={name: str(entry["sha256"]) for name, entry in manifest.inputs.items()},
         assumptions=pd.DataFrame(

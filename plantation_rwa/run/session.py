@@ -54,6 +54,8 @@ _INPUT_KEYS = {
     "climate_index": "index",
     **{name: name for name in ("blocks", "rights", "sponsors", "mills", "futures", "prices", "fx", "rates", "fiscal")},
 }
+#: what a page is made of besides code
+_CODE = (".py", ".js", ".css")
 _GROUND = ("units.py", "periods.py", "grid.py", "streams.py", "distributions.py", "calendars.py", "schema")
 
 
@@ -236,7 +238,8 @@ def code_hash(stage: str) -> str:
     digest = hashlib.sha256()
     for name in sorted({*_GROUND, *_ROOMS[stage], f"run/{stage}.py"}):
         path = package / name
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+        files = sorted(p for p in path.rglob("*") if p.suffix in _CODE) if path.is_dir() else [path]
+        for file in files:
             digest.update(file.relative_to(package).as_posix().encode())
             digest.update(file.read_bytes())
     return digest.hexdigest()

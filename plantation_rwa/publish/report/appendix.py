@@ -19,7 +19,7 @@ _HEADER_KEYS = {"portfolio", "as_of", "simulated"}
 def quarantine(frame: pd.DataFrame) -> str:
     """Counts by input and action, then the kinds of records with their reasons and an example of each."""
     if not len(frame):
-        return '<h2>Data quality</h2><p class="empty">No record was rejected, nulled or repaired.</p>'
+        return '<h2 id="quality">Data quality</h2><p class="empty">No record was rejected, nulled or repaired.</p>'
     counts = frame.groupby(["input", "action"], sort=True).size()
     rows = []
     for name in sorted({str(i) for i in frame["input"]}):
@@ -27,7 +27,12 @@ def quarantine(frame: pd.DataFrame) -> str:
     if len(rows) > 1:
         totals = (number(int((frame["action"] == action).sum())) for action in _ACTIONS)
         rows.append(["<b>all inputs</b>", *(f"<b>{t}</b>" for t in totals)])
-    summary = table(["Input", *(f"{a}<small>records</small>" for a in _ACTIONS)], rows, numeric=(1, 2, 3))
+    summary = table(
+        ["Input", *(f"{a}<small>records</small>" for a in _ACTIONS)],
+        rows,
+        numeric=(1, 2, 3),
+        label="Records by input and action",
+    )
     kinds = grouped(frame)
     columns = ("input", "file", "column", "action", "records", "row", "value", "reason", "plantation_id")
     listed = [
@@ -45,11 +50,13 @@ def quarantine(frame: pd.DataFrame) -> str:
         if len(kinds) > _MAX_ROWS
         else f"All {records} by kind of problem"
     )
+    kinds_table = table(head, listed, classes="long", numeric=(4, 5), label="Kinds of problems")
     return (
-        '<h2>Data quality</h2><p class="note">Rejected: the row was left out. Nulled: the value was left out. '
+        '<h2 id="quality">Data quality</h2><p class="note">Rejected: the row was left out. '
+        "Nulled: the value was left out. "
         f"Repaired: the value was mended as the reason says. Row is the 1-based data row of the file. Every single "
         f"record stands in the table quarantine of this date.</p>{summary}"
-        f"<details><summary>{what}</summary>{table(head, listed, classes='long', numeric=(4, 5))}</details>"
+        f"<details><summary>{what}</summary>{kinds_table}</details>"
     )
 
 
@@ -66,9 +73,9 @@ def assumptions(frame: pd.DataFrame) -> str:
         ]
         for r in frame.sort_values("key", kind="stable").to_dict("records")
     ]
-    body = table(["Assumption", "Value", "Unit", "Source"], rows, classes="long")
+    body = table(["Assumption", "Value", "Unit", "Source"], rows, classes="long", label="Assumptions")
     title = f"All {len(rows)} assumptions with their sources"
-    return f"<h2>Assumptions</h2><details><summary>{title}</summary>{body}</details>"
+    return f'<h2 id="assumptions">Assumptions</h2><details><summary>{title}</summary>{body}</details>'
 
 
 def inputs(hashes: Mapping[str, str]) -> str:
@@ -76,7 +83,7 @@ def inputs(hashes: Mapping[str, str]) -> str:
     if not hashes:
         return ""
     rows = [[esc(name), f'<span class="mono">{esc(sha)}</span>'] for name, sha in sorted(hashes.items())]
-    body = table(["Input", "SHA-256"], rows, classes="long")
+    body = table(["Input", "SHA-256"], rows, classes="long", label="Inputs")
     return f"<h2>Inputs</h2><details><summary>{len(rows)} inputs</summary>{body}</details>"
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 import pandas as pd
 
 from plantation_rwa.periods import Month
-from plantation_rwa.publish.report.markup import coordinate, element, is_missing
-from plantation_rwa.publish.report.svg import AMBER, BLUE, GREEN, INK, MUTED, Frame, drawing, text
+from plantation_rwa.publish.report.markup import element, is_missing
+from plantation_rwa.publish.report.svg import AMBER, GREEN, INK, Frame, drawing, text
 
 WIDTH = 350.0
 CURVE_WIDTH = 480.0
@@ -71,64 +71,6 @@ def fan_chart(forecasts: pd.DataFrame, history: pd.DataFrame, as_of: str, label:
         frame.dots(series["50"], GREEN, 1.8) if len(series["50"]) == 1 else "",
     ]
     return drawing(WIDTH, frame.height, "".join(parts), label)
-
-
-def index_chart(features: pd.DataFrame, as_of: str, label: str) -> str:
-    """NDVI and NDMI by month over the share of the plantation that was seen; empty if no month has an index."""
-    now = Month.parse(as_of[:7]).ordinal
-    shown = features[_ordinals(features, "month") > now - HISTORY_MONTHS]
-    ndvi, ndmi = _points(shown, "month", "ndvi"), _points(shown, "month", "ndmi")
-    seen = [(o, v) for o, v in _points(shown, "month", "valid_fraction") if math.isfinite(v)]
-    values = [v for _, v in [*ndvi, *ndmi] if math.isfinite(v)]
-    if not values:
-        return ""
-    ordinals = [o for o, v in [*ndvi, *ndmi, *seen]]
-    low = min(0.0, math.floor(min(values) * 5) / 5)
-    frame = Frame(WIDTH, 130, (min(ordinals) - 0.5, max(ordinals) + 0.5), (low, 1.0))
-    base, full = frame.height - frame.bottom, (frame.height - frame.top - frame.bottom) * 0.22
-    width = max(0.8, (frame.x(1) - frame.x(0)) * 0.7)
-    bars = "".join(
-        f"M{coordinate(frame.x(o) - width / 2)} {coordinate(base)}"
-        f"v{coordinate(-full * v)}h{coordinate(width)}V{coordinate(base)}Z"
-        for o, v in seen
-        if v > 0
-    )
-    parts = [
-        element("path", d=bars, fill="#d9dedb") if bars else "",
-        frame.axes("index (1)", 1),
-        frame.line(ndmi, BLUE, 1.3),
-        frame.dots(ndmi, BLUE, 1.5),
-        frame.line(ndvi, GREEN, 1.3),
-        frame.dots(ndvi, GREEN, 1.5),
-    ]
-    return drawing(WIDTH, frame.height, "".join(parts), label)
-
-
-def curve_chart(curve: pd.DataFrame, label: str) -> str:
-    """Forward curve of one symbol by delivery month; settlements filled, interpolated hollow, the rest dashed."""
-    points = _points(curve, "delivery_month", "forward")
-    values = [v for _, v in points if math.isfinite(v)]
-    if not values:
-        return ""
-    low, high = min(values), max(values)
-    margin = max((high - low) * 0.12, abs(high) * 0.02, 1e-6)
-    ordinals = [o for o, _ in points]
-    frame = Frame(CURVE_WIDTH, 210, (min(ordinals) - 0.5, max(ordinals) + 0.5), (low - margin, high + margin), left=50)
-    currency = str(curve["currency"].iloc[0])
-    source = dict(zip(_ordinals(curve, "delivery_month"), curve["curve_source"].astype("str"), strict=True))
-
-    def of(name: str) -> list[tuple[float, float]]:
-        return [(o, v) for o, v in points if source[o] == name]
-
-    parts = [
-        frame.axes(f"{currency}/t"),
-        frame.line(points, MUTED, 1.1, dash="3 3"),
-        frame.line([p for p in points if source[p[0]] != "extrapolated"], GREEN, 1.4),
-        frame.dots(of("extrapolated"), MUTED, 1.3),
-        frame.dots(of("interpolated"), GREEN, 2.4, hollow=True),
-        frame.dots(of("settlement"), GREEN, 2.4),
-    ]
-    return drawing(CURVE_WIDTH, frame.height, "".join(parts), label)
 
 
 def range_bar(low: object, middle: object, high: object, top: float) -> str:

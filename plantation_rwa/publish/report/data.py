@@ -36,6 +36,12 @@ class SummaryData:
         ``plantation_id, month, ndvi, ndmi, valid_fraction`` of table ``features``.
     curve
         Table ``curves``.
+    pools, disclosure, screening
+        Tables of these names.
+    skill
+        ``horizon`` (months), ``value, lo, hi``: skill against climatology of the backtest of this portfolio.
+    chips
+        Table ``chips``.
     quarantine
         Table ``quarantine``.
     inputs
@@ -57,6 +63,11 @@ class SummaryData:
     history: pd.DataFrame = field(default_factory=_empty("plantation_id month yield_t_ha"))
     features: pd.DataFrame = field(default_factory=_empty("plantation_id month ndvi ndmi valid_fraction"))
     curve: pd.DataFrame = field(default_factory=_empty("symbol delivery_month forward currency curve_source"))
+    pools: pd.DataFrame = field(default_factory=_empty("pool_id tranche currency npv_fair"))
+    disclosure: pd.DataFrame = field(default_factory=_empty("pool_id currency section item unit source"))
+    screening: pd.DataFrame = field(default_factory=_empty("plantation_id rule state finding not_checked"))
+    skill: pd.DataFrame = field(default_factory=_empty("horizon value lo hi"))
+    chips: pd.DataFrame = field(default_factory=_empty("plantation_id month true_colour ndmi"))
     quarantine: pd.DataFrame = field(default_factory=_empty("input file row column value reason action plantation_id"))
     inputs: Mapping[str, str] = field(default_factory=dict)
     assumptions: pd.DataFrame = field(default_factory=_empty("key value unit source"))

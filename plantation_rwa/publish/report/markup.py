@@ -5,8 +5,8 @@ from __future__ import annotations
 import html
 import math
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -59,6 +59,12 @@ def units(value: Any, decimals: int, shown: int) -> str:
     return f"{sign}{whole:,}" + (f".{fraction}" if fraction else "")
 
 
+def unit_value(record: Mapping[Any, Any]) -> str:
+    """Value of one of a right's units, to six decimals."""
+    decimals = record.get("unit_decimals")
+    return DASH if is_missing(decimals) else units(record.get("unit_nav_int"), int(str(decimals)), 6)
+
+
 def element(name: str, content: str = "", **attributes: Any) -> str:
     """One element; attribute names with ``_`` for ``-``, None left out, values escaped, content taken as markup."""
     parts = [name]
@@ -79,14 +85,52 @@ def coordinate(value: float) -> str:
     return "0" if text in {"-0", ""} else text
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, classes: str = "", numeric: Iterable[int] = ()) -> str:
-    """A table; cells are markup already, ``numeric`` columns are right-aligned."""
-    right = set(numeric)
+class Cell(NamedTuple):
+    """A cell with what it is sorted by: a number, a text, or nothing."""
+
+    markup: str
+    key: Any
+
+
+def table(
+    head: Sequence[str],
+    rows: Iterable[Sequence[str | Cell]],
+    *,
+    classes: str = "",
+    numeric: Iterable[int] = (),
+    label: str = "",
+    sortable: Iterable[int] = (),
+    ident: str = "",
+) -> str:
+    """A table; cells are markup already.
+
+    Parameters
+    ----------
+    numeric
+        Columns that are right-aligned.
+    label
+        What a screen reader calls it.
+    sortable
+        Columns whose head is a button; their cells are :class:`Cell`.
+    ident
+        Id of the table element.
+    """
+    right, buttons = set(numeric), set(sortable)
     cls = [' class="num"' if i in right else "" for i in range(len(head))]
-    header = "".join(f'<th scope="col"{cls[i]}>{cell}</th>' for i, cell in enumerate(head))
-    body = "".join(
-        "<tr>" + "".join(f"<td{cls[i]}>{cell}</td>" for i, cell in enumerate(row)) + "</tr>\n" for row in rows
+    header = "".join(
+        f'<th scope="col"{cls[i]}>{f"""<button type="button">{cell}</button>""" if i in buttons else cell}</th>'
+        for i, cell in enumerate(head)
     )
-    inner = f"<table><thead><tr>{header}</tr></thead><tbody>\n{body}</tbody></table>"
+    body = "".join("<tr>" + "".join(map(_cell, row, cls)) + "</tr>\n" for row in rows)
+    mark = f' id="{esc(ident)}"' if ident else ""
+    inner = f"<table{mark}><thead><tr>{header}</tr></thead><tbody>\n{body}</tbody></table>"
     # a focusable region, so that a wide table can be scrolled with the keyboard too
-    return f'<div class="scroll {esc(classes)}" tabindex="0">{inner}</div>'
+    name = f' role="region" aria-label="{esc(label)}"' if label else ""
+    return f'<div class="scroll {esc(classes)}" tabindex="0"{name}>{inner}</div>'
+
+
+def _cell(cell: str | Cell, attributes: str) -> str:
+    if isinstance(cell, str):
+        return f"<td{attributes}>{cell}</td>"
+    key = "" if isinstance(cell.key, str) or is_missing(cell.key) else f"{float(cell.key):.10g}"
+    return f'<td{attributes} data-v="{esc(cell.key) if isinstance(cell.key, str) else key}">{cell.markup}</td>'

@@ -15,6 +15,7 @@ from plantation_rwa.publish.report.markup import DASH, clean, element, esc, inte
 from plantation_rwa.publish.report.page import grade_badge, page
 from plantation_rwa.publish.report.svg import AMBER, GRID, INK, MUTED, drawing, text
 from plantation_rwa.publish.report.view import Plantation
+from plantation_rwa.publish.report.words import DRIVERS, SCREEN, STRESSES
 from plantation_rwa.schema.flags import FLAGS
 
 Row = Mapping[Any, Any]
@@ -28,34 +29,6 @@ _ROUTES = {
     "mill_direct": "the mill pays the holder directly",
     "controlled_account": "the mill pays into a controlled account",
     "sponsor": "the sponsor collects and pays on: what it holds when it fails is at risk",
-}
-#: (column, change, words): elasticities are per relative change, or per percentage point
-_DRIVERS = (
-    ("elasticity_cpo", -0.10, "palm oil 10 % cheaper"),
-    ("elasticity_yield", -0.10, "harvest 10 % smaller"),
-    ("elasticity_pk", -0.10, "palm kernels 10 % cheaper"),
-    ("elasticity_fx", -0.10, "mill's currency 10 % weaker"),
-    ("elasticity_oer", -1.0, "oil extraction 1 point lower"),
-    ("elasticity_k", -1.0, "K index 1 point lower"),
-    ("elasticity_discount", 1.0, "discount rate 1 point higher"),
-    ("elasticity_hazard", 1.0, "default 1 point a year likelier"),
-)
-_STRESSES = {
-    "stress_gfc2008": "price fall of 2008",
-    "stress_elnino2016": "El Ni\u00f1o of 2015-16",
-    "stress_labour2021": "labour shortage of 2021",
-    "stress_exportban2022": "export ban of 2022",
-    "stress_combo": "several at once",
-    "stress_policy": "levies and duties raised",
-    "stress_credit": "sponsor fails",
-    "stress_rates_fx": "rates up, currency down",
-    "stress_freeze": "transfers frozen",
-}
-_SCREEN = {
-    "pass": "no sign of forest loss in what was looked at",
-    "fail": "signs of forest loss",
-    "more_info": "needs more information",
-    "not_checked": "not checked",
 }
 
 
@@ -163,7 +136,7 @@ def _is_blank(cell: str) -> bool:
 
 def _drivers(r: Row) -> str:
     rows = []
-    for column, change, words in _DRIVERS:
+    for column, change, words in DRIVERS:
         elasticity = _amount(r, column)
         if elasticity is not None and abs(elasticity) > 1e-9:
             effect = elasticity * change
@@ -171,12 +144,12 @@ def _drivers(r: Row) -> str:
     if not rows:
         return ""
     ranked = [cells for _, cells in sorted(rows, key=lambda x: -x[0])]
-    return "<h2>What drives it</h2>" + table(["If", "Fair value"], ranked, numeric=(1,))
+    return "<h2>What drives it</h2>" + table(["If", "Fair value"], ranked, numeric=(1,), label="Drivers")
 
 
 def _breaks(r: Row) -> str:
     fair = _amount(r, "npv_fair")
-    found = [(words, value) for c, words in _STRESSES.items() if (value := _amount(r, c)) is not None]
+    found = [(words, value) for c, words in STRESSES.items() if (value := _amount(r, c)) is not None]
     if fair is None or not found:
         return ""
     found.sort(key=lambda x: x[1])
@@ -234,7 +207,9 @@ def _track(track: pd.DataFrame) -> str:
         [esc(t["what"]), number(t["value"], 2), interval(t["lo"], t["hi"], 2), number(t["n"])]
         for t in track.to_dict("records")
     ]
-    body = table(["Backtest of this portfolio", "Score", "90 %", "Cases"], rows, numeric=(1, 2, 3))
+    body = table(
+        ["Backtest of this portfolio", "Score", "90 %", "Cases"], rows, numeric=(1, 2, 3), label="Scores of backtests"
+    )
     return f"<h2>How good such numbers have been</h2>{body}"
 
 
@@ -250,7 +225,7 @@ def _evidence(p: Plantation, r: Row, data: SummaryData) -> str:
     )
     screen = str(r.get("eudr_screen") or "")
     (unknown if screen in ("", "not_checked", "more_info", "nan", "None") else known).append(
-        f"deforestation screening: {_SCREEN.get(screen, 'not checked')}"
+        f"deforestation screening: {SCREEN.get(screen, 'not checked')}"
     )
     if _amount(r, "overlap_max_frac") is None:
         unknown.append("no check for overlap with other land claims")

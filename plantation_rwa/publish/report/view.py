@@ -10,27 +10,40 @@ import pandas as pd
 import shapely
 
 from plantation_rwa.publish.report.data import SummaryData
-from plantation_rwa.publish.report.maps import NO_VALUE, Site, colours
-from plantation_rwa.publish.report.markup import is_missing
-
-#: Plantations that get a card of their own; further ones stand in the tables only.
-MAX_CARDS = 48
+from plantation_rwa.publish.report.maps import Site
+from plantation_rwa.publish.report.markup import clean, is_missing
 
 
 @dataclass(frozen=True)
 class Plantation:
-    """One plantation as the page shows it; tables are its own rows, possibly none."""
+    """One plantation as the page shows it; tables are its own rows, possibly none.
+
+    Parameters
+    ----------
+    records
+        The rows of ``values``.
+    npv_fair, npv_per_ha
+        Of all its rights, NaN where it has rights in several currencies.
+    anomaly
+        Expected yield of the next twelve months / the region's usual harvest of those months - 1.
+    grade
+        The lowest of its rights, empty without any.
+    """
 
     number: int
     name: str
     site: Site | None
     values: pd.DataFrame
+    records: tuple[dict[Any, Any], ...]
     forecasts: pd.DataFrame
     history: pd.DataFrame
     features: pd.DataFrame
     outlook: dict[str, Any]
     area_ha: float
+    npv_fair: float
     npv_per_ha: float
+    anomaly: float
+    grade: str
 
 
 @dataclass(frozen=True)
@@ -51,53 +64,52 @@ def gather(data: SummaryData) -> View:
     tables = (data.geometry, data.valuations, data.forecasts, data.outlook)
     names = sorted({str(name) for frame in tables for name in frame["plantation_id"].dropna()})
     parts = {
-        key: {str(name): rows for name, rows in frame.groupby("plantation_id", sort=True)} if len(frame) else {}
-        for key, frame in {
-            "values": data.valuations,
-            "forecasts": data.forecasts,
-            "history": _with_yield(data.history),
-            "features": data.features,
-            "outlook": data.outlook,
-        }.items()
+        "values": _split(data.valuations, "right_id"),
+        "forecasts": _split(data.forecasts, "target_month"),
+        "history": _split(with_yield(data.history), "month"),
+        "features": _split(data.features, "month"),
+        "outlook": _split(data.outlook, "plantation_id"),
     }
     empty = {key: frame.iloc[:0] for key, frame in vars(data).items() if isinstance(frame, pd.DataFrame)}
-    empty["history"] = _with_yield(empty["history"])
+    empty["history"] = with_yield(empty["history"])
     currencies = tuple(sorted({str(c) for c in data.valuations.get("currency", pd.Series(dtype="object")).dropna()}))
 
-    areas, per_ha = {}, {}
-    for name in names:
-        rows = parts["forecasts"].get(name, empty["forecasts"])
-        areas[name] = _first_area(rows)
-        values = parts["values"].get(name)
-        total = float(values["npv_fair"].sum(min_count=1)) if values is not None else math.nan
-        per_ha[name] = total / areas[name] if areas[name] > 0 else math.nan
-    # one colour scale needs one currency
-    fills = colours(per_ha) if len(currencies) == 1 else dict.fromkeys(names, NO_VALUE)
     shapes = dict(zip(data.geometry["plantation_id"].astype("str"), data.geometry["geometry"], strict=True))
+
+    records: dict[str, list[dict[Any, Any]]] = {}
+    for record in pd.concat(parts["values"].values()).to_dict("records") if parts["values"] else ():
+        records.setdefault(str(record["plantation_id"]), []).append(record)
 
     plantations = []
     for number, name in enumerate(names, start=1):
         shape = shapes.get(name)
         drawable = shape is not None and not shapely.is_missing(shape) and not shape.is_empty
         outlook = parts["outlook"].get(name)
+        values = parts["values"].get(name, empty["valuations"])
+        forecasts = parts["forecasts"].get(name, empty["forecasts"])
+        area, total = _first_area(forecasts), _total(values)
         plantations.append(
             Plantation(
                 number,
                 name,
-                Site(number, name, shape, fills[name]) if drawable else None,
-                _sorted(parts["values"].get(name, empty["valuations"]), "right_id"),
-                _sorted(parts["forecasts"].get(name, empty["forecasts"]), "target_month"),
-                _sorted(parts["history"].get(name, empty["history"]), "month"),
-                _sorted(parts["features"].get(name, empty["features"]), "month"),
+                Site(number, name, shape) if drawable else None,
+                values,
+                tuple(records.get(name, ())),
+                forecasts,
+                parts["history"].get(name, empty["history"]),
+                parts["features"].get(name, empty["features"]),
                 {} if outlook is None else {str(k): v for k, v in outlook.iloc[0].items()},
-                areas[name],
-                per_ha[name],
+                area,
+                total,
+                total / area if area > 0 else math.nan,
+                _anomaly(forecasts),
+                max((clean(g) for g in values.get("confidence_grade", ())), default=""),
             )
         )
     return View(tuple(plantations), currencies)
 
 
-def _with_yield(history: pd.DataFrame) -> pd.DataFrame:
+def with_yield(history: pd.DataFrame) -> pd.DataFrame:
     """History with ``yield_t_ha``; months without an area have none."""
     if "yield_t_ha" in history:
         return history
@@ -106,12 +118,33 @@ def _with_yield(history: pd.DataFrame) -> pd.DataFrame:
 
 
 def _first_area(forecasts: pd.DataFrame) -> float:
-    """Mature area of the first forecast month; NaN if there is none."""
+    """Mature area of the first forecast month, rows in order of the month; NaN if there is none."""
     if not len(forecasts) or "area_mature_ha" not in forecasts:
         return math.nan
-    value = forecasts.sort_values("target_month", kind="stable")["area_mature_ha"].iloc[0]
+    value = forecasts["area_mature_ha"].iloc[0]
     return math.nan if is_missing(value) else float(value)
 
 
-def _sorted(frame: pd.DataFrame, column: str) -> pd.DataFrame:
-    return frame.sort_values(column, kind="stable") if column in frame else frame
+def _total(values: pd.DataFrame) -> float:
+    """Fair value of a plantation's rights; NaN without one, or if they are in several currencies."""
+    if "npv_fair" not in values or values["currency"].nunique() > 1:
+        return math.nan
+    return float(values["npv_fair"].sum(min_count=1))
+
+
+def _anomaly(forecasts: pd.DataFrame) -> float:
+    """Next twelve months against the region's usual harvest; NaN where either is unknown."""
+    if "climatology_region_t_ha" not in forecasts:
+        return math.nan
+    year = forecasts[forecasts["horizon_months"] <= 12]
+    usual = float(year["climatology_region_t_ha"].sum(min_count=1))
+    return float(year["yield_mean_t_ha"].sum()) / usual - 1 if usual > 0 else math.nan
+
+
+def _split(frame: pd.DataFrame, column: str) -> dict[str, pd.DataFrame]:
+    """Rows of each plantation in the order of a column, without the outline that each of them repeats."""
+    if not len(frame):
+        return {}
+    plain = pd.DataFrame(frame.drop(columns="geometry", errors="ignore"))
+    ordered = plain.sort_values(["plantation_id", column] if column in plain else ["plantation_id"], kind="stable")
+    return {str(name): rows for name, rows in ordered.groupby("plantation_id", sort=False)}

@@ -1,0 +1,145 @@
+"""The top of the page: totals, and how they are spread over rights, grades and pools."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from plantation_rwa.publish.report.data import SummaryData
+from plantation_rwa.publish.report.markup import DASH, clean, element, esc, interval, is_missing, number, table
+from plantation_rwa.publish.report.page import GRADES, grade_badge
+from plantation_rwa.publish.report.svg import INK, MUTED, drawing, text
+from plantation_rwa.publish.report.view import View
+
+_BINS = 12
+#: largest / smallest value from which the steps grow by a constant factor
+_WIDE = 20.0
+
+
+def tiles(view: View, data: SummaryData) -> str:
+    """Totals with their units."""
+    found = []
+    for currency in view.currencies:
+        rows = data.valuations[data.valuations["currency"] == currency]
+        worth = f"{number(rows['npv_fair'].sum(min_count=1))} <small>{esc(currency)}</small>"
+        found.append((worth, f"fair value of {counted(len(rows), 'right')}"))
+    if not found:
+        found.append((DASH, "no right was valued"))
+    areas = [p.area_ha for p in view.plantations if math.isfinite(p.area_ha)]
+    count = len(view.plantations)
+    found.append((number(count), "plantation" if count == 1 else "plantations"))
+    found.append((f"{number(sum(areas), 1)} <small>ha</small>" if areas else DASH, "mature area"))
+    expected = _tonnes(data)
+    tonnes = f"{number(expected)} <small>t</small>" if math.isfinite(expected) else DASH
+    found.append((tonnes, "expected fruit bunches, next 12 months"))
+    grades = data.valuations.get("confidence_grade", pd.Series(dtype="str")).value_counts()
+    badges = " ".join(f"{grade_badge(g)}&thinsp;{int(grades[g])}" for g in GRADES if g in grades)
+    found.append((badges or DASH, "rights by confidence grade"))
+    found.append((number(len(data.quarantine)), "records in quarantine"))
+    body = "".join(f'<div class="tile"><b>{v}</b><span>{k}</span></div>' for v, k in found)
+    return f'<div class="tiles">{body}</div>'
+
+
+def distribution(view: View, data: SummaryData) -> str:
+    """How the value is spread over rights, and each pool with its interval."""
+    if not len(data.valuations):
+        return ""
+    figures = []
+    for currency in view.currencies:
+        rows = data.valuations[data.valuations["currency"] == currency]
+        values = rows["npv_fair"].to_numpy(dtype="float64", na_value=np.nan)
+        drawn = histogram(values[np.isfinite(values)], currency)
+        if drawn:
+            figures.append(f"<figure><figcaption>Rights by fair value, {esc(currency)}</figcaption>{drawn}</figure>")
+    body = _concentration(view, data)
+    return (
+        '<h2 id="distribution">Distribution</h2><p class="note">Quantiles of single rights do not add up; a pool\'s '
+        "come from joint paths of prices and yields.</p>"
+        f'<div class="pair">{"".join(figures)}{body}</div>{_pools(data)}'
+    )
+
+
+def histogram(values: np.ndarray, currency: str) -> str:
+    """Counts of rights in equal steps of value, or of its logarithm; empty for fewer than three."""
+    if len(values) < 3 or values.min() == values.max():
+        return ""
+    low, high, bins = float(values.min()), float(values.max()), min(_BINS, max(4, len(values) // 2))
+    # one large right would leave all others in one bar
+    wide = low > 0 and high / low > _WIDE
+    counts, edges = np.histogram(values, np.geomspace(low, high, bins + 1) if wide else bins)
+    width, height, base = 460.0, 170.0, 146.0
+    step = (width - 20) / len(counts)
+    parts = []
+    for i, n in enumerate(counts):
+        tall = 112.0 * int(n) / int(counts.max())
+        if n:
+            parts.append(
+                element("rect", x=10 + i * step + 1, y=base - tall, width=step - 2, height=tall, fill="#74a98c")
+            )
+            parts.append(text(10 + (i + 0.5) * step, base - tall - 4, number(int(n)), anchor="middle", fill=MUTED))
+    parts.append(element("line", x1=10.0, x2=width - 10, y1=base, y2=base, stroke=MUTED))
+    for value, anchor, x in ((edges[0], "start", 10.0), (edges[-1], "end", width - 10)):
+        parts.append(text(x, base + 15, number(float(value)), anchor=anchor, fill=INK))
+    middle = f"{currency}, steps of x {edges[1] / edges[0]:.2g}" if wide else currency
+    parts.append(text(width / 2, base + 15, middle, anchor="middle", fill=MUTED))
+    label = (
+        f"Fair value of {len(values)} rights from {number(float(edges[0]))} to {number(float(edges[-1]))} {currency}"
+    )
+    return drawing(width, height, "".join(parts), label)
+
+
+def _concentration(view: View, data: SummaryData) -> str:
+    """What the largest rights hold of the whole."""
+    rows = []
+    for currency in view.currencies:
+        own = data.valuations[data.valuations["currency"] == currency]
+        ranked = own.dropna(subset=["npv_fair"]).sort_values(["npv_fair", "plantation_id", "right_id"], ascending=False)
+        total = float(ranked["npv_fair"].sum())
+        for r in ranked.head(5).to_dict("records"):
+            share = number(100 * r["npv_fair"] / total, 1) + " %" if total > 0 else DASH
+            name = f"<bdi>{esc(r['plantation_id'], 60)}</bdi> <small><bdi>{esc(r['right_id'], 30)}</bdi></small>"
+            rows.append([name, f"{number(r['npv_fair'])} {esc(currency)}", share])
+    if not rows:
+        return ""
+    head = ["Largest rights", "Fair value", "Share of the total"]
+    return table(head, rows, numeric=(1, 2), label="Largest rights")
+
+
+def _pools(data: SummaryData) -> str:
+    if not len(data.pools):
+        return ""
+    rows = []
+    for r in data.pools.sort_values(["pool_id", "tranche"]).to_dict("records"):
+        money = esc(r["currency"])
+        rows.append(
+            [
+                f"<bdi>{esc(r['pool_id'], 60)}</bdi>",
+                esc(r["tranche"]),
+                number(r.get("n_rights")),
+                f"{number(r['npv_fair'])} {money}",
+                interval(r.get("npv_q05"), r.get("npv_q95")),
+                number(r.get("es95")),
+                DASH if is_missing(r.get("effective_n")) else number(r["effective_n"], 1),
+                esc(clean(r.get("quality_flag")).replace(";", ", ")) or DASH,
+            ]
+        )
+    head = [
+        "Pool", "Tranche", "Rights", "Fair value", "Real-world value<small>90 %</small>",
+        "Mean loss<small>worst twentieth</small>", "Effective number<small>of rights</small>", "Remarks",
+    ]  # fmt: skip
+    return "<h3>Pools and tranches</h3>" + table(head, rows, numeric=(2, 3, 4, 5, 6), label="Pools and tranches")
+
+
+def _tonnes(data: SummaryData) -> float:
+    """Expected harvest of the next twelve months, t; NaN without a forecast."""
+    if "ffb_mean_t" not in data.forecasts:
+        return math.nan
+    year = data.forecasts.loc[data.forecasts["horizon_months"] <= 12, "ffb_mean_t"]
+    return float(year.sum(min_count=1))
+
+
+def counted(amount: int, noun: str) -> str:
+    """``3 rights``, ``1 right``."""
+    return f"{number(amount)} {noun}{'' if amount == 1 else 's'}"
