@@ -9,7 +9,8 @@ from pydantic import model_validator
 
 from plantation_rwa.config_types import Section
 
-EnvName = Annotated[str, F(pattern=r"^[A-Z_][A-Z0-9_]*$")]
+# shorter than a key in hexadecimal, so that one written here by mistake is refused and not told as a name
+EnvName = Annotated[str, F(pattern=r"^[A-Z_][A-Z0-9_]*$", max_length=60)]
 Address = Annotated[str, F(pattern=r"^0x[0-9a-fA-F]{40}$")]
 Role = Literal["valuer", "auditor", "oracle_operator"]
 

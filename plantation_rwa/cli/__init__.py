@@ -226,6 +226,30 @@ def prove(
 
 
 @app.command
+def sign(
+    uri: Annotated[str, Parameter(help="Output folder, or a copy of nav_attestation.json.")],
+    /,
+    *,
+    role: Annotated[str | None, Parameter(help="Role of who signs: valuer, auditor or oracle_operator.")] = None,
+    env: Annotated[str | None, Parameter(help="Name of the environment variable that holds the private key.")] = None,
+    keystore: Annotated[Path | None, Parameter(help="Web3 secret storage file.")] = None,
+    password_env: Annotated[
+        str | None, Parameter(help="Name of the environment variable that holds the keystore's password.")
+    ] = None,
+    command: Annotated[list[str] | None, Many, Parameter(help="Program that signs, and its arguments.")] = None,
+    add: Annotated[list[Path] | None, Many, Parameter(help="Copies that others signed: take their signatures.")] = None,
+    as_of: Annotated[dt.date | None, Parameter(help="Valuation date; default: the newest.", converter=_date)] = None,
+) -> int:
+    """Sign a published attestation, or a copy of it at another machine; --add brings copies together.
+
+    Example: plantation-rwa sign out/sample --role auditor --env AUDITOR_KEY
+    """
+    from plantation_rwa.cli import attesting
+
+    return attesting.sign(uri, role, env, keystore, password_env, command or [], add or [], as_of)
+
+
+@app.command
 def report(
     uri: Annotated[str, Parameter(help="Output folder.")],
     /,

@@ -1,4 +1,4 @@
-"""The commands ``verify`` and ``prove``."""
+"""The commands ``verify``, ``prove`` and ``sign``."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from plantation_rwa.attest.attestation import ROLES
 from plantation_rwa.attest.checking import Findings, Trust, end_of_day
 from plantation_rwa.attest.signing import is_address
 from plantation_rwa.cli.console import error, say
+from plantation_rwa.config_attest import SignerConfig
 from plantation_rwa.errors import PlantationError
 from plantation_rwa.publish.files import write_text_atomically
 from plantation_rwa.publish.working_copy import fetched
 from plantation_rwa.run.prove import prove as make_proof
-from plantation_rwa.run.session import folder_of
+from plantation_rwa.run.session import folder_of, ready
+from plantation_rwa.run.sign import sign as make_signature
 from plantation_rwa.run.verify import verify as check
 from plantation_rwa.stores import is_store, read_object
 
@@ -48,6 +52,47 @@ def prove(uri: str, plantation: str, right: str | None, as_of: dt.date | None, o
     path = out or Path(f"{name.lstrip('.')}.proof.json")
     write_text_atomically(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
     say(f"record, salt, proof and attestation of {plantation} {record['right_id']} at {record['as_of']}: {path}")
+    return 0
+
+
+def sign(
+    uri: str,
+    role: str | None,
+    env: str | None,
+    keystore: Path | None,
+    password_env: str | None,
+    command: Sequence[str],
+    add: Sequence[Path],
+    as_of: dt.date | None,
+) -> int:
+    """Put a signature under an attestation, or those of its copies; see ``plantation-rwa sign --help``."""
+    signers = []
+    if role is not None or not add:
+        try:
+            path = None if keystore is None else str(keystore)
+            signers.append(
+                SignerConfig.model_validate(
+                    {
+                        "role": role,
+                        "env": env,
+                        "keystore": path,
+                        "password_env": password_env,
+                        "command": command or None,
+                    }
+                )
+            )
+        except ValidationError:
+            # what was given is not repeated: it might be a key
+            raise PlantationError(
+                f"sign: give --role ({', '.join(ROLES)}) and one of --env NAME, --keystore FILE with --password-env "
+                "NAME, --command PROGRAM; names of environment variables are capital letters, digits and '_'. "
+                "Without a role give --add FILE. Keys never stand on a command line."
+            ) from None
+    place = Path(uri) if Path(uri).is_file() else ready(uri)
+    made = make_signature(place, signers, add, None if as_of is None else as_of.isoformat())
+    for signature in made["signatures"]:
+        say(f"signed       {signature['role']} {signature['signer']}")
+    say(f"digest {made['digest']}", "bold")
     return 0
 
 

@@ -108,7 +108,7 @@ def write(
     config = session.config
     unsigned = build_attestation(domain(config.portfolio.name, config.attest.chain_id), message)
     kept = _kept(target / ATTESTATION, unsigned["digest"])
-    signed = {**unsigned, "signatures": [vars(s) for s in signatures(config, unsigned, kept)]}
+    signed = {**unsigned, "signatures": [vars(s) for s in signatures(config.attest.signers, unsigned, kept)]}
     files[ATTESTATION] = write_text_atomically(target / ATTESTATION, _json(signed))
     feeds = feeds_of(session, found, tables["pools"])
     files["oracle/aggregator_v3.json"] = write_text_atomically(target / "oracle/aggregator_v3.json", _json(feeds))

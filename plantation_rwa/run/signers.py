@@ -102,8 +102,10 @@ def signer_of(config: SignerConfig) -> Signer:
     return Command(tuple(config.command or ()))
 
 
-def signatures(config: Config, attestation: Mapping[str, Any], kept: Sequence[Signature]) -> list[Signature]:
-    """Signatures of the configured signers, and those kept of roles that do not sign now.
+def signatures(
+    signers: Sequence[SignerConfig], attestation: Mapping[str, Any], kept: Sequence[Signature]
+) -> list[Signature]:
+    """Signatures of some signers, and those kept of roles that do not sign now.
 
     Raises
     ------
@@ -111,7 +113,7 @@ def signatures(config: Config, attestation: Mapping[str, Any], kept: Sequence[Si
         If a signer cannot sign, or returns what is no signature of the digest; nothing of the key is told.
     """
     made = []
-    for signer in config.attest.signers:
+    for signer in signers:
         text = signer_of(signer).sign(attestation)
         try:
             address = recover(bytes32(attestation_digest(attestation)), text)

@@ -51,7 +51,7 @@ def verify(place: Path, trust: Trust) -> Findings:
     """
     out = Findings()
     if place.is_file():
-        check_proof(_object(place), place.name, trust, out)
+        check_proof(json_object(place), place.name, trust, out)
         return out
     if not place.is_dir():
         raise CannotCheck(f"{place}: no such folder or file. Give an output folder, or a file that 'prove' wrote.")
@@ -124,7 +124,7 @@ def _check_date(
         out.unchecked.append((f"manifests/as_of={manifest.as_of}.json", "it has no attestation"))
         return None
     try:
-        attestation, disclosure = (_object(root / folder / name) for name in (ATTESTATION, "disclosure.json"))
+        attestation, disclosure = (json_object(root / folder / name) for name in (ATTESTATION, "disclosure.json"))
         digest = check_attestation(attestation, f"{folder}/{ATTESTATION}", trust, newest=newest, out=out)
         if digest is None:
             return None
@@ -154,7 +154,7 @@ def _check_tree(root: Path, manifest: Manifest, message: dict[str, Any], out: Fi
     where = f"{FOLDER}/as_of={manifest.as_of}/merkle.json"
     if where not in {o.path for o in manifest.of("attest")}:
         return None
-    dump = _object(root / where)
+    dump = json_object(root / where)
     faults = merkle.faults(dump)
     out.fail(where, *faults)
     if faults:
@@ -228,7 +228,7 @@ def _agree(message: dict[str, Any], expected: dict[str, tuple[Any, str]], manife
 def _check_feeds(root: Path, folder: str, disclosure: dict[str, Any], out: Findings) -> None:
     """Price feeds against the disclosure."""
     name = f"{folder}/oracle/aggregator_v3.json"
-    feeds = _object(root / name)
+    feeds = json_object(root / name)
     sums = {t["nav_total_int"] for t in disclosure["totals"]}
     if feeds["answer"] not in sums | {"0"} or feeds["updatedAt"] != end_of_day(disclosure["as_of"]):
         out.fail(name, "answer or time is not that of the disclosure")
@@ -240,7 +240,7 @@ def _check_feeds(root: Path, folder: str, disclosure: dict[str, Any], out: Findi
 def _check_tokens(root: Path, folder: str, digest: str, out: Findings) -> None:
     """Token metadata against the attestation and the documents."""
     name = f"{folder}/token_metadata.json"
-    tokens = _object(root / name)
+    tokens = json_object(root / name)
     if tokens["properties"]["attestation_digest"] != digest:
         out.fail(name, "names another attestation")
     for entry in tokens["documents"]:
@@ -279,7 +279,7 @@ def _check_values(
             out.fail(where, f"records in {total['currency']} sum to {total['nav_total_int']}, the pools to {inside}")
 
 
-def _object(path: Path) -> dict[str, Any]:
+def json_object(path: Path) -> dict[str, Any]:
     """The JSON object in a file."""
     try:
         found = parsed(path.read_text("utf-8"))

@@ -26,6 +26,7 @@ COMMANDS = (
         "describe",
         "doctor",
         "prove",
+        "sign",
         "prune",
         "report",
         "simulate",
