@@ -81,14 +81,22 @@ def _listed(title: str, facts: pd.DataFrame) -> str:
         *("Country", "Period", "What", "Value"),
         *("Told as", "Words of the report", "Document<small>published</small>"),
     ]
-    more = f'<p class="note">{number(len(facts) - _MAX_ROWS)} older ones stand in the table signals.</p>' if len(facts) > _MAX_ROWS else ""
+    more = (
+        f'<p class="note">{number(len(facts) - _MAX_ROWS)} older ones stand in the table signals.</p>'
+        if len(facts) > _MAX_ROWS
+        else ""
+    )
     return f"<h3>{esc(title)}</h3>{table(head, rows, classes='long', numeric=(3,))}{more}"
 
 
 def _row(fact: Mapping[Any, Any]) -> list[str]:
     arrow = _ARROWS.get(str(fact["direction"]), "")
     change = " change" if fact["measure"] == "change" else ""
-    value = DASH if fact["value"] is None or pd.isna(fact["value"]) else f"{_figure(float(fact['value']))} {esc(fact['unit'])}"
+    value = (
+        DASH
+        if fact["value"] is None or pd.isna(fact["value"])
+        else f"{_figure(float(fact['value']))} {esc(fact['unit'])}"
+    )
     return [
         esc(fact["country"]) or DASH,
         esc(fact["period"]) or DASH,
