@@ -266,6 +266,22 @@ def report(
 
 
 @app.command
+def signals(
+    documents: Annotated[list[str], Parameter(help="Documents (.txt .md .html .pdf), or folders of them.")],
+    /,
+    *,
+    labels: Annotated[Path | None, Parameter(help="CSV of labelled facts to hold what is read against.")] = None,
+) -> int:
+    """Show the facts that trade reports hold; with --labels count what is read right, wrong and not at all.
+
+    Example: plantation-rwa signals data/sample/real/texts --labels data/sample/real/texts/labels.csv
+    """
+    from plantation_rwa.cli import reading as command
+
+    return command.signals(documents, labels)
+
+
+@app.command
 def describe(table: Annotated[str | None, Parameter(help="Table name; all tables without it.")] = None, /) -> int:
     """Print the data dictionary: column, type, unit, meaning.
 

@@ -61,7 +61,7 @@ _TO_NEXT = re.compile(
     rf"\s*(?:-|–|—|to|and|or|,\s*and)\s*(?:(?:over|about|around|nearly|some|{_MONEY})\s*)*", re.IGNORECASE
 )
 _FROM_BEFORE = re.compile(
-    r"\)?\s*,?\s*\(?(?:which\s+is\s+)?(?:up|down|rising|falling|higher|lower|an?\s+(?:increase|decrease|rise|drop|fall))?"
+    r"\)?(?:\s+(?:in|for|during)\s+(?:[A-Z]\w{1,8}\.?\s+)?\d{4}(?:/\d{2,4})?)?\s*,?\s*\(?(?:which\s+is\s+)?(?:up|down|rising|falling|higher|lower|an?\s+(?:increase|decrease|rise|drop|fall))?"
     r"\s*(?:from|than|compared\s+(?:with|to)|versus|vs\.?|against|over|on)\s+(?:the\s+)?",
     re.IGNORECASE,
 )
@@ -95,13 +95,16 @@ class Amount:
 
     @property
     def start(self) -> int:
-        """First character of number and unit."""
-        return min(self.number_at[0], self.unit_at[0])
+        """First character of the number, or of its currency."""
+        around = self.unit_at[0] <= self.number_at[0] < self.unit_at[1]
+        return self.unit_at[0] if around else self.number_at[0]
 
     @property
     def end(self) -> int:
-        """Behind the last character of number and unit."""
-        return max(self.number_at[1], self.unit_at[1])
+        """Behind the unit where it is beside the number, else behind the number."""
+        around = self.unit_at[0] <= self.number_at[0] < self.unit_at[1]
+        beside = 0 <= self.unit_at[0] - self.number_at[1] <= 3
+        return self.unit_at[1] if around or beside else self.number_at[1]
 
 
 def read_number(text: str) -> Decimal | None:
@@ -210,9 +213,10 @@ def _shared(text: str, at: Span, numbers: list[Span], own: dict[Span, Span], n: 
             return unit if unit[0] < after[0] or "scale" not in _parts(text, at) else _bare(text, unit)
         if unit is not None and unit[0] < after[0] and _TO_NEXT.fullmatch(text, at[1], after[0]):
             return unit
-    if n and (unit := own.get(numbers[n - 1])) is not None and unit[0] > numbers[n - 1][0]:
-        if _FROM_BEFORE.fullmatch(text, unit[1], at[0]):
-            return unit if "scale" not in _parts(text, at) else _bare(text, unit)
+    # a year may stand between: 20.5 million tons in 2024, up from 19.1
+    told = next((k for k in reversed(numbers[max(0, n - 3) : n]) if k in own), None)
+    if told is not None and own[told][0] > told[0] and _FROM_BEFORE.fullmatch(text, own[told][1], at[0]):
+        return own[told] if "scale" not in _parts(text, at) else _bare(text, own[told])
     return None
 
 

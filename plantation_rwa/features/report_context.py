@@ -33,6 +33,7 @@ class Context:
     quantity: str = ""
     country: str = ""
     period: str = ""
+    basis: str = ""
 
 
 def carries(sentence: Sentence, before: Context) -> Context:
@@ -104,7 +105,11 @@ def expectation(document: Document, sentence: Sentence, start: int, end: int, pe
     if behind:
         return "forecast"
     last = last_day(period)
-    return "forecast" if last is not None and document.published_at is not None and last > document.published_at else "actual"
+    return (
+        "forecast"
+        if last is not None and document.published_at is not None and last > document.published_at
+        else "actual"
+    )
 
 
 def _perfect(words: list[Mention]) -> bool:

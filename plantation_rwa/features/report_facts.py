@@ -218,5 +218,3 @@ def _dated(document: Document, period: str) -> bool:
         written.add(document.published_at.year)
     # 'a year earlier' and 'next year' tell a year by its distance from one that is written
     return all(any(abs(year - w) <= 1 for w in written) for year in years)
-
-

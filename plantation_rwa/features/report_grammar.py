@@ -6,7 +6,16 @@ import re
 from collections.abc import Iterator
 
 from plantation_rwa.features.report_amounts import Amount
-from plantation_rwa.features.report_context import AFTER, Context, based, carries, country_of, denied, expectation, nearest
+from plantation_rwa.features.report_context import (
+    AFTER,
+    Context,
+    based,
+    carries,
+    country_of,
+    denied,
+    expectation,
+    nearest,
+)
 from plantation_rwa.features.report_facts import UNITS, Claim, Document
 from plantation_rwa.features.report_periods import resolved
 from plantation_rwa.features.report_sentences import Sentence, sentences
@@ -14,7 +23,9 @@ from plantation_rwa.features.report_states import states
 from plantation_rwa.features.report_tables import table_claims
 from plantation_rwa.features.report_words import CUES, Cue, Mention
 
-_ABOUT = r"(?:about|around|approximately|nearly|some|over|only|just|almost|as\s+much\s+as|up\s+to|an?|another|roughly)\s+"
+_ABOUT = (
+    r"(?:about|around|approximately|nearly|some|over|only|just|almost|as\s+much\s+as|up\s+to|an?|another|roughly)\s+"
+)
 _MORE_OF = re.compile(
     r"\b(?:increase|rise|decrease|decline|drop|fall|growth|gain|cut|reduction|jump|hike|shortfall|recovery|rebound)s?\s+of\s+"
     rf"(?:{_ABOUT})*$|\bby\s+(?:{_ABOUT})*(?:an?\s+)?(?:additional\s+|further\s+)?(?:{_ABOUT})*$"
@@ -43,6 +54,10 @@ _REVISED = re.compile(
     re.IGNORECASE,
 )
 _OF_WHAT = re.compile(r"[^,;:.()]{0,60}")
+_UP_FROM = re.compile(
+    r"\)?(?:\s+(?:in|for|during)\s+(?:MY\s*)?(?:[A-Z]\w{1,8}\.?\s+)?\d{4}(?:/\d{2,4})?)?\s*,?\s*\(?(up|down|higher|lower)"
+    r"\s+(?:from|than)\b"
+)
 #: quantities of which a percentage can be the level
 _RATES = frozenset({"OER", "levy", "duty", "blending"})
 
@@ -61,7 +76,12 @@ class Grammar:
 
     def claims(self, document: Document) -> Iterator[Claim]:
         """Claims of sentences and of tables in the text; none of a document that never speaks of palms."""
-        if re.search(r"\bpalms?\b|\bCPO\b|\bFFB\b", f"{document.commodity} {document.title} {document.text}", re.IGNORECASE) is None:
+        if (
+            re.search(
+                r"\bpalms?\b|\bCPO\b|\bFFB\b", f"{document.commodity} {document.title} {document.text}", re.IGNORECASE
+            )
+            is None
+        ):
             return
         yield from table_claims(document, self._cues)
         before = Context()
@@ -75,7 +95,7 @@ class Grammar:
 def _next_context(made: list[Claim], before: Context) -> Context:
     """The newest level or change carries on; a sentence without any leaves the context as it is."""
     told = [c for c in made if c.basis in ("actual", "forecast")]
-    return Context(told[-1].quantity, told[-1].country, told[-1].period) if told else before
+    return Context(told[-1].quantity, told[-1].country, told[-1].period, told[-1].basis) if told else before
 
 
 def _amount_claims(document: Document, sentence: Sentence, before: Context) -> Iterator[Claim]:
@@ -120,7 +140,9 @@ def _claim(
         period=period if old is None else old,
         direction=direction,
         measure=measure,
-        basis=basis or expectation(document, sentence, amount.start, amount.end, period),
+        basis=basis
+        or (before.basis if cue is None else "")
+        or expectation(document, sentence, amount.start, amount.end, period),
         confidence=("low", "low", "medium", "high")[near],
     )
 
@@ -134,7 +156,9 @@ def _quantity_cue(sentence: Sentence, amount: Amount) -> Mention | None:
     for m in named:
         if amount.end <= m.start < min(stop, following):
             between = sentence.text[amount.end : m.start]
-            if re.match(r"\s*(?:\w+\s+){0,2}(?:of|in)\s", between) and not re.search(r"\bper\b|\bas\b|\bon\b|\band\b", between):
+            if re.match(r"\s*(?:\w+\s+){0,2}(?:of|in)\s", between) and not re.search(
+                r"\bper\b|\bas\b|\bon\b|\band\b", between
+            ):
                 return m
             if re.fullmatch(r"[\s-]*(?:(?:export|CPO|palm|oil|crude)\s+)*", between):
                 return m
@@ -163,7 +187,8 @@ def _of_palms(sentence: Sentence, amount: Amount, cue: Mention | None) -> bool:
     behind = [
         m
         for m in named
-        if m.start >= amount.end and re.fullmatch(r"\s*(?:\([^)]*\)\s*)?(?:of|in)\s+(?:[\w'’]+\s+){0,2}", sentence.text[amount.end : m.start])
+        if m.start >= amount.end
+        and re.fullmatch(r"\s*(?:\([^)]*\)\s*)?(?:of|in)\s+(?:[\w'’]+\s+){0,2}", sentence.text[amount.end : m.start])
     ]
     if behind:
         return behind[0].name == "palm"
@@ -209,9 +234,12 @@ def _standing(sentence: Sentence, n: int, amount: Amount, quantity: str) -> tupl
     if against is None:
         return "", None
     paired = n + 1 < len(all_amounts) and re.fullmatch(
-        r"\s*(?:,\s*)?(?:million\s+)?(?:tons?\s+)?to\s+(?:[A-Z]{0,3}\$?\s*)?", text[amount.number_at[1] : all_amounts[n + 1].start]
+        r"\s*(?:,\s*)?(?:million\s+)?(?:tons?\s+)?to\s+(?:[A-Z]{0,3}\$?\s*)?",
+        text[amount.number_at[1] : all_amounts[n + 1].start],
     )
-    unit_gap = n + 1 < len(all_amounts) and re.fullmatch(r"\s*,?\s*to\s+\S{0,4}\s*", text[amount.end : all_amounts[n + 1].start])
+    unit_gap = n + 1 < len(all_amounts) and re.fullmatch(
+        r"\s*,?\s*to\s+\S{0,4}\s*", text[amount.end : all_amounts[n + 1].start]
+    )
     replaced = quantity in _RATES or _REVISED.search(text, sentence.start, sentence.end) is not None
     if against[0].lower().startswith("from") and (paired or unit_gap):
         return ("superseded", None) if replaced else ("comparison", "")
@@ -239,9 +267,11 @@ def _measure(sentence: Sentence, amount: Amount, quantity: str) -> str:
     if amount.unit != "%" or quantity in _RATES:
         return "level"
     # the share of a quantity is no change of it
-    return "change" if moved and moved[-1].start >= sentence.clause(amount.start)[0] and not re.search(
-        r"\bof\s*$", lead[-4:]
-    ) else ""
+    return (
+        "change"
+        if moved and moved[-1].start >= sentence.clause(amount.start)[0] and not re.search(r"\bof\s*$", lead[-4:])
+        else ""
+    )
 
 
 def _direction(sentence: Sentence, amount: Amount, measure: str) -> str:
@@ -306,11 +336,18 @@ def _led_by_changes(sentence: Sentence, made: list[Claim]) -> Iterator[Claim]:
         after = made[n + 1] if n + 1 < len(made) else None
         if claim.measure == "level" and not claim.direction and claim.basis in ("actual", "forecast") and claim.unit_at:
             behind = sentence.text[claim.unit_at[1] : claim.unit_at[1] + 60]
-            if after is not None and after.measure == "change" and re.match(r"\s*(?:\(\w+\)\s*)?,\s+an?\b|\s*,?\s+(?:up|down)\b", behind):
+            if (
+                after is not None
+                and after.measure == "change"
+                and re.match(r"\s*(?:\(\w+\)\s*)?,\s+an?\b|\s*,?\s+(?:up|down)\b", behind)
+            ):
                 yield _moved(claim, after.direction)
                 continue
-            told = re.match(r"\)?\s*,?\s*\(?(up|down|higher|lower)\s+(?:from|than)\b", behind)
-            led = re.search(r"an?\s+(?:\w+\s+)?(increase|rise|jump|decrease|drop|decline|fall)\s+from\b", sentence.text[claim.unit_at[1] : sentence.end])
+            told = _UP_FROM.match(behind)
+            led = re.search(
+                r"an?\s+(?:\w+\s+)?(increase|rise|jump|decrease|drop|decline|fall)\s+from\b",
+                sentence.text[claim.unit_at[1] : sentence.end],
+            )
             if told is not None:
                 yield _moved(claim, "up" if told[1] in ("up", "higher") else "down")
                 continue
@@ -322,5 +359,3 @@ def _led_by_changes(sentence: Sentence, made: list[Claim]) -> Iterator[Claim]:
 
 def _moved(claim: Claim, direction: str) -> Claim:
     return Claim(**{**vars(claim), "direction": direction})
-
-

@@ -111,12 +111,12 @@ def shifted(period: str, years: int, *, months: bool = False) -> str:
 
 
 def last_day(period: str) -> dt.date | None:
-    """Last day of a period; of a marketing year the end of its second year, which it never passes."""
+    """Last day of a period; a marketing year of palm oil runs from October to September (USDA)."""
     years = [int(y) for y in re.findall(r"\d{4}", period)]
     if not years:
         return None
     if re.fullmatch(r"\d{4}/\d\d", period):
-        return dt.date(years[0] + 1, 12, 31)
+        return dt.date(years[0] + 1, 9, 30)
     if found := re.search(r"-Q([1-4])$", period):
         return Month(years[0], 3 * int(found[1])).last
     if found := re.search(r"-H([12])$", period):

@@ -53,7 +53,11 @@ def fiscal_proposals(signals: pd.DataFrame, fiscal: pd.DataFrame) -> pd.DataFram
     """
     rows = []
     for fact in signals.to_dict("records"):
-        if fact["quantity"] not in ("levy", "duty") or fact["measure"] != "level" or fact["basis"] not in ("actual", "forecast"):
+        if (
+            fact["quantity"] not in ("levy", "duty")
+            or fact["measure"] != "level"
+            or fact["basis"] not in ("actual", "forecast")
+        ):
             continue
         row = _row(fact)
         if row is not None:
@@ -136,13 +140,27 @@ def _rule(fact: dict[str, Any], text: str, value: float, unit: str) -> tuple[str
         if unit == "%":
             return "windfall_levy", "rate", share, "fraction per t FFB", "which state it holds for is not read"
         ok = unit == "MYR/t" and _THRESHOLD.search(text)
-        return ("windfall_levy", "threshold_myr_t", value, "MYR per t CPO", "which state it holds for is not read") if ok else None
+        return (
+            ("windfall_levy", "threshold_myr_t", value, "MYR per t CPO", "which state it holds for is not read")
+            if ok
+            else None
+        )
     if fact["quantity"] == "levy" and country == "ID":
         if unit == "%":
             return "export_levy", "share_of_hr", share, "fraction of HR-CPO", ""
         if unit == "USD/t":
-            return "export_levy", "usd_t", value, "USD per t CPO", "a share_of_hr that is in force then wins over it: end that row"
-    if fact["quantity"] == "duty" and (country, unit) in (("MY", "%"), ("ID", "USD/t")) and "import" not in text.lower():
+            return (
+                "export_levy",
+                "usd_t",
+                value,
+                "USD per t CPO",
+                "a share_of_hr that is in force then wins over it: end that row",
+            )
+    if (
+        fact["quantity"] == "duty"
+        and (country, unit) in (("MY", "%"), ("ID", "USD/t"))
+        and "import" not in text.lower()
+    ):
         told = "the band of the reference price (<=X or >X) is not read: fill in key, or leave it if only the month's rate was told"
         amount = (share, "fraction of the customs value in MYR per t") if unit == "%" else (value, "USD per t CPO")
         return "export_duty", "", *amount, told
@@ -164,4 +182,8 @@ def _held_against(row: dict[str, Any], fiscal: pd.DataFrame) -> dict[str, Any]:
     near = abs((last["effective_from"] - day).days) <= 31 or last["effective_from"] <= day
     found = near and abs(float(last["value"]) - float(row["value"])) < 1e-9
     told = f"; the table has it from {last['effective_from'].date()}" if found else ""
-    return {"state": "in table" if found else "new", "in_force": float(last["value"]), "remark": (row["remark"] + told).lstrip("; ")}
+    return {
+        "state": "in table" if found else "new",
+        "in_force": float(last["value"]),
+        "remark": (row["remark"] + told).lstrip("; "),
+    }

@@ -63,7 +63,7 @@ class Sentence:
 def sentences(document: Document, cues: tuple[Cue, ...]) -> Iterator[Sentence]:
     """Sentences of a document, those left out that touch what is set aside, are rows of a table, or are too long."""
     text, aside = document.text, document.aside
-    for start, end in spans(text, tuple(place for span in aside for place in span)):
+    for start, end in spans(text, tuple(end for _, end in aside if text[:end].endswith("\n"))):
         line = text[start:end]
         if end - start > SENTENCE_MAX or any(start < b and a < end for a, b in aside):
             continue

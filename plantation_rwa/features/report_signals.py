@@ -30,7 +30,9 @@ def document_of(row: Any) -> Document:
     )
 
 
-def signals(documents: pd.DataFrame, extractors: Sequence[Extractor] = (Grammar(),)) -> tuple[pd.DataFrame, pd.DataFrame]:
+def signals(
+    documents: pd.DataFrame, extractors: Sequence[Extractor] = (Grammar(),)
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Facts of documents, and the claims that were refused.
 
     Every fact, whichever extractor it came from, has passed

@@ -24,10 +24,13 @@ _MOVING = frozenset({"production", "exports", "stocks", "yield", "area", "OER", 
 #: quantities that are told by what happens, in the order of an ear: the worse counts
 _HAPPENING = ("weather", "labour", "export policy")
 _LINK = re.compile(
-    r"(?:[\w'’-]+\s+){0,3}(?:palm[\s-]oil\s+|CPO\s+|FFB\s+)?(?:production\s+and\s+|exports\s+and\s+|yields?\s+and\s+)?", re.IGNORECASE
+    r"(?:[\w'’-]+\s+){0,3}(?:palm[\s-]oil\s+|CPO\s+|FFB\s+)?(?:production\s+and\s+|exports\s+and\s+|yields?\s+and\s+)?",
+    re.IGNORECASE,
 )
 _JUST_BEFORE = re.compile(r"\s+(?:\w+\s+){0,2}")
-_BREAK = re.compile(r"[;:,()]|\b(?:because|due\s+to|as\s+a\s+result|on\s+the\s+back|thanks\s+to|by|which|who|that)\b", re.IGNORECASE)
+_BREAK = re.compile(
+    r"[;:,()]|\b(?:because|due\s+to|as\s+a\s+result|on\s+the\s+back|thanks\s+to|by|which|who|that)\b", re.IGNORECASE
+)
 
 
 def states(document: Document, sentence: Sentence, made: Sequence[Claim], before: Context) -> Iterator[Claim]:
@@ -78,7 +81,11 @@ def _movement(sentence: Sentence, cue: Mention) -> Mention | None:
     text, words = sentence.text, sentence.of("up", "down")
     own = [a for a in sentence.amounts if a.unit in ("t", "%", "t/ha", "ha")]
     for m in reversed(words):
-        if m.end <= cue.start and _LINK.fullmatch(text[m.end : cue.start].lstrip()) and not _other_between(sentence, m.end, cue):
+        if (
+            m.end <= cue.start
+            and _LINK.fullmatch(text[m.end : cue.start].lstrip())
+            and not _other_between(sentence, m.end, cue)
+        ):
             return m
     for m in words:
         between = text[cue.end : m.start]
@@ -92,13 +99,17 @@ def _movement(sentence: Sentence, cue: Mention) -> Mention | None:
 def _other_between(sentence: Sentence, start: int, cue: Mention) -> bool:
     """Whether the word of movement before a quantity is already that of one that stands between."""
     between = [m for m in sentence.of("quantity", "other") if start <= m.start and m.end <= cue.start]
-    return any(not re.fullmatch(r"\s*(?:,|and|or)\s+(?:[\w'’-]+\s+){0,1}", sentence.text[m.end : cue.start]) for m in between)
+    return any(
+        not re.fullmatch(r"\s*(?:,|and|or)\s+(?:[\w'’-]+\s+){0,1}", sentence.text[m.end : cue.start]) for m in between
+    )
 
 
 def _other_behind(sentence: Sentence, cue: Mention, stop: int) -> bool:
     """Whether another quantity stands between one and the word of movement, that is not joined to it by and."""
     between = [m for m in sentence.of("quantity", "other") if cue.end <= m.start < stop]
-    return any(not re.fullmatch(r"\s*(?:,|and|or)\s+(?:[\w'’-]+\s+){0,1}", sentence.text[cue.end : m.start]) for m in between)
+    return any(
+        not re.fullmatch(r"\s*(?:,|and|or)\s+(?:[\w'’-]+\s+){0,1}", sentence.text[cue.end : m.start]) for m in between
+    )
 
 
 def _of_palms(sentence: Sentence, cue: Mention) -> bool:

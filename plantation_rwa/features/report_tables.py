@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from plantation_rwa.features.report_amounts import Span, amount_at
 from plantation_rwa.features.report_facts import QUOTE_MAX, ROW, UNITS, Claim, Document, in_table
 from plantation_rwa.features.report_periods import last_day, periods
-from plantation_rwa.features.report_words import Cue, mentions
+from plantation_rwa.features.report_words import Cue, Mention, mentions
 
 #: a unit in a label, a head or a caption of a table
 _UNIT = re.compile(
-    r"(?:million|thousand)\s+(?:metric\s+)?(?:tons?|tonnes?|MT|ha|hectares)\b"
-    r"|\b(?:MMT|KMT|TMT)\b|(?<![\d,.])(?:1,?000|'000|000)\s+(?:metric\s+)?(?:MT|tons?|tonnes?|ha|hectares?|HA)\b"
+    r"(?:million|thousand)\s+(?:metric\s+)?(?:tons?|tonnes?|MT|t|ha|hectares)\b"
+    r"|\b(?:MMT|KMT|TMT)\b|(?<![\d,.])(?:1,?000|'000|000)\s+(?:metric\s+)?(?:MT|tons?|tonnes?|t|ha|hectares?)\b"
     r"|\b(?:metric\s+tons?|tonnes|tons|MT|hectares)\b(?:\s*/\s*ha\b)?|\bt/ha\b|(?<=[(\s])(?:t|ha)(?=[)\s,|])|%|\bpercent\b"
     r"|\b(?:USD|MYR|RM|IDR)\s*(?:/|per)\s*(?:tonne|ton|MT|t|kg)\b",
     re.IGNORECASE,
 )
 _CELL = re.compile(r"[^|\t\n]+?(?=\s{2,}|[|\t\n]|$)")
 _NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
-_EXPECTED = re.compile(r"\b(?:forecast|projected|estimate[ds]?|proj|fcst|outlook)\b|(?<=\d)[fFeE]\b|\(f\)", re.IGNORECASE)
+_EXPECTED = re.compile(
+    r"\b(?:forecast|projected|estimate[ds]?|proj|fcst|outlook)\b|(?<=\d)[fFeE]\b|\(f\)", re.IGNORECASE
+)
 _CHANGE = re.compile(r"\b(?:change|growth|chg|y-o-y|yoy|diff)", re.IGNORECASE)
 
 
@@ -97,12 +99,12 @@ def _row(
     first: Span,
     head: list[tuple[str, bool]],
     cells: list[Cell],
-    label: list[object],
+    label: Sequence[Mention],
     country: str,
 ) -> Iterator[Claim]:
-    quantities = [m.name for m in label if getattr(m, "kind", "") == "quantity"]
-    others = [m for m in label if getattr(m, "kind", "") == "other"]
-    foreign = [m for m in label if getattr(m, "kind", "") == "commodity" and getattr(m, "name", "") == "other"]
+    quantities = [m.name for m in label if m.kind == "quantity"]
+    others = [m for m in label if m.kind == "other"]
+    foreign = [m for m in label if m.kind == "commodity" and m.name == "other"]
     if len(set(quantities)) != 1 or others or foreign or country == "world":
         return
     unit_at = _unit(document.text, first, head, cells)

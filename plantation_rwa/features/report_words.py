@@ -201,7 +201,9 @@ def _compiled(cues: tuple[Cue, ...]) -> dict[tuple[str, str], re.Pattern[str]]:
     words: dict[tuple[str, str], list[str]] = {}
     for cue in cues:
         words.setdefault((cue.kind, cue.name), []).append(cue.pattern)
-    return {key: re.compile(rf"(?<![\w-])(?:{'|'.join(several)})(?!\w)", re.IGNORECASE) for key, several in words.items()}
+    return {
+        key: re.compile(rf"(?<![\w-])(?:{'|'.join(several)})(?!\w)", re.IGNORECASE) for key, several in words.items()
+    }
 
 
 def mentions(cues: tuple[Cue, ...], text: str, start: int, end: int) -> list[Mention]:

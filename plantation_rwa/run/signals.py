@@ -50,7 +50,8 @@ def _made(session: Session, target: Target, needed: dict[str, str]) -> list[Publ
         fingerprint=fingerprint,
         components=needed,
         problems=[
-            (r.file, r.value, f"a fact of {r.quantity} was refused: it {r.reason}") for r in refused.itertuples(index=False)
+            (r.file, r.value, f"a fact of {r.quantity} was refused: it {r.reason}")
+            for r in refused.itertuples(index=False)
         ],
     )
     rows = fiscal_proposals(read_part(part.path), session.known.fiscal)

@@ -18,11 +18,28 @@ SIGNAL_FIELDS: tuple[Field, ...] = (
         "quantity",
         "What is told; of palm oil and its fruit. weather and labour: conditions for production.",
         (
-            "production", "exports", "stocks", "yield", "area", "OER", "price", "levy", "duty", "export policy", "blending",
-            "weather", "labour",
+            "production",
+            "exports",
+            "stocks",
+            "yield",
+            "area",
+            "OER",
+            "price",
+            "levy",
+            "duty",
+            "export policy",
+            "blending",
+            "weather",
+            "labour",
         ),
     ),  # fmt: skip
-    real("value", "unit of the row", "Number as it stands in text, powers of ten and kilograms worked in; null for words.", 6, 0.0),
+    real(
+        "value",
+        "unit of the row",
+        "Number as it stands in text, powers of ten and kilograms worked in; null for words.",
+        6,
+        0.0,
+    ),
     text(
         "unit",
         "Unit of value: t, ha, t/ha, % (of a change: of what it was before), pp (percentage points), or currency per t.",
@@ -43,7 +60,11 @@ SIGNAL_FIELDS: tuple[Field, ...] = (
         "around it, or the fact from a table; low: two or more.",
         ("high", "medium", "low"),
     ),
-    text("measure", "level: the quantity itself; change: by how much; state: words without a number.", ("level", "change", "state")),
+    text(
+        "measure",
+        "level: the quantity itself; change: by how much; state: words without a number.",
+        ("level", "change", "state"),
+    ),
     text(
         "basis",
         "actual: measured or in force; forecast: expected, estimated, planned or proposed; superseded: an earlier forecast or "

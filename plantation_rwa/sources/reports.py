@@ -51,7 +51,8 @@ def read_reports(paths: Sequence[str] | None, known_lag_days: int, quarantine: Q
     Parameters
     ----------
     paths
-        Files, and folders whose documents are taken, sorted by name; other files of a folder are not looked at.
+        Files, and folders whose documents are taken, sorted by name; READMEs, hidden and other
+        files of a folder are not looked at.
     known_lag_days
         Days from publication until a document counts as known.
 
@@ -92,7 +93,8 @@ def _files(path: str) -> list[str]:
         raise SourceError.of(INPUT, "documents are read from local files", path, "Download it first.")
     place = Path(path)
     if place.is_dir():
-        return [str(f) for f in sorted(place.iterdir()) if f.suffix.lower() in KINDS and f.is_file()]
+        found = (f for f in sorted(place.iterdir()) if f.suffix.lower() in KINDS and f.is_file())
+        return [str(f) for f in found if not f.name.upper().startswith(("README", "."))]
     if place.suffix.lower() not in KINDS:
         remedy = f"Give .{', .'.join(sorted(k[1:] for k in KINDS))} or a folder of them."
         raise SourceError.of(place.name, "is no kind of document that is read", place.suffix, remedy)
@@ -111,7 +113,11 @@ def _row(path: str, lag_days: int, quarantine: Quarantine) -> dict[str, Any] | N
         own = _day(found.metadata.get("published_at", "")) or published
         if published is None or own is None:
             given = metadata.get("published_at", "")
-            told = f"published_at '{given[:40]}' is no date YYYY-MM-DD or YYYY-MM" if given else "does not say when it was published"
+            told = (
+                f"published_at '{given[:40]}' is no date YYYY-MM-DD or YYYY-MM"
+                if given
+                else "does not say when it was published"
+            )
             raise ReadError(f"{told}; name it in {place.name}{SIDECAR}")
         known_at = _known(max(published, own).isoformat(), lag_days)
         aside = _aside(found, quarantine, known_at)

@@ -13,9 +13,7 @@ Told = tuple[str, str, str, float | None, str, str, str, str]
 
 def document(text: str, country: str = "MY", published: str = "2025-06-10") -> Document:
     """A document on palm oil."""
-    return Document(
-        "doc", text, published_at=dt.date.fromisoformat(published), country=country, commodity="palm oil"
-    )
+    return Document("doc", text, published_at=dt.date.fromisoformat(published), country=country, commodity="palm oil")
 
 
 def short(fact: Fact) -> Told:

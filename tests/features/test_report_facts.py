@@ -61,8 +61,14 @@ def test_a_claim_that_stands_there_passes_with_its_words() -> None:
         ({"direction": "sideways"}, "direction"),
         ({"measure": "state"}, "names no place"),
         ({"value": None}, "no number"),
-        ({"number_at": (TEXT.index("2024"), TEXT.index("2024") + 4), "value": Decimal(2024000000)}, "not that of the number"),
-        ({"number_at": (TEXT.index("3 per"), TEXT.index("3 per") + 1), "value": Decimal(3000000)}, "not that of the number"),
+        (
+            {"number_at": (TEXT.index("2024"), TEXT.index("2024") + 4), "value": Decimal(2024000000)},
+            "not that of the number",
+        ),
+        (
+            {"number_at": (TEXT.index("3 per"), TEXT.index("3 per") + 1), "value": Decimal(3000000)},
+            "not that of the number",
+        ),
     ],
 )
 def test_a_claim_that_does_not_stand_there_is_refused(changes: dict[str, object], reason: str) -> None:
@@ -109,7 +115,12 @@ claims = st.builds(
 
 def stands(text: str, fact_text: str, value: Decimal, unit: str) -> bool:
     """Read independently of the code: the quote holds a number that makes the value, and the unit's word."""
-    words = {"t": r"t\b|tons?|tonnes?|mt|mmt|kmt|tmt|kt", "%": r"%|per\s?cent|pct|\bB\d", "ha": "ha|hectare", "pp": "point|pp"}
+    words = {
+        "t": r"t\b|tons?|tonnes?|mt|mmt|kmt|tmt|kt",
+        "%": r"%|per\s?cent|pct|\bB\d",
+        "ha": "ha|hectare",
+        "pp": "point|pp",
+    }
     named = words.get(unit, r"\$|usd|rm|myr|idr|rp|eur|€|thb|baht|ringgit|rupiah|dollar|euro|ha|hectare")
     written = [Decimal(n.replace(",", "")) for n in re.findall(r"\d+(?:,\d{3})*(?:\.\d+)?", fact_text)]
     return (
@@ -131,7 +142,8 @@ mutations = st.lists(
     st.tuples(
         st.integers(0, len(REAL) - 1),
         st.integers(0, 12),
-        st.text(max_size=8) | st.sampled_from(["1,2", "20.5", "%", " million tons ", ".", "\n|", "2019/20", "B99", "from ", "to ", "\x00"]),
+        st.text(max_size=8)
+        | st.sampled_from(["1,2", "20.5", "%", " million tons ", ".", "\n|", "2019/20", "B99", "from ", "to ", "\x00"]),
     ),
     max_size=12,
 )

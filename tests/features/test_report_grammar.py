@@ -51,7 +51,8 @@ def test_million_and_thousand_tonnes(written: str, tonnes: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", ["1,84 million tonnes", "1.840.000 tonnes", "1.84 million short tons", "1.84 million barrels", "2 t/acre"]
+    "written",
+    ["1,84 million tonnes", "1.840.000 tonnes", "1.84 million short tons", "1.84 million barrels", "2 t/acre"],
 )
 def test_what_cannot_be_read_without_guessing_is_not_read(written: str) -> None:
     assert numbers(f"Palm oil stocks stood at {written} in May 2025.") == []
@@ -88,7 +89,9 @@ def test_forecast_and_actual_in_one_sentence() -> None:
 def test_a_revised_forecast_supersedes_the_old_one() -> None:
     found = numbers("The 2024/25 palm oil production forecast is reduced from 21.25 to 19.7 million tons.")
     assert [(f[3], f[5], f[7]) for f in found] == [(21.25e6, "", "superseded"), (19.7e6, "down", "forecast")]
-    found = numbers("Post forecasts exports at 16.9 million tons in 2024/25. This is below the initial estimate of 17.1 million tons.")
+    found = numbers(
+        "Post forecasts exports at 16.9 million tons in 2024/25. This is below the initial estimate of 17.1 million tons."
+    )
     assert [(f[0], f[2], f[3], f[7]) for f in found] == [
         ("exports", "2024/25", 16.9e6, "forecast"),
         ("exports", "2024/25", 17.1e6, "superseded"),
@@ -96,9 +99,13 @@ def test_a_revised_forecast_supersedes_the_old_one() -> None:
 
 
 def test_two_countries_in_one_sentence() -> None:
-    found = numbers("In 2024 Malaysia produced 19.3 million tons of palm oil and Indonesia 46.2 million tons.", country="")
+    found = numbers(
+        "In 2024 Malaysia produced 19.3 million tons of palm oil and Indonesia 46.2 million tons.", country=""
+    )
     assert [(f[1], f[3]) for f in found] == [("MY", 19.3e6), ("ID", 46.2e6)]
-    found = numbers("Palm oil production in 2024 was 19.3 million tons in Malaysia and 46.2 million tons in Indonesia.", country="")
+    found = numbers(
+        "Palm oil production in 2024 was 19.3 million tons in Malaysia and 46.2 million tons in Indonesia.", country=""
+    )
     assert [(f[1], f[3]) for f in found] == [("MY", 19.3e6), ("ID", 46.2e6)]
 
 
@@ -145,7 +152,9 @@ def test_other_quantities_and_commodities_are_left_alone(text: str) -> None:
 
 
 def test_a_change_of_the_sentence_before_is_carried_on_by_this() -> None:
-    found = numbers("Palm oil production in 2024/25 is put at 19.7 million tons. This decrease of 200,000 MT follows dry weather.")
+    found = numbers(
+        "Palm oil production in 2024/25 is put at 19.7 million tons. This decrease of 200,000 MT follows dry weather."
+    )
     assert found[-1] == ("production", "MY", "2024/25", 200e3, "t", "down", "change", found[-1][7])
 
 
@@ -155,7 +164,9 @@ def test_prices_per_kilogram_are_told_per_tonne() -> None:
 
 
 def test_a_levy_raised_from_one_rate_to_another() -> None:
-    found = numbers("On May 14, 2025, Indonesia raised the export levy from 7.5 percent to 10 percent for crude palm oil.")
+    found = numbers(
+        "On May 14, 2025, Indonesia raised the export levy from 7.5 percent to 10 percent for crude palm oil."
+    )
     assert found == [
         ("levy", "ID", "2025-05-14", 7.5, "%", "", "level", "superseded"),
         ("levy", "ID", "2025-05-14", 10.0, "%", "up", "level", "actual"),
