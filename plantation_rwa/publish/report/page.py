@@ -37,12 +37,12 @@ def page(
     name, as_of = esc(title), esc(meta["as_of"])
     simulated = bool(meta.get("simulated", False))
     banner = (
-        '<div class="simulated" role="note">SIMULATED INPUTS: no number on this page describes a real plantation or '
-        "a real payment.</div>"
+        '<aside class="simulated" aria-label="Simulated data">SIMULATED INPUTS: no number on this page describes a real plantation or '
+        "a real payment.</aside>"
         if simulated
         else ""
     )
-    mark = '<div class="watermark" aria-hidden="true"><span>SIMULATED</span></div>' if simulated else ""
+    mark = '<div class="watermark" aria-hidden="true"><span></span></div>' if simulated else ""
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{esc(_policy(scripts))}">'

@@ -1,0 +1,202 @@
+"""The report in a real browser, cut off from every network: what people do with it, and what screen readers need."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plantation_rwa.publish.report import SummaryData, render_summary
+from plantation_rwa.publish.report.memo import render_memo
+from plantation_rwa.publish.report.view import gather
+from tests.browser import Page, chromium
+from tests.publish.report_states import STATES_OF_THE_REPORT, many, whole
+
+pytestmark = [pytest.mark.slow, pytest.mark.server]
+READY = "document.documentElement.dataset.ready === 'yes'"
+AXE = "4.10.3"
+#: rules of axe about what this page promises; all others of its default set run as well
+RULES = {"color-contrast", "label", "heading-order", "select-name", "button-name", "image-alt", "html-has-lang",
+         "scrollable-region-focusable", "svg-img-alt", "role-img-alt", "page-has-heading-one"}  # fmt: skip
+
+
+@pytest.fixture
+def browser(requires: Callable[..., None], tmp_path: Path) -> Iterator[Page]:
+    requires("chromium")
+    with chromium(tmp_path / "profile") as page:
+        yield page
+
+
+@pytest.fixture
+def opened(browser: Page, tmp_path: Path) -> Callable[[SummaryData], Page]:
+    """Opens the report of some tables and waits until its script is done."""
+
+    def open_it(data: SummaryData) -> Page:
+        path = tmp_path / "index.html"
+        path.write_text(render_summary(data), "utf-8")
+        browser.open(path)
+        browser.wait(READY)
+        return browser
+
+    return open_it
+
+
+def quiet(page: Page) -> None:
+    """Nothing was asked of a network, and nothing complained."""
+    assert page.requests == []
+    assert page.errors == []
+
+
+@pytest.mark.parametrize("state", [s for s in STATES_OF_THE_REPORT if s != "many"])
+def test_every_state_opens_without_a_word_or_a_request(opened: Callable[[SummaryData], Page], state: str) -> None:
+    page = opened(STATES_OF_THE_REPORT[state]())
+    # what is drawn only near the window is brought there
+    page.run(
+        "(async () => { for (const e of document.querySelectorAll('.pair [data-chart]')) {"
+        " e.scrollIntoView(); await new Promise((done) => setTimeout(done, 100)); } })()"
+    )
+    page.wait("[...document.querySelectorAll('.pair [data-chart]')].every((e) => e.childElementCount > 0)")
+    # nothing sticks out sideways, however long a name is
+    assert page.run("document.documentElement.scrollWidth <= window.innerWidth")
+    quiet(page)
+
+
+def test_rights_are_searched_and_sorted_by_keyboard(opened: Callable[[SummaryData], Page]) -> None:
+    page = opened(whole(12))
+    page.run("document.getElementById('find').focus()")
+    page.type("no_harvest")
+    assert page.run("document.getElementById('found').textContent") == "3 of 12 rows"
+    shown = "[...document.querySelectorAll('#rights tbody tr')].filter((r) => !r.hidden)"
+    assert page.run(f"{shown}.map((r) => r.cells[1].dataset.v)") == ["P-03 R1", "P-07 R1", "P-11 R1"]
+    page.run(
+        "document.getElementById('find').value = ''; document.getElementById('find').dispatchEvent(new Event('input'))"
+    )
+    values = "[...document.querySelectorAll('#rights tbody tr')].map((r) => Number(r.cells[5].dataset.v))"
+    before = page.run(values)
+    page.run("document.querySelectorAll('#rights th button')[5].focus()")
+    for order, wanted in (("ascending", sorted(before)), ("descending", sorted(before, reverse=True))):
+        page.press("Enter")
+        assert page.run("document.querySelectorAll('#rights th')[5].ariaSort") == order
+        assert page.run(values) == wanted
+    quiet(page)
+
+
+def test_a_plantation_is_chosen_in_the_table_in_the_list_and_on_the_map(opened: Callable[[SummaryData], Page]) -> None:
+    page = opened(whole(12))
+    name = "document.getElementById('one-name').textContent"
+    assert page.run(name) == "P-06", "the one of most value comes first"
+    page.run("document.querySelectorAll('.pick')[2].focus()")
+    page.press("Enter")
+    assert page.run(name) == "P-03"
+    page.run("document.getElementById('after').click()")
+    assert page.run(name) == "P-04"
+    assert page.run("document.querySelector('tr.chosen').cells[1].dataset.v") == "P-04 R1"
+    x, y = place(page, 0)
+    page.move(x, y)
+    page.wait(f"{TIPS}.includes('P-01')")
+    assert "250,000 MYR" in page.run(TIPS)
+    page.click(x, y)
+    page.wait(f"{name} === 'P-01'")
+    # its fan ends where the table of forecasts does
+    page.wait("document.querySelector('[data-chart=fan]').childElementCount > 0")
+    quiet(page)
+
+
+#: text of the tips that the chart library shows, each in a shadow of its own
+TIPS = """(() => {
+  const texts = [];
+  const walk = (node) => {
+    for (const child of node.querySelectorAll("*")) {
+      if (child.classList.contains("bk-Tooltip")) texts.push((child.shadowRoot ?? child).textContent);
+      if (child.shadowRoot) walk(child.shadowRoot);
+    }
+  };
+  walk(document);
+  return texts.join(" ");
+})()"""
+
+
+def place(page: Page, plantation: int) -> tuple[float, float]:
+    """Where a plantation stands in the window, after its area was chosen and the map scrolled to the middle."""
+    page.run("document.querySelectorAll('#areas button')[1].click()")
+    page.run("document.getElementById('map-place').scrollIntoView({block: 'center', behavior: 'instant'})")
+    time.sleep(1.0)
+    found: list[float] = page.run(
+        f"""(() => {{
+          const told = JSON.parse(document.getElementById("report-data").textContent).map;
+          const view = Bokeh.index.roots.find((v) => document.getElementById("map-place").contains(v.el));
+          const box = view.canvas_view.el.getBoundingClientRect();
+          return [box.x + view.frame.x_scale.compute(told.lon[{plantation}]),
+                  box.y + view.frame.y_scale.compute(told.lat[{plantation}])];
+        }})()"""
+    )
+    return found[0], found[1]
+
+
+def test_the_map_changes_its_colours_and_its_key(opened: Callable[[SummaryData], Page]) -> None:
+    page = opened(whole(12))
+    key = "document.getElementById('map-key').textContent"
+    assert "Fair value, MYR per ha of mature area" in page.run(key)
+    for mode, words in (("anomaly", "against the region's usual harvest"), ("grade", "Confidence grade")):
+        page.run(f"document.querySelector('input[value={mode}]').click()")
+        assert words in page.run(key)
+    quiet(page)
+
+
+def test_two_hundred_plantations_are_ready_soon(opened: Callable[[SummaryData], Page]) -> None:
+    page = opened(many(200))
+    took = page.run("performance.getEntriesByType('navigation')[0].domComplete") / 1000
+    print(f"200 plantations: interactive after {took:.2f} s")
+    assert took < 20, "ten times what a quiet machine needs"
+    start = time.monotonic()
+    page.run("document.getElementById('after').click()")
+    print(f"next plantation: {time.monotonic() - start:.2f} s")
+    quiet(page)
+
+
+@pytest.fixture
+def axe(requires: Callable[..., None], tmp_path: Path) -> str:
+    requires("npm", "--version")
+    place = tmp_path / "npm"
+    command = [
+        "npm",
+        "install",
+        "--prefix",
+        str(place),
+        "--no-audit",
+        "--no-fund",
+        "--ignore-scripts",
+        f"axe-core@{AXE}",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-1000:]
+    return (place / "node_modules/axe-core/axe.min.js").read_text("utf-8")
+
+
+def violations(page: Page, axe: str) -> list[tuple[str, list[str]]]:
+    """What axe finds with all its default rules, each with the places."""
+    page.run(axe + "; 1")
+    told: dict[str, Any] = page.run("axe.run(document, {resultTypes: ['violations']})")
+    assert RULES & {r["id"] for r in told["passes"]}, "axe looked at nothing"
+    return [(v["id"], [n["html"][:120] for n in v["nodes"][:3]]) for v in told["violations"]]
+
+
+@pytest.mark.parametrize("state", ["whole", "empty", "odd_names"])
+def test_axe_finds_nothing_in_the_report(opened: Callable[[SummaryData], Page], axe: str, state: str) -> None:
+    page = opened(STATES_OF_THE_REPORT[state]())
+    page.run("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    assert violations(page, axe) == []
+
+
+def test_axe_finds_nothing_in_a_memo(browser: Page, axe: str, tmp_path: Path) -> None:
+    data = whole(4)
+    plantation = gather(data).plantations[0]
+    path = tmp_path / "memo.html"
+    path.write_text(render_memo(data, plantation, plantation.records[0]), "utf-8")
+    browser.open(path)
+    assert violations(browser, axe) == []
+    quiet(browser)
