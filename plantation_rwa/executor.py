@@ -38,7 +38,7 @@ _PACKAGES = (
     "exactextract",
 )
 #: what to do when a worker is gone
-_WORKER_REMEDY = "Most likely memory ran out: lower compute.workers, or give each worker more memory."
+_WORKER_REMEDY = "Most likely memory ran out: lower compute.workers, or raise compute.memory_limit."
 #: reads in flight in one process
 LANES = 8
 

@@ -51,7 +51,7 @@ def test_a_process_that_dies_costs_its_own_item_only() -> None:
     outcomes = list(make("processes").map(die, [1, 2, 3, 4, 5]))
     assert [o.value for o in outcomes] == [1, 2, None, 4, 5]
     assert outcomes[2].error.startswith("BrokenProcessPool: ")
-    assert outcomes[2].error.endswith("lower compute.workers, or give each worker more memory.")
+    assert outcomes[2].error.endswith("lower compute.workers, or raise compute.memory_limit.")
 
 
 @pytest.mark.server
