@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -62,7 +61,6 @@ def whole(count: int) -> SummaryData:
         disclosure=disclosure(),
         screening=screening([str(i) for i in values["plantation_id"]]),
         skill=pd.DataFrame({"horizon": range(1, 13), "value": 0.4, "lo": 0.31, "hi": 0.47}),
-        chips=chips([str(i) for i in values["plantation_id"]][:6]),
     )
 
 
@@ -104,24 +102,6 @@ def screening(names: list[str]) -> pd.DataFrame:
     return finalise(pd.DataFrame(rows), "screening") if rows else empty("screening")
 
 
-def chips(names: list[str]) -> pd.DataFrame:
-    """A small picture each; its bytes are those of a real PNG file."""
-    from PIL import Image
-
-    def png(seed: int) -> bytes:
-        pixels = np.random.default_rng(seed).integers(0, 255, (24, 30, 3), dtype=np.uint8)
-        sink = io.BytesIO()
-        Image.fromarray(pixels).save(sink, "PNG")
-        return sink.getvalue()
-
-    rows = [
-        {"plantation_id": name, "month": "2026-05", "acquired": "2026-05-17T03:10:33+00:00", "scene_id": f"S2B_{i}",
-         "true_colour": png(i), "ndmi": png(100 + i)}
-        for i, name in enumerate(names)
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=["plantation_id", "month", "acquired", "scene_id", "true_colour", "ndmi"])
-
-
 def renamed(data: SummaryData, names: dict[str, str]) -> SummaryData:
     """The same portfolio under other names."""
     frames = {}
@@ -146,7 +126,7 @@ def _no_evidence(data: SummaryData) -> SummaryData:
     """No satellite scene, no weather, no harvest: the forecast rests on the prior."""
     flags = "no_imagery;no_sensors;no_climate;no_harvest"
     return replace(
-        data, features=data.features.iloc[:0], history=data.history.iloc[:0], chips=data.chips.iloc[:0],
+        data, features=data.features.iloc[:0], history=data.history.iloc[:0],
         valuations=data.valuations.assign(quality_flag=flags, confidence_grade="D"),
     )  # fmt: skip
 
@@ -171,7 +151,7 @@ def many(count: int) -> SummaryData:
     frames["valuations"] = frames["valuations"].assign(
         npv_fair=frames["valuations"]["npv_fair"] * (1 + (np.arange(len(frames["valuations"])) % 97) / 40)
     )
-    return replace(base, **frames, chips=chips(sorted(frames["valuations"]["plantation_id"].astype("str"))[:200]))
+    return replace(base, **frames)
 
 
 def _moved(k: int) -> Callable[[np.ndarray], np.ndarray]:

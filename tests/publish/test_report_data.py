@@ -99,17 +99,6 @@ def test_rights_curves_bridge_and_sensitivities_equal_the_tables() -> None:
     assert worst["change"][0] == pytest.approx(float(total.min()), abs=0.01)
 
 
-def test_images_are_those_of_the_table() -> None:
-    data = whole(8)
-    chips = block(data)["chips"]
-    assert len(chips) == len(data.chips) == 6
-    for i, row in enumerate(data.chips.to_dict("records")):
-        kind, text = chips[str(i)]["true_colour"].split(",")
-        assert kind == "data:image/png;base64"
-        assert base64.b64decode(text) == row["true_colour"]
-        assert chips[str(i)]["acquired"] == "2026-05-17"
-
-
 def test_outlines_come_back_to_a_metre_and_a_three_hundredth() -> None:
     square = shapely.Polygon([(103.0, 1.0), (103.02, 1.0), (103.02, 1.02), (103.0, 1.02)])
     hole = shapely.Polygon([(103.005, 1.005), (103.01, 1.005), (103.01, 1.01), (103.005, 1.01)])

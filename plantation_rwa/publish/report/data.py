@@ -40,8 +40,6 @@ class SummaryData:
         Tables of these names.
     skill
         ``horizon`` (months), ``value, lo, hi``: skill against climatology of the backtest of this portfolio.
-    chips
-        Table ``chips``.
     quarantine
         Table ``quarantine``.
     inputs
@@ -67,7 +65,6 @@ class SummaryData:
     disclosure: pd.DataFrame = field(default_factory=_empty("pool_id currency section item unit source"))
     screening: pd.DataFrame = field(default_factory=_empty("plantation_id rule state finding not_checked"))
     skill: pd.DataFrame = field(default_factory=_empty("horizon value lo hi"))
-    chips: pd.DataFrame = field(default_factory=_empty("plantation_id month true_colour ndmi"))
     quarantine: pd.DataFrame = field(default_factory=_empty("input file row column value reason action plantation_id"))
     inputs: Mapping[str, str] = field(default_factory=dict)
     assumptions: pd.DataFrame = field(default_factory=_empty("key value unit source"))

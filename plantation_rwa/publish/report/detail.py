@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
-
-import pandas as pd
 
 from plantation_rwa.periods import Month
 from plantation_rwa.publish.report import embedded
@@ -16,8 +13,6 @@ from plantation_rwa.publish.report.memo import memo_name
 from plantation_rwa.publish.report.view import View, with_yield
 from plantation_rwa.publish.report.words import DRIVERS, STRESSES
 
-#: plantations whose images travel with the page, those of most value
-MAX_CHIPS = 200
 _CHARTS = (
     ("fan", "Monthly yield: harvested, and forecast with its 50 and 90 % intervals, t/ha"),
     ("index", "Vegetation and moisture index from Sentinel-2"),
@@ -30,7 +25,7 @@ _RIGHT = ("npv_fair", "npv_q05", "npv_q50", "npv_q95", "es95", "advance_rate", "
 
 
 def detail_data(view: View, data: SummaryData) -> dict[str, Any]:
-    """Series, rights and images of all plantations in the order of their numbers."""
+    """Series and rights of all plantations in the order of their numbers."""
     now = Month.parse(str(data.meta["as_of"])[:7]).ordinal
     names = [p.name for p in view.plantations]
     past = now - embedded.HISTORY_MONTHS + 1, embedded.HISTORY_MONTHS
@@ -54,7 +49,6 @@ def detail_data(view: View, data: SummaryData) -> dict[str, Any]:
         "features": series(data.features, names, "month", *past, embedded.FEATURES),
         "drivers": [[words, change] for _, change, words in DRIVERS],
         "stress_names": list(STRESSES.values()),
-        "chips": _chips(view, data.chips),
         "skill": [
             [plain(r["horizon"]), plain(r["value"], 4), plain(r["lo"], 4), plain(r["hi"], 4)]
             for r in data.skill.to_dict("records")
@@ -80,27 +74,6 @@ def _right(plantation: str, record: dict[Any, Any]) -> dict[str, Any]:
     return found | {name: plain(record.get(name), 4) for name in _RIGHT}
 
 
-def _chips(view: View, chips: pd.DataFrame) -> dict[str, dict[str, str]]:
-    """Images by position of the plantation, as data URLs."""
-    worth = {p.name: p.npv_fair if p.npv_fair == p.npv_fair else 0.0 for p in view.plantations}
-    place = {p.name: i for i, p in enumerate(view.plantations)}
-    known = [r for r in chips.to_dict("records") if str(r["plantation_id"]) in place]
-    known.sort(key=lambda r: (-worth[str(r["plantation_id"])], str(r["plantation_id"])))
-    return {
-        str(place[str(r["plantation_id"])]): {
-            "month": text(r["month"]),
-            "acquired": text(r["acquired"])[:10],
-            "scene": text(r["scene_id"]),
-            **{name: _url(r[name]) for name in ("true_colour", "ndmi")},
-        }
-        for r in known[:MAX_CHIPS]
-    }
-
-
-def _url(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
-
-
 def detail(view: View, data: SummaryData) -> str:
     """The skeleton, with its charts' places and what they show."""
     if not view.plantations:
@@ -123,8 +96,7 @@ def detail(view: View, data: SummaryData) -> str:
         '<p class="find"><label for="chosen">Plantation</label> <select id="chosen"></select> '
         '<button type="button" id="before">previous</button> <button type="button" id="after">next</button></p>'
         '<article class="one" aria-labelledby="one-name">'
-        '<h3 id="one-name" aria-live="polite"></h3><div class="about"><dl class="facts" id="one-facts"></dl>'
-        '<div class="chips" id="one-chips"></div></div>'
+        '<h3 id="one-name" aria-live="polite"></h3><dl class="facts" id="one-facts"></dl>'
         f'<div class="charts">{charts}</div></article>'
         '<noscript><p class="empty">The charts need script; every number stands '
         "in the tables and in the published files.</p></noscript>"

@@ -37,8 +37,8 @@ def page(
     name, as_of = esc(title), esc(meta["as_of"])
     simulated = bool(meta.get("simulated", False))
     banner = (
-        '<aside class="simulated" aria-label="Simulated data">SIMULATED INPUTS: no number on this page describes a real plantation or '
-        "a real payment.</aside>"
+        '<aside class="simulated" aria-label="Simulated data">SIMULATED INPUTS: no number on this page '
+        "describes a real plantation or a real payment.</aside>"
         if simulated
         else ""
     )
@@ -56,7 +56,7 @@ def page(
 
 
 def _policy(scripts: Sequence[str]) -> str:
-    """What the browser may do: nothing from elsewhere, inline styles, images that stand in the page, these scripts."""
+    """What the browser may do: nothing from elsewhere, inline styles, the icons of the charts, these scripts."""
     if not scripts:
         return _POLICY
     return f"{_POLICY}; img-src data:; script-src {' '.join(sorted({_hash(s) for s in scripts}))}"

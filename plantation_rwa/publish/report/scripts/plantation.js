@@ -1,4 +1,4 @@
-// The chosen plantation: its facts, its images, its charts.
+// The chosen plantation: its facts, its charts.
 const places = Object.fromEntries([...document.querySelectorAll(".one [data-chart]")].map((e) => [e.dataset.chart, e]));
 let chosen = -1;
 
@@ -114,19 +114,11 @@ function facts(i) {
   return nodes;
 }
 
-function images(i) {
-  const chip = data.chips[i];
-  if (!chip) return [make("p", { class: "empty" }, "No image: no clear scene of this plantation was at hand when the date was published.")];
-  return [["true_colour", "true colour"], ["ndmi", "moisture (NDMI), brown dry, blue wet"]].map(([key, words]) =>
-    make("figure", {}, make("img", { src: chip[key], alt: `${words} of ${data.plantations[i].id}, ${chip.acquired}` }), make("figcaption", {}, `${words}, ${chip.acquired}`)));
-}
-
 function choose(i, scroll = false) {
   if (i === chosen || !places.fan) return;
   chosen = i;
   document.getElementById("one-name").replaceChildren(make("bdi", {}, data.plantations[i].id));
   document.getElementById("one-facts").replaceChildren(...facts(i));
-  document.getElementById("one-chips").replaceChildren(...images(i));
   document.getElementById("chosen").value = String(i);
   for (const [name, [build, nothing]] of Object.entries(CHARTS)) {
     const note = places[name].parentElement.querySelector(".empty");
