@@ -16,7 +16,8 @@ from plantation_rwa.sources.base import Quarantine
 from plantation_rwa.sources.reports import read_reports
 
 _DOMAIN = (
-    "English reports on palm oil, whole sentences and simple tables. A fact is right if quantity, country, period, value, unit, "
+    "English reports on palm oil, whole sentences and simple tables. A fact is right if quantity, country, period, "
+    "value, unit, "
     "direction, measure and basis all are."
 )
 

@@ -149,7 +149,7 @@ def checked(document: Document, claim: Claim) -> Fact:
 
 
 def facts_of(document: Document, extractors: Sequence[Extractor]) -> tuple[list[Fact], list[tuple[Claim, str]]]:
-    """Facts of a document in the order of their places, each once, and the claims that were refused, with the reason."""
+    """Facts of a document in the order of their places, each once, and the refused claims, with the reason."""
     found: dict[tuple[object, ...], Fact] = {}
     refused = []
     for claim in _claims(document, extractors):

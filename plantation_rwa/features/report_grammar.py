@@ -27,13 +27,15 @@ _ABOUT = (
     r"(?:about|around|approximately|nearly|some|over|only|just|almost|as\s+much\s+as|up\s+to|an?|another|roughly)\s+"
 )
 _MORE_OF = re.compile(
-    r"\b(?:increase|rise|decrease|decline|drop|fall|growth|gain|cut|reduction|jump|hike|shortfall|recovery|rebound)s?\s+of\s+"
+    r"\b(?:increase|rise|decrease|decline|drop|fall|growth|gain|cut|reduction|jump|hike|shortfall|recovery"
+    r"|rebound)s?\s+of\s+"
     rf"(?:{_ABOUT})*$|\bby\s+(?:{_ABOUT})*(?:an?\s+)?(?:additional\s+|further\s+)?(?:{_ABOUT})*$"
     rf"|\b(?:additional|extra|further)\s+(?:{_ABOUT})*$",
     re.IGNORECASE,
 )
 _MORE_AFTER = re.compile(
-    r"[\s-]*(?:year-on-year\s+|annual\s+)?(?:increase|decrease|rise|drop|decline|fall|growth|gain|jump|reduction|cut|more\b|less\b"
+    r"[\s-]*(?:year-on-year\s+|annual\s+)?(?:increase|decrease|rise|drop|decline|fall|growth|gain|jump|reduction|cut"
+    r"|more\b|less\b"
     r"|fewer\b|higher\b|lower\b|up\b|down\b|year-on-year|month-on-month|above\b|below\b)",
     re.IGNORECASE,
 )
@@ -44,18 +46,21 @@ _AGAINST = re.compile(
     re.IGNORECASE,
 )
 _OLD = re.compile(
-    r"\b(?:initial|previous|prior|earlier|last|original|old|former)\s+(?:\w+\s+)?(?:estimate|forecast|projection|outlook|figure"
+    r"\b(?:initial|previous|prior|earlier|last|original|old|former)\s+(?:\w+\s+)?(?:estimate|forecast|projection"
+    r"|outlook|figure"
     r"|rate)s?\s+(?:of|at)\s+$",
     re.IGNORECASE,
 )
 _REVISED = re.compile(
     r"\b(?:revis|reduc|lower|rais|cut|upgrad|downgrad|trim|adjust)\w*\b[^.;]*\b(?:forecast|estimate|projection|outlook)"
-    r"|\b(?:forecast|estimate|projection|outlook)s?\b[^.;]*\b(?:revis|reduc|lower|rais|cut|upgrad|downgrad|trim|adjust)",
+    r"|\b(?:forecast|estimate|projection|outlook)s?\b[^.;]*\b(?:revis|reduc|lower|rais|cut|upgrad|downgrad|trim"
+    r"|adjust)",
     re.IGNORECASE,
 )
 _OF_WHAT = re.compile(r"[^,;:.()]{0,60}")
 _UP_FROM = re.compile(
-    r"\)?(?:\s+(?:in|for|during)\s+(?:MY\s*)?(?:[A-Z]\w{1,8}\.?\s+)?\d{4}(?:/\d{2,4})?)?\s*,?\s*\(?(up|down|higher|lower)"
+    r"\)?(?:\s+(?:in|for|during)\s+(?:MY\s*)?(?:[A-Z]\w{1,8}\.?\s+)?\d{4}(?:/\d{2,4})?)?\s*,?\s*\(?(up|down|higher"
+    r"|lower)"
     r"\s+(?:from|than)\b"
 )
 #: quantities of which a percentage can be the level
@@ -293,7 +298,7 @@ def _direction(sentence: Sentence, amount: Amount, measure: str) -> str:
 
 
 def _named_between(sentence: Sentence, word: Mention, amount: Amount) -> bool:
-    """Whether another quantity is named, or another amount told, between a word of movement and an amount it moves by."""
+    """Whether two other quantities are named between a word of movement and an amount."""
     return sum(word.end <= m.start < amount.start for m in sentence.of("quantity", "other")) > 1
 
 

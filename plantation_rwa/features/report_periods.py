@@ -13,7 +13,10 @@ MONTHS = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
     "december",
 )  # fmt: skip
-_NAME = r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\b\.?"
+_NAME = (
+    r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?"
+    r"|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\b\.?"
+)
 _YEAR = r"(?:19|20)\d\d"
 _ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "1st": 1, "2nd": 2, "3rd": 3, "4th": 4}
 _ORDINAL = "|".join(_ORDINALS)
@@ -31,9 +34,11 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("year", rf"(?<![\d/.,$-])({_YEAR})(?![\d/–-]|[.,]\d|\s*(?:tons?|tonnes?|MT|ha|percent|%)\b)"),
         (
             "relative",
-            r"\b(?:(?:a|one)\s+(?:year|month)\s+(?:ago|earlier|before)|(?:the\s+)?(?:same|corresponding)\s+(?:month|period)"
+            r"\b(?:(?:a|one)\s+(?:year|month)\s+(?:ago|earlier|before)|(?:the\s+)?(?:same|corresponding)\s+(?:month"
+            r"|period)"
             r"(?:\s+(?:of\s+)?(?:last|the\s+previous)\s+year|\s+a\s+year\s+(?:ago|earlier))?"
-            r"|(?:the\s+)?(?:last|previous|prior|current|this|next|coming)\s+(?:marketing\s+year|month|year|season|quarter)"
+            r"|(?:the\s+)?(?:last|previous|prior|current|this|next|coming)\s+(?:marketing\s+year|month|year|season"
+            r"|quarter)"
             r"|year[\s-]+(?:ago|earlier)|year-on-year|month-on-month)\b",
         ),
         ("month_only", r"\b(January|February|March|April|June|July|August|September|October|November|December)\b"),

@@ -1,4 +1,4 @@
-"""Levies and duties told by trade reports as rows of the fiscal table, for a person to accept; nothing is applied here."""
+"""Levies and duties told by trade reports as rows of the fiscal table for a person to accept; none is applied here."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ COLUMNS = (
 _REFINED = re.compile(r"\b(?:refined|olein|stearin|RBD|products?\s+other|biodiesel|kernel)\b", re.IGNORECASE)
 _CRUDE = re.compile(r"\b(?:crude|CPO)\b", re.IGNORECASE)
 _TENTATIVE = re.compile(
-    r"\b(?:consider|propos|plan(?:s|ned|ning)?\b|(?-i:may)\b|might|could|would|if\b|discuss|stud(?:y|ying)|weigh|mull|call|urge"
+    r"\b(?:consider|propos|plan(?:s|ned|ning)?\b|(?-i:may)\b|might|could|would|if\b|discuss|stud(?:y|ying)|weigh"
+    r"|mull|call|urge"
     r"|suggest|rumou?r|speculat|expected|likely)",
     re.IGNORECASE,
 )
 _WINDFALL, _CESS = re.compile(r"\bwindfall\b", re.IGNORECASE), re.compile(r"\bcess\b", re.IGNORECASE)
 _THRESHOLD = re.compile(r"\b(?:threshold|above|exceed)", re.IGNORECASE)
 _STARTS = re.compile(
-    r"\b(?:effective|from|starting|beginning|as\s+of|on|since|with\s+effect\s+from|takes?\s+effect|in\s+force)\s+(?:from\s+|on\s+)?$",
+    r"\b(?:effective|from|starting|beginning|as\s+of|on|since|with\s+effect\s+from|takes?\s+effect"
+    r"|in\s+force)\s+(?:from\s+|on\s+)?$",
     re.IGNORECASE,
 )
 #: what runs when a spreadsheet opens it
@@ -35,8 +37,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def fiscal_proposals(signals: pd.DataFrame, fiscal: pd.DataFrame) -> pd.DataFrame:
     """Rows for the fiscal table that facts on levies and duties propose.
 
-    Proposed is a rate or amount in force or announced, for crude palm oil, whose day stands in its sentence. What is only
-    considered, replaced, of refined products or without a day is not.
+    Proposed is a rate or amount in force or announced, for crude palm oil, whose day stands in its sentence. What is
+    only considered, replaced, of refined products or without a day is not.
 
     Parameters
     ----------
@@ -48,8 +50,9 @@ def fiscal_proposals(signals: pd.DataFrame, fiscal: pd.DataFrame) -> pd.DataFram
     Returns
     -------
     pandas.DataFrame
-        :data:`COLUMNS`, the first nine those of the fiscal table; ``state`` is ``new`` (the table has another value, or none,
-        for that day) or ``in table``, ``in_force`` the value the table has then, ``remark`` what a person has to look at.
+        :data:`COLUMNS`, the first nine those of the fiscal table; ``state`` is ``new`` (the table has another value, or
+        none, for that day) or ``in table``, ``in_force`` the value the table has then, ``remark`` what a person has to
+        look at.
     """
     rows = []
     for fact in signals.to_dict("records"):
@@ -107,7 +110,7 @@ def _row(fact: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _begins(text: str, period: str) -> dt.date | None:
-    """Day from which a rule holds: a day or month in its sentence that is told as its beginning, else its period's day."""
+    """Day from which a rule holds: a day or month that is told as its beginning, else the day of its period."""
     for p in periods(text, 0, len(text)):
         if _STARTS.search(text[: p.start]) and (day := _first_day(p.text)) is not None:
             return day
@@ -161,7 +164,7 @@ def _rule(fact: dict[str, Any], text: str, value: float, unit: str) -> tuple[str
         and (country, unit) in (("MY", "%"), ("ID", "USD/t"))
         and "import" not in text.lower()
     ):
-        told = "the band of the reference price (<=X or >X) is not read: fill in key, or leave it if only the month's rate was told"
+        told = "the band of the reference price (<=X or >X) is not read: fill in key; a rate of one month is no rule"
         amount = (share, "fraction of the customs value in MYR per t") if unit == "%" else (value, "USD per t CPO")
         return "export_duty", "", *amount, told
     return None

@@ -68,8 +68,8 @@ def scores(
     Returns
     -------
     table
-        ``quantity, right, read, precision, precision_lo, precision_hi, labels, recall, recall_lo, recall_hi``; intervals of
-        95 %, facts taken as independent.
+        ``quantity, right, read, precision, precision_lo, precision_hi, labels, recall, recall_lo, recall_hi``;
+        intervals of 95 %, facts taken as independent.
     misses
         ``read, not labelled`` or ``labelled, not read``, document, fact.
     """

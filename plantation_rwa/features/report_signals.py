@@ -11,8 +11,8 @@ from plantation_rwa.features.report_facts import Document, Extractor, Fact, fact
 from plantation_rwa.features.report_grammar import Grammar
 
 COLUMNS = (
-    "doc_id", "published_at", "known_at", "country", "period", "quantity", "value", "unit", "direction", "text", "start",
-    "end", "confidence", "measure", "basis",
+    "doc_id", "published_at", "known_at", "country", "period", "quantity", "value", "unit", "direction", "text",
+    "start", "end", "confidence", "measure", "basis",
 )  # fmt: skip
 _REFUSED = ("doc_id", "file", "known_at", "quantity", "value", "reason")
 

@@ -71,7 +71,8 @@ CUES: tuple[Cue, ...] = (
         {
             "use": r"consumption | demand | domestic\s+use | usage | disappearance | sales | deliveries | offtake",
             "imports": r"imports? | imported | importing | purchases? | arrivals",
-            "capacity": r"capacity | investments? | revenues? | earnings | profits? | costs? | income | GDP | inflation",
+            "capacity": r"capacity | investments? | revenues? | earnings | profits? | costs? | income | GDP"
+            r" | inflation",
             "crop trait": r"high[\s-]yield(?:ing)?\s+(?:seedlings?|varieties|planting|seeds?|clones?|palms?)",
             "share": r"share\s+of | market\s+share | accounts?\s+for | accounted\s+for | ratio | free\s+fatty\s+acid"
             r" | moisture\s+content | interest\s+rates?",
@@ -120,8 +121,10 @@ CUES: tuple[Cue, ...] = (
         {
             "verb": r"increas(?:e[sd]?|ing) | ris(?:e[ns]?|ing) | rose | gr[eo]w(?:[ns]|ing)? | climb(?:ed|s|ing)?"
             r" | jump(?:ed|s)? | surg(?:e[ds]?|ing) | rais(?:e[ds]?|ing) | hik(?:e[ds]?|ing) | gain(?:ed|s)?"
-            r" | expand(?:ed|s|ing)? | expansion | improv(?:e[ds]?|ing|ements?) | recover(?:ed|s|y|ing)? | rebound(?:ed|s)?"
-            r" | growth | up(?!\s+to\b) | soar(?:ed|s|ing)? | upgraded? | boost(?:ed|s)? | advanced? | accelerat(?:e[ds]?|ing)",
+            r" | expand(?:ed|s|ing)? | expansion | improv(?:e[ds]?|ing|ements?) | recover(?:ed|s|y|ing)?"
+            r" | rebound(?:ed|s)?"
+            r" | growth | up(?!\s+to\b) | soar(?:ed|s|ing)? | upgraded? | boost(?:ed|s)? | advanced?"
+            r" | accelerat(?:e[ds]?|ing)",
             "adjective": r"higher | record(?:\s+highs?)? | stronger | larger | additional | more | high(?:est)?",
         },
     ),
@@ -129,8 +132,10 @@ CUES: tuple[Cue, ...] = (
         "down",
         {
             "verb": r"decreas(?:e[sd]?|ing) | fall(?:s|en|ing)? | fell | drop(?:ped|s|ping)? | declin(?:e[ds]?|ing)"
-            r" | reduc(?:e[ds]?|ing|tions?) | lower(?:ed|ing) | cut(?:s|ting)? | shr(?:ink|ank|unk)(?:ing|s)? | slid(?:e[s]?)?"
-            r" | slip(?:ped|s)? | slump(?:ed|s)? | plung(?:e[ds]?|ing) | eased? | down(?:\s+cycle)? | contract(?:ed|ion)"
+            r" | reduc(?:e[ds]?|ing|tions?) | lower(?:ed|ing) | cut(?:s|ting)? | shr(?:ink|ank|unk)(?:ing|s)?"
+            r" | slid(?:e[s]?)?"
+            r" | slip(?:ped|s)? | slump(?:ed|s)? | plung(?:e[ds]?|ing) | eased? | down(?:\s+cycle)?"
+            r" | contract(?:ed|ion)"
             r" | trim(?:med|s)? | downgraded? | tumbl(?:e[ds]?|ing) | weaken(?:ed|s|ing)? | halved",
             "adjective": r"lower(?!ed|ing) | weaker | smaller | less | fewer | low(?:est)?",
         },
@@ -139,30 +144,36 @@ CUES: tuple[Cue, ...] = (
         "forecast",
         {
             "": r"forecast(?:s|ed|ing)? | expect(?:ed|s|ations?|ing)? | predict(?:s|ed|ions?)? | project(?:ed|s|ions?)"
-            r" | estimat(?:e[ds]?|ing) | outlook | will | would | likely | anticipat(?:e[ds]?|ion) | seen\s+at | target(?:s|ed)?"
+            r" | estimat(?:e[ds]?|ing) | outlook | will | would | likely | anticipat(?:e[ds]?|ion) | seen\s+at"
+            r" | target(?:s|ed)?"
             r" | should | set\s+to | poised\s+to | sees | pegged\s+at",
         },
     ),
     *_cues(
         "actual",
         {
-            "": r"produced | exported | reached | fell | rose | dropped | grew | climbed | jumped | declined | totall?ed"
-            r" | stood | stand | stands | recorded | reported | received | was | were | averaged | shipped | caused | slipped"
+            "": r"produced | exported | reached | fell | rose | dropped | grew | climbed | jumped | declined"
+            r" | totall?ed"
+            r" | stood | stand | stands | recorded | reported | received | was | were | averaged | shipped"
+            r" | caused | slipped"
             r" | hit | settled | closed | ended | data\s+showed | surged | slumped | tumbled | plunged | eased",
         },
     ),
     *_cues(
         "tentative",
         {
-            "": r"consider(?:s|ed|ing)? | propos(?:e[ds]?|als?|ing) | plan(?:s|ned|ning)? | (?-i:may) | might | could | if | unless"
-            r" | discuss(?:ed|ing|ions?)? | stud(?:y|ying) | weigh(?:s|ing)? | mull(?:s|ing)? | calls?\s+(?:for|on) | urged?"
+            "": r"consider(?:s|ed|ing)? | propos(?:e[ds]?|als?|ing) | plan(?:s|ned|ning)? | (?-i:may) | might | could"
+            r" | if | unless"
+            r" | discuss(?:ed|ing|ions?)? | stud(?:y|ying) | weigh(?:s|ing)? | mull(?:s|ing)?"
+            r" | calls?\s+(?:for|on) | urged?"
             r" | suggest(?:s|ed)? | rumou?rs? | speculation",
         },
     ),
     *_cues(
         "denied",
         {
-            "": r"not(?!\s+only) | no | never | neither | nor | without | den(?:y|ies|ied) | reject(?:s|ed)? | rul(?:ed|es)\s+out"
+            "": r"not(?!\s+only) | no | never | neither | nor | without | den(?:y|ies|ied) | reject(?:s|ed)?"
+            r" | rul(?:ed|es)\s+out"
             r" | cancel(?:s|led|ed)? | scrapp?(?:ed|s)? | unlikely | instead\s+of | rather\s+than | fail(?:s|ed)?\s+to"
             r" | cannot | \w+n['’]t | postponed? | shelved?",
         },
@@ -170,12 +181,15 @@ CUES: tuple[Cue, ...] = (
     *_cues(
         "bad",
         {
-            "weather": r"floods?(?:ing|ed)? | drought | dry\s+(?:weather|spell|season|conditions) | haze | (?:heavy|excessive)"
+            "weather": r"floods?(?:ing|ed)? | drought | dry\s+(?:weather|spell|season|conditions) | haze"
+            r" | (?:heavy|excessive)"
             r"\s+rain(?:s|fall)? | (?:adverse|unfavou?rable|poor|bad|severe|hot)\s+weather | water\s+(?:deficit|stress)"
             r" | drier | dryness | storms?",
-            "labour": r"(?:labou?r|workers?|manpower|harvesters?)(?:\s+\w+)?\s+shortages? | shortages?\s+of\s+(?:labou?r|workers)"
+            "labour": r"(?:labou?r|workers?|manpower|harvesters?)(?:\s+\w+)?\s+shortages?"
+            r" | shortages?\s+of\s+(?:labou?r|workers)"
             r" | lack\s+of\s+(?:labou?r|workers) | (?:labou?r|worker)\s+(?:problems|constraints|strikes?)",
-            "export policy": r"impos(?:e[ds]?|ing) | introduc(?:e[ds]?|ing) | announc(?:e[ds]?|ing) | tighten(?:ed|s|ing)?"
+            "export policy": r"impos(?:e[ds]?|ing) | introduc(?:e[ds]?|ing) | announc(?:e[ds]?|ing)"
+            r" | tighten(?:ed|s|ing)?"
             r" | halt(?:ed|s)? | suspend(?:ed|s)? | bann(?:ed|ing) | bans",
         },
     ),
@@ -184,10 +198,13 @@ CUES: tuple[Cue, ...] = (
         {
             "weather": r"(?:favou?rable|conducive|good|ideal|better|improved|normal)\s+weather(?:\s+conditions)?"
             r" | (?:adequate|sufficient|good|favou?rable)\s+rain(?:s|fall)?",
-            "labour": r"(?:improv(?:ed|ing)|better|easing)\s+(?:labou?r|worker)(?:\s+(?:situation|supply|availability))?"
-            r" | (?:labou?r|worker)\s+(?:situation|supply|availability|shortages?)\s+(?:has\s+|have\s+)?(?:improved|eased)"
+            "labour": r"(?:improv(?:ed|ing)|better|easing)\s+(?:labou?r|worker)(?:\s+(?:situation|supply"
+            r"|availability))?"
+            r" | (?:labou?r|worker)\s+(?:situation|supply|availability|shortages?)\s+(?:has\s+|have\s+)?(?:improved"
+            r"|eased)"
             r" | (?:return|arrival|influx)\s+of\s+(?:foreign\s+)?workers",
-            "export policy": r"lift(?:ed|s|ing)? | end(?:ed|s|ing) | revok(?:e[ds]?|ing) | remov(?:e[ds]?|ing) | eas(?:ed|es|ing)"
+            "export policy": r"lift(?:ed|s|ing)? | end(?:ed|s|ing) | revok(?:e[ds]?|ing) | remov(?:e[ds]?|ing)"
+            r" | eas(?:ed|es|ing)"
             r" | relax(?:ed|es|ing)? | resum(?:e[ds]?|ing)",
         },
     ),

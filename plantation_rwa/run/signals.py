@@ -1,4 +1,4 @@
-"""Facts of trade reports beside the stages: table ``signals`` and the fiscal rows they propose; no value rests on them."""
+"""Facts of trade reports beside the stages: table ``signals`` and proposed fiscal rows; no value rests on them."""
 
 from __future__ import annotations
 

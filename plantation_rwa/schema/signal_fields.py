@@ -11,7 +11,8 @@ SIGNAL_FIELDS: tuple[Field, ...] = (
     text("country", "Country the fact is about, ISO 3166-1 alpha-2; empty if neither sentence nor document names one."),
     text(
         "period",
-        "What the fact is told for: YYYY/YY marketing year, YYYY, YYYY-Hn, YYYY-Qn, YYYY-MM, YYYY-MM/YYYY-MM, YYYY-MM-DD; "
+        "What the fact is told for: YYYY/YY marketing year, YYYY, YYYY-Hn, YYYY-Qn, YYYY-MM, YYYY-MM/YYYY-MM, "
+        "YYYY-MM-DD; "
         "of a levy or duty the day it takes effect; empty if not told.",
     ),
     text(
@@ -32,7 +33,7 @@ SIGNAL_FIELDS: tuple[Field, ...] = (
             "weather",
             "labour",
         ),
-    ),  # fmt: skip
+    ),
     real(
         "value",
         "unit of the row",
@@ -42,12 +43,14 @@ SIGNAL_FIELDS: tuple[Field, ...] = (
     ),
     text(
         "unit",
-        "Unit of value: t, ha, t/ha, % (of a change: of what it was before), pp (percentage points), or currency per t.",
+        "Unit of value: t, ha, t/ha, % (of a change: of what it was before), pp (percentage points), or currency per "
+        "t.",
         ("", "t", "ha", "t/ha", "%", "pp", "USD/t", "MYR/t", "IDR/t", "EUR/t", "THB/t"),
     ),
     text(
         "direction",
-        "Movement the words tell: up or down; of weather and labour better or worse, of export policy eased or tightened; "
+        "Movement the words tell: up or down; of weather and labour better or worse, of export policy eased or "
+        "tightened; "
         "empty if none.",
         ("", "up", "down"),
     ),
@@ -56,7 +59,8 @@ SIGNAL_FIELDS: tuple[Field, ...] = (
     whole("end", "1", "Place behind the last character.", 1),
     text(
         "confidence",
-        "By rule, no probability. high: quantity, country and period stand in the sentence; medium: one of them is taken from "
+        "By rule, no probability. high: quantity, country and period stand in the sentence; medium: one of them is "
+        "taken from "
         "around it, or the fact from a table; low: two or more.",
         ("high", "medium", "low"),
     ),
@@ -67,7 +71,8 @@ SIGNAL_FIELDS: tuple[Field, ...] = (
     ),
     text(
         "basis",
-        "actual: measured or in force; forecast: expected, estimated, planned or proposed; superseded: an earlier forecast or "
+        "actual: measured or in force; forecast: expected, estimated, planned or proposed; superseded: an earlier "
+        "forecast or "
         "rate that is replaced in the sentence; comparison: what another value is held against.",
         ("actual", "forecast", "superseded", "comparison"),
     ),

@@ -232,7 +232,8 @@ TABLES: dict[str, Table] = {
             tuple(f.name for f in SIGNAL_FIELDS),
             _words("doc_id start end quantity country period value unit direction measure basis"),
             required=_words(
-                "doc_id published_at known_at country period quantity unit direction text start end confidence measure basis"
+                "doc_id published_at known_at country period quantity unit direction text start end confidence "
+                "measure basis"
             ),
             own=SIGNAL_FIELDS,
         ),

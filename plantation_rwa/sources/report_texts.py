@@ -8,9 +8,11 @@ Span = tuple[int, int]
 
 #: frequent short words by language; ties and few words decide for none
 _WORDS = {
-    "English": "the of and to in is are was were for on at by from with that this it as be has have will which while after "
+    "English": "the of and to in is are was were for on at by from with that this it as be has have will which while "
+    "after "
     "before than its an or not their last year million",
-    "Indonesian or Malay": "yang dan di ke dari untuk pada dengan adalah akan oleh tahun ini itu juga telah sebesar ton juta "
+    "Indonesian or Malay": "yang dan di ke dari untuk pada dengan adalah akan oleh tahun ini itu juga telah sebesar "
+    "ton juta "
     "harga dalam minyak sawit kelapa produksi ekspor kepada bagi tidak sudah pengeluaran eksport",
     "Spanish": "el la los las de que en un una por para con del se es al como más su lo fue producción aceite",
     "Portuguese": "o os as da do dos das em um uma por para com não que se foi mais na no produção óleo",
@@ -25,14 +27,19 @@ _OTHER_SCRIPT = re.compile(
     r"[\u0400-\u04ff\u0590-\u06ff\u0900-\u0dff\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
 )
 _INSTRUCTIONS = re.compile(
-    r"\b(?:ignore|disregard|forget|override|bypass)\b[^.\n]{0,40}\b(?:instruction|prompt|rule|guideline|context|direction|above|previous|prior"
+    r"\b(?:ignore|disregard|forget|override|bypass)\b[^.\n]{0,40}\b(?:instruction|prompt|rule|guideline|context"
+    r"|direction|above|previous|prior"
     r"|everything)"
     r"|\b(?:system|developer|hidden)\s+(?:prompt|message|instruction)"
-    r"|\byou\s+(?:are|must|should|will|shall)\s+(?:now\s+)?(?:an?\s+|the\s+)?(?:AI|assistant|language\s+model|chatbot|extractor|report|output"
+    r"|\byou\s+(?:are|must|should|will|shall)\s+(?:now\s+)?(?:an?\s+|the\s+)?(?:AI|assistant|language\s+model"
+    r"|chatbot|extractor|report|output"
     r"|return|answer|respond|set|write|record|not\s+mention|treat|act)"
-    r"|\b(?:AI|LLM|language\s+model|assistant|chatbot)s?\b[^.\n]{0,40}\b(?:must|should|shall|please|need\s+to|reading\s+this)"
-    r"|\b(?:please\s+)?(?:output|return|respond|reply|answer|print|record|extract)\s+(?:only|that|with|the\s+following|exactly|this\s+as)\b"
-    r"|\bnew\s+instructions?\b|^\s*(?:assistant|system|user)\s*:|<\s*/?\s*(?:system|assistant|instructions?)\s*>|\[/?INST\]",
+    r"|\b(?:AI|LLM|language\s+model|assistant|chatbot)s?\b[^.\n]{0,40}\b(?:must|should|shall|please|need\s+to"
+    r"|reading\s+this)"
+    r"|\b(?:please\s+)?(?:output|return|respond|reply|answer|print|record|extract)\s+(?:only|that|with"
+    r"|the\s+following|exactly|this\s+as)\b"
+    r"|\bnew\s+instructions?\b|^\s*(?:assistant|system|user)\s*:|<\s*/?\s*(?:system|assistant|instructions?)\s*>"
+    r"|\[/?INST\]",
     re.IGNORECASE | re.MULTILINE,
 )
 _END = re.compile(r"[.!?](?=\s)|\n")

@@ -28,6 +28,7 @@ KINDS: Mapping[str, str] = {".txt": "text", ".md": "text", ".html": "html", ".ht
 SIDECAR = ".yaml"
 COLUMNS = ("doc_id", "file", "title", "country", "commodity", "published_at", "known_at", "sha256", "text", "aside")
 _FRONT = re.compile(r"\A---[ \t]*\n(.*?)\n---[ \t]*\n", re.DOTALL)
+_ORDER = "tells a reader or a model what to do: shown here, not followed, not read for facts"
 _KEYS = ("doc_id", "title", "country", "commodity", "published_at")
 
 
@@ -221,7 +222,7 @@ def _aside(found: _Found, quarantine: Quarantine, known_at: pd.Timestamp | None)
         if end <= found.body:
             continue
         quarantine.add(
-            INPUT, found.file, "tells a reader or a model what to do: shown here, not followed, not read for facts", "nulled",
+            INPUT, found.file, _ORDER, "nulled",
             column=f"characters {start} to {end}", value=found.text[start:end], known_at=known_at,
         )  # fmt: skip
         aside.append((start, end))

@@ -90,7 +90,8 @@ def test_a_revised_forecast_supersedes_the_old_one() -> None:
     found = numbers("The 2024/25 palm oil production forecast is reduced from 21.25 to 19.7 million tons.")
     assert [(f[3], f[5], f[7]) for f in found] == [(21.25e6, "", "superseded"), (19.7e6, "down", "forecast")]
     found = numbers(
-        "Post forecasts exports at 16.9 million tons in 2024/25. This is below the initial estimate of 17.1 million tons."
+        "Post forecasts exports at 16.9 million tons in 2024/25. This is below the initial estimate of 17.1 million "
+        "tons."
     )
     assert [(f[0], f[2], f[3], f[7]) for f in found] == [
         ("exports", "2024/25", 16.9e6, "forecast"),
@@ -206,7 +207,10 @@ def test_a_table_in_the_text_takes_its_unit_from_its_caption() -> None:
 
 
 def test_a_table_of_gaps_with_units_in_its_labels() -> None:
-    text = "Palm oil, Indonesia\n\nItem                    2023      2024\nProduction (million t)  50.1      48.2\nStocks (1000 t)         3,150     2,580\n"
+    text = (
+        "Palm oil, Indonesia\n\nItem                    2023      2024\n"
+        "Production (million t)  50.1      48.2\nStocks (1000 t)         3,150     2,580\n"
+    )
     assert [f[:5] for f in numbers(text, country="ID")] == [
         ("production", "ID", "2023", 50.1e6, "t"),
         ("production", "ID", "2024", 48.2e6, "t"),

@@ -36,7 +36,8 @@ def pdf_of(content: bytes, extra: bytes) -> bytes:
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
         b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents 4 0 R"
+        b" /Resources << /Font << /F1 5 0 R >> >> >>",
         b"<< /Length %d %s >>\nstream\n" % (len(content), extra) + content + b"\nendstream",
         b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
         b"<< /CreationDate (D:20250601120000Z) /ModDate (D:20250610120000Z) /Title (Board) >>",
@@ -56,7 +57,8 @@ def test_every_kind_of_document_is_read_with_its_day(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text(HEAD + BODY, "utf-8")
     (tmp_path / "b.txt").write_bytes(b"\xef\xbb\xbf" + BODY.replace("1.7", "1.8").encode() + b"\r\n")
     (tmp_path / "b.txt.yaml").write_text("published_at: 2025-06\ntitle: Board\n", "utf-8")
-    page = f'<html><head><title>T</title><meta property="article:published_time" content="2025-06-11T20:00:00-08:00"></head><body><script>9</script><p>{BODY} More.</p></body></html>'
+    meta = '<meta property="article:published_time" content="2025-06-11T20:00:00-08:00">'
+    page = f"<html><head><title>T</title>{meta}</head><body><script>9</script><p>{BODY} More.</p></body></html>"
     (tmp_path / "c.html").write_text(page, "utf-8")
     (tmp_path / "d.pdf").write_bytes(pdf(BODY + " Fine."))
     frame, bad = read(tmp_path, lag=2)
@@ -86,7 +88,8 @@ def test_where_document_and_sidecar_differ_the_later_day_counts(tmp_path: Path) 
 
 
 MALAY = (
-    "Pengeluaran minyak sawit mentah pada bulan Mei telah meningkat kepada 1.7 juta tan, dan eksport juga naik sebesar 5 peratus "
+    "Pengeluaran minyak sawit mentah pada bulan Mei telah meningkat kepada 1.7 juta tan, dan eksport juga naik "
+    "sebesar 5 peratus "
     "dari bulan April, kata lembaga itu dalam laporan yang dikeluarkan oleh kementerian."
 )
 

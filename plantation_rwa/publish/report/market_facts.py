@@ -20,7 +20,8 @@ _ARROWS = {"up": "\u2191", "down": "\u2193"}
 def market_facts(signals: pd.DataFrame, forecasts: pd.DataFrame) -> str:
     """Section of a page: facts of trade reports beside the portfolio's expected harvest; empty without facts.
 
-    Facts that the reports themselves replace or only compare with are left to the table. The newest documents come first.
+    Facts that the reports themselves replace or only compare with are left to the table. The newest
+    documents come first.
 
     Parameters
     ----------
@@ -45,9 +46,9 @@ def market_facts(signals: pd.DataFrame, forecasts: pd.DataFrame) -> str:
     documents = signals["doc_id"].nunique()
     return (
         '<h2 id="facts">What trade reports say</h2>'
-        f'<p class="note">{number(len(signals))} facts in {number(documents)} documents known at the date. Each number is read '
-        "from the words beside it, whole countries and no plantation; the reports give no uncertainty. No forecast and no value "
-        f"on this page rests on them.{_own(forecasts)}</p>"
+        f'<p class="note">{number(len(signals))} facts in {number(documents)} documents known at the date. Each number '
+        "is read from the words beside it. They speak of whole countries, of no plantation, and the reports give no "
+        f"uncertainty. No forecast and no value on this page rests on them.{_own(forecasts)}</p>"
         + _listed("Supply, beside the forecast", supply)
         + _listed("Policy and prices", policy)
         + _listed("Weather, labour, and what is told without a number", others)
@@ -63,8 +64,10 @@ def _own(forecasts: pd.DataFrame) -> str:
     if not math.isfinite(total) or not area > 0:
         return ""
     return (
-        f" For comparison, this portfolio is expected to harvest {number(total)} t of fresh fruit bunches in the next twelve "
-        f"months, {number(total / area, 1)} t per ha of mature area; the interval of each plantation stands with its values."
+        f" For comparison, this portfolio is expected to harvest {number(total)} t of fresh fruit bunches in the "
+        f"next twelve "
+        f"months, {number(total / area, 1)} t per ha of mature area; the interval of each plantation stands with its "
+        f"values."
     )
 
 
