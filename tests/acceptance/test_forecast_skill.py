@@ -85,7 +85,7 @@ def _widths(figures: pd.DataFrame) -> pd.Series:
 
 @pytest.mark.slow
 def test_each_missing_input_and_all_at_once_widen_every_month_ahead() -> None:
-    """One portfolio at one date, plantation by plantation on average: never narrower, never a crash."""
+    """One portfolio at one date, on average over plantations: always wider, never a crash."""
     world = simulated_world(7005)
     date = dt.date(2023, 12, 31)
     panel, found = world.panel(date), {}
@@ -101,7 +101,7 @@ def test_each_missing_input_and_all_at_once_widen_every_month_ahead() -> None:
         found[case] = told.groupby(ahead, observed=True)[["width", "yield_mean_t_ha"]].mean()
     for case in CASES:
         ratio = found[case]["width"] / found[()]["width"]
-        assert (ratio >= 1.0).all(), (case, ratio)
+        assert (ratio > 1.0).all(), (case, ratio)
     # against the mean: without climate and harvests the means themselves are others
     share = {case: table["width"] / table["yield_mean_t_ha"] for case, table in found.items()}
     for name in EVERYTHING:
