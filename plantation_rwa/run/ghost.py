@@ -122,7 +122,9 @@ def run_ghosts(
 def _months(config: Config, name: str) -> int:
     months = config.assumptions().number(name)
     if months < 1 or months != int(months):
-        raise ConfigError([Problem(name, "must be a whole number of months, 1 at least", f"{months:g}", "Give 12 or 3.")])
+        raise ConfigError(
+            [Problem(name, "must be a whole number of months, 1 at least", f"{months:g}", "Give 12 or 3.")]
+        )
     return int(months)
 
 

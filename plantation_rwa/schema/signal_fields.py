@@ -34,6 +34,7 @@ SIGNAL_FIELDS: tuple[Field, ...] = (
             "labour",
         ),
     ),
+    ),  # fmt: skip
     real(
         "value",
         "unit of the row",
