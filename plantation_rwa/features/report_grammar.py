@@ -349,7 +349,6 @@ def _led_by_changes(sentence: Sentence, made: list[Claim]) -> Iterator[Claim]:
                 yield _moved(claim, after.direction)
                 continue
             told = _UP_FROM.match(behind)
-            told = re.match(r"\)?\s*,?\s*\(?(up|down|higher|lower)\s+(?:from|than)\b", behind)
             led = re.search(
                 r"an?\s+(?:\w+\s+)?(increase|rise|jump|decrease|drop|decline|fall)\s+from\b",
                 sentence.text[claim.unit_at[1] : sentence.end],

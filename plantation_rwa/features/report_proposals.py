@@ -165,7 +165,6 @@ def _rule(fact: dict[str, Any], text: str, value: float, unit: str) -> tuple[str
         and "import" not in text.lower()
     ):
         told = "the band of the reference price (<=X or >X) is not read: fill in key; a rate of one month is no rule"
-        told = "the band of the reference price (<=X or >X) is not read: fill in key, or leave it if only the month's rate was told"
         amount = (share, "fraction of the customs value in MYR per t") if unit == "%" else (value, "USD per t CPO")
         return "export_duty", "", *amount, told
     return None

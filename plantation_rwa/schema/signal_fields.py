@@ -34,7 +34,6 @@ SIGNAL_FIELDS: tuple[Field, ...] = (
             "labour",
         ),
     ),
-    ),  # fmt: skip
     real(
         "value",
         "unit of the row",

@@ -92,7 +92,6 @@ def test_a_revised_forecast_supersedes_the_old_one() -> None:
     found = numbers(
         "Post forecasts exports at 16.9 million tons in 2024/25. This is below the initial estimate of 17.1 million "
         "tons."
-        "Post forecasts exports at 16.9 million tons in 2024/25. This is below the initial estimate of 17.1 million tons."
     )
     assert [(f[0], f[2], f[3], f[7]) for f in found] == [
         ("exports", "2024/25", 16.9e6, "forecast"),

@@ -90,7 +90,6 @@ def _listed(title: str, facts: pd.DataFrame) -> str:
         else ""
     )
     return f"<h3>{esc(title)}</h3>{table(head, rows, classes='long', numeric=(3,), label=title)}{more}"
-    return f"<h3>{esc(title)}</h3>{table(head, rows, classes='long', numeric=(3,))}{more}"
 
 
 def _row(fact: Mapping[Any, Any]) -> list[str]:
