@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
 from typing import Any
@@ -19,12 +20,13 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True)
 class Assumption:
-    """One assumption: value (number, text, list or table), unit, and where it comes from."""
+    """One assumption: value (number, text, list or table), unit, where it comes from, and what numbers it may hold."""
 
     key: str
     value: Any
     unit: str
     source: str
+    bounds: tuple[float, float] = (-math.inf, math.inf)
 
 
 class Assumptions(Mapping[str, Assumption]):
@@ -79,7 +81,14 @@ class Assumptions(Mapping[str, Assumption]):
                     )
                 )
                 continue
-            entries[key] = Assumption(key, value, old.unit, where)
+            wrong = [v for v in _numbers(value) if not (math.isfinite(v) and old.bounds[0] <= v <= old.bounds[1])]
+            if wrong:
+                low, high = old.bounds
+                limits = f"outside {low:g} to {high:g}" if math.isfinite(low + high) else "not a finite number"
+                remedy = f"The packaged value is {old.value!r}, unit {old.unit}."
+                problems.append(Problem(f"{where}.{key}", limits, f"{wrong[0]:g}", remedy))
+                continue
+            entries[key] = replace(old, value=value, source=where)
         if problems:
             raise ConfigError(problems)
         return Assumptions(entries)
@@ -87,6 +96,17 @@ class Assumptions(Mapping[str, Assumption]):
     def resolved(self) -> dict[str, Any]:
         """Plain key -> value mapping for fingerprints and reports."""
         return {key: entry.value for key, entry in sorted(self._entries.items())}
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    """Every number in a value, list or table."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for part in value:
+            yield from _numbers(part)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield float(value)
 
 
 def _same_kind(old: Any, new: Any) -> bool:
@@ -106,5 +126,6 @@ def packaged() -> Assumptions:
         for section, items in yaml.load(file.read_text("utf-8"), _LOADER).items():
             for name, item in items.items():
                 key = f"{section}.{name}"
-                entries[key] = Assumption(key, item["value"], item["unit"], item["source"])
+                low, high = item.get("bounds", (-math.inf, math.inf))
+                entries[key] = Assumption(key, item["value"], item["unit"], item["source"], (low, high))
     return Assumptions(entries)

@@ -56,3 +56,24 @@ def test_every_packaged_assumption_has_a_value_a_unit_and_a_source() -> None:
         assert isinstance(entry.unit, str), key
         assert isinstance(entry.source, str), key
         assert entry.source.strip(), key
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("price_model.kappa", -1.0, "outside 1e-06 to 100 (got -1)"),
+        ("discount.lgd", 3, "outside 0 to 1 (got 3)"),
+        ("drivers.correlation", {"cpo-enso": 5}, "outside -1 to 1 (got 5)"),
+        ("ghost.every_months", 0, "outside 1 to 120 (got 0)"),
+        ("netback.milling_myr_t", float("inf"), "not a finite number (got inf)"),
+    ],
+)
+def test_a_number_that_cannot_be_is_refused_by_name(key: str, value: object, told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        packaged().override({key: value}, where="valuation.assumptions")
+    assert f"valuation.assumptions.{key}: {told}" in str(caught.value)
+
+
+def test_every_packaged_number_lies_within_its_bounds() -> None:
+    for key, entry in packaged().items():
+        packaged().override({key: entry.value}, where="test")

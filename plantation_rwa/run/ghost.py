@@ -83,10 +83,10 @@ def run_ghosts(
     Raises
     ------
     ConfigError
-        If no term issued since ``forecast.backtest_start`` is over.
+        If no term issued since ``forecast.backtest_start`` is over, or months are no whole number above 0.
     """
     inputs = with_climate_per_plantation(inputs, config)
-    tenor, every = (int(config.assumptions().number(f"ghost.{n}")) for n in ("tenor_months", "every_months"))
+    tenor, every = (_months(config, name) for name in ("ghost.tenor_months", "ghost.every_months"))
     last = Month.of(as_of) + -(tenor + 1)
     dates = [d for d in origins_of(config, inputs, as_of) if Month.of(d) <= last][::-every][::-1]
     root = vintages(out)
@@ -117,6 +117,15 @@ def run_ghosts(
     for name, frame in (("ghosts", table), ("ghost_metrics", metrics), ("ghost_losses", lost)):
         write_part(finalise(frame, name), name, out / f"{name}.parquet", simulated=config.simulated)
     return Ghosts(table, metrics, lost, failures)
+
+
+def _months(config: Config, name: str) -> int:
+    months = config.assumptions().number(name)
+    if months < 1 or months != int(months):
+        raise ConfigError(
+            [Problem(name, "must be a whole number of months, 1 at least", f"{months:g}", "Give 12 or 3.")]
+        )
+    return int(months)
 
 
 _EMPTY = pd.DataFrame({"plantation_id": [], "geometry": []})

@@ -52,6 +52,7 @@ FLAGS: dict[str, str] = {
     "no_forecast": "no forecast for this plantation: the right has no value and is graded D",
     "forecast_short": "the forecast ends before the right does: no revenue in the months without forecast",
     "not_computable": "terms or prices so large or small that no value can be computed: no value, graded D",
+    "no_margin": "there is a harvest, but costs, levies or taxes take the whole price on every path: worth zero",
     "no_price": "no palm-oil price or exchange rate: the right has no value and is graded D",
     "fiscal_missing": "no tax or levy schedule in force for some month: taken as zero",
     "limit_plantation": "one plantation holds more of the pool than the limit",

@@ -196,6 +196,8 @@ def _flags(valued: Valued, valuer: Valuer) -> set[str]:
         flags.add("tenure_end")
     if valuer.curve(valued.facts.reporting).assumed:
         flags.add("rates_missing")
+    if valued.fair == 0 and not valued.facts.unvalued and bool((valued.facts.volume[s.at] > 0).any()):
+        flags.add("no_margin")
     return flags
 
 

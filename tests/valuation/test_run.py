@@ -201,6 +201,20 @@ def test_gaps_are_flagged_and_never_stop_the_run(
         finalise(getattr(result, name), name)
 
 
+def test_costs_above_every_price_are_worth_zero_and_say_so(
+    portfolio: Portfolio, make: SimpleNamespace, assumptions: Assumptions
+) -> None:
+    """3,000 MYR of field cost a tonne: nothing is left to share, nothing is owed."""
+    dear = assumptions.override({"costs.field_cost_per_t": {"MYR": 3000.0, "IDR": 9e6}}, where="test")
+    row = row_of(portfolio(("P1",), rights=make.rights(("P1",), base="net_operating"), assumptions=dear), "P1")
+    assert row["npv_fair"] == row["npv_q90"] == row["nav_total_int"] == 0
+    assert "no_margin" in row["quality_flag"].split(";")
+    plain = row_of(portfolio(("P1",), rights=make.rights(("P1",), base="net_operating")), "P1")
+    assert "no_margin" not in plain["quality_flag"].split(";")
+    young = row_of(portfolio(("P1",), forecasts=make.forecast("P1", area=0.0)), "P1")
+    assert "no_margin" not in young["quality_flag"].split(";"), "no harvest is another reason"
+
+
 def test_no_rights_at_all(portfolio: Portfolio, make: SimpleNamespace) -> None:
     result = portfolio(rights=make.rights().iloc[:0])
     for name in ("valuations", "cash_flows", "pools"):
