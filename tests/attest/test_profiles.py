@@ -140,7 +140,7 @@ def test_no_file_of_a_profile_tells_who_or_where(light_world: Path, tmp_path: Pa
     people = ["A. Valuer", "flood not yet", "Jane", "J. Doe", "Hidden", "GRANT-77"]
     secret = people + [f"{x:.4f}" for x in corners.ravel()[::7]]
     if profile == "public":
-        secret += ["SIM-00", *outlines["region"], *outlines["state"]]
+        secret += ["SIM-00", "SPONSOR-", "MILL-", *outlines["region"]]
     told = contents(tmp_path / "out")
     full = " ".join(contents(tmp_path / "out-full").values())
     assert all(word in full for word in ("A. Valuer", "SIM-001"))
