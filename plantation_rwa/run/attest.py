@@ -40,6 +40,8 @@ TABLE = "records"
 TABLES = (TABLE, "attestation")
 FOLDER = "attestations"
 ATTESTATION = "nav_attestation.json"
+#: manual adjustments with their authors: a file of its own, for it goes to nobody but the issuer
+OVERLAYS = "overlays.json"
 #: what a price feed may not say of a right's value
 _LIMITS = ("deviation_bps", "breaker_bps")
 
@@ -95,6 +97,8 @@ def write(
     )
     files["merkle.json"] = write_text_atomically(target / "merkle.json", _json(dump))
     files["disclosure.json"] = write_text_atomically(target / "disclosure.json", report)
+    if len(session.known.overlays):
+        files[OVERLAYS] = write_text_atomically(target / OVERLAYS, canonical(overlay_rows(session)).decode())
     message = {
         "merkleRoot": dump["tree"][0],
         "reportHash": hash_of(disclosure),
@@ -151,7 +155,7 @@ def disclosure_of(
         "paths": session.config.valuation.paths,
         "status": "indicative" if held else settings.status,
         "breaker_reason": settings.breaker_reason,
-        "overlays": [row_texts(row) for row in dicts(session.known.overlays)],
+        "overlays": {"rows": len(session.known.overlays), "sha256": hash_of(overlay_rows(session))},
         "indicative_records": sum(r["status"] == "indicative" for r in found),
         "status_reasons": reasons,
         "totals": totals(found),
@@ -163,6 +167,11 @@ def disclosure_of(
         "inputs": {name: dict(entry) for name, entry in sorted(manifest.inputs.items())},
         "previous": {} if before is None else vars(before),
     }
+
+
+def overlay_rows(session: Session) -> list[dict[str, str]]:
+    """Manual adjustments in force, as texts."""
+    return [row_texts(row) for row in dicts(session.known.overlays)]
 
 
 def feeds_of(session: Session, found: Sequence[Mapping[str, Any]], pools: pd.DataFrame) -> dict[str, Any]:

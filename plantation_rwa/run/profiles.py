@@ -24,6 +24,8 @@ from plantation_rwa.schema.tables import TABLES, Table
 
 #: files of the attestation that name single rights: what the public does not get
 _NOT_PUBLIC = ("merkle.json", "token_metadata.json", "records.parquet")
+#: and what names the people behind manual adjustments, which stays with the issuer
+_ISSUERS = ("overlays.json",)
 
 
 def publish_profile(config: Config, full: Path, manifest: Manifest) -> Path:
@@ -91,7 +93,7 @@ def _output(
     full: Path, out: Path, output: Output, profile: Profile, cell: float, simulated: bool, known: dict[str, Output]
 ) -> Output | None:
     """One file of the full results as the profile has it; None if it has not."""
-    if profile == "public" and output.path.endswith(_NOT_PUBLIC):
+    if output.path.endswith(_ISSUERS) or (profile == "public" and output.path.endswith(_NOT_PUBLIC)):
         return None
     if output.table not in TABLES and output.stage != "attest":  # the page, and outlines for authorities
         return None

@@ -19,14 +19,14 @@ from plantation_rwa.attest.checking import (
     check_records,
     end_of_day,
 )
-from plantation_rwa.attest.hashing import canonical
+from plantation_rwa.attest.hashing import canonical, hash_of
 from plantation_rwa.attest.overlays import overlay_digest
 from plantation_rwa.attest.signing import recover
 from plantation_rwa.errors import PlantationError, PublishError
 from plantation_rwa.json_text import parsed
 from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.publish.manifest import Manifest, damaged, load, manifest_path, sha256_of, untouched
-from plantation_rwa.run.attest import ATTESTATION, FOLDER, inputs_hash, outputs_hash
+from plantation_rwa.run.attest import ATTESTATION, FOLDER, OVERLAYS, inputs_hash, outputs_hash
 from plantation_rwa.run.copies import odd_copies
 from plantation_rwa.run.partitions import Published
 from plantation_rwa.run.publishing import read_all
@@ -178,16 +178,33 @@ def _check_disclosure(
     _agree(message, expected, manifest, out)
     if canonical(disclosure) != (root / where).read_bytes():
         out.fail(where, "is not canonical JSON")
-    for row in disclosure["overlays"]:
+    _check_overlays(root, manifest, attestation["typed_data"]["domain"], disclosure["overlays"], out)
+    if disclosure["as_of"] != manifest.as_of:
+        out.fail(where, f"is of {disclosure['as_of']}")
+
+
+def _check_overlays(
+    root: Path, manifest: Manifest, domain: dict[str, Any], stated: dict[str, Any], out: Findings
+) -> None:
+    """Manual adjustments against the disclosure, and the signature under each."""
+    where = f"{FOLDER}/as_of={manifest.as_of}/{OVERLAYS}"
+    if not stated["rows"]:
+        return
+    if manifest.profile != "full":
+        reason = f"{stated['rows']} manual adjustments: the profile '{manifest.profile}' leaves out who made them"
+        out.unchecked.append((where, reason))
+        return
+    rows = json_value(root / where)
+    if hash_of(rows) != stated["sha256"] or len(rows) != stated["rows"]:
+        out.fail(where, "is not what disclosure.json was made of")
+    for row in rows:
         try:
-            signer = recover(overlay_digest(attestation["typed_data"]["domain"], row), row["signature"])
+            signer = recover(overlay_digest(domain, row), row["signature"])
         except ValueError as error:
             signer = f"nobody ({error})"
         if signer != row["signer"]:
             told = f"adjustment of {row['plantation_id']}|{row['right_id']}"
             out.fail(where, f"{told}: signed by {signer}, not by {row['signer']}")
-    if disclosure["as_of"] != manifest.as_of:
-        out.fail(where, f"is of {disclosure['as_of']}")
 
 
 def _check_records(
@@ -281,15 +298,20 @@ def _check_values(
 
 def json_object(path: Path) -> dict[str, Any]:
     """The JSON object in a file."""
+    found = json_value(path)
+    if not isinstance(found, dict):
+        raise CannotCheck(f"{path.name}: is no JSON object.")
+    return found
+
+
+def json_value(path: Path) -> Any:
+    """What JSON a file holds."""
     try:
-        found = parsed(path.read_text("utf-8"))
+        return parsed(path.read_text("utf-8"))
     except OSError as error:
         raise CannotCheck(f"{path.name}: cannot be read ({error.strerror or error}).") from None
     except (ValueError, RecursionError) as error:
         raise CannotCheck(f"{path.name}: is no JSON ({error}).") from None
-    if not isinstance(found, dict):
-        raise CannotCheck(f"{path.name}: is no JSON object.")
-    return found
 
 
 def load_date(root: Path, as_of: str | None) -> Manifest:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import geopandas as gpd
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
+import shapely
 import yaml
 from shapely.geometry import Polygon
 
@@ -20,6 +22,9 @@ from plantation_rwa.run.prove import prove
 from plantation_rwa.run.verify import verify
 from plantation_rwa.schema.classification import TABLE_KINDS, classification
 from plantation_rwa.schema.tables import TABLES, table
+from plantation_rwa.testing import edit_config, edit_csv
+from tests.attest.test_signing import overlay
+from tests.conftest import run_world
 
 TODAY = Trust({}, None, end_of_day("2026-06-10"))
 
@@ -101,6 +106,45 @@ def test_the_public_folder_holds_root_and_no_dump(published: dict[str, Path], sm
     assert not [i for i in ids if i.encode() in whole]
     salts = pd.read_parquet(next(small_run.glob("attestations/*/records.parquet")))["salt"]
     assert not [s for s in salts if s.encode() in whole]
+
+
+def contents(out: Path) -> dict[str, str]:
+    """All that the files of a folder say, tables as the texts of their cells, outlines as their corners."""
+    found = {}
+    for path in (p for p in sorted(out.rglob("*")) if p.is_file()):
+        if path.suffix != ".parquet":
+            found[path.relative_to(out).as_posix()] = path.read_text("utf-8")
+            continue
+        schema = pq.read_schema(path)
+        frame = pd.read_parquet(path)
+        cells = [shapely.from_wkb(v).wkt if c == "geometry" else str(v) for c in frame for v in frame[c].dropna()]
+        found[path.relative_to(out).as_posix()] = " ".join([*cells, str(schema.metadata)])
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("profile", ["investor", "public"])
+def test_no_file_of_a_profile_tells_who_or_where(light_world: Path, tmp_path: Path, profile: str) -> None:
+    """Names of people, authors of adjustments and corners of outlines; to the public no plantation either."""
+    folder = light_world.parent
+    overlay(folder)
+    edit_csv(folder / "sponsors.csv", lambda frame: frame.assign(name="Jane Q. Sponsor"))
+    edit_csv(folder / "mills.csv", lambda frame: frame.assign(name="Mill of J. Doe"))
+    (folder / "titles.csv").write_text("plantation_id,title,holder\nSIM-001,GRANT-77,Holder Hidden\n", "utf-8")
+    changes = {"publish.profile": profile, "publish.out": str(tmp_path / "out"), "compliance.tenure": "titles.csv"}
+    edit_config(light_world, changes)
+    run_world(light_world, tmp_path / "out")
+    assert verify(tmp_path / "out", TODAY).failed == []
+    outlines = gpd.read_file(next(folder.rglob("register.geojson")))
+    corners = shapely.get_coordinates(outlines.geometry)
+    people = ["A. Valuer", "flood not yet", "Jane", "J. Doe", "Hidden", "GRANT-77"]
+    secret = people + [f"{x:.4f}" for x in corners.ravel()[::7]]
+    if profile == "public":
+        secret += ["SIM-00", "SPONSOR-", "MILL-", *outlines["region"]]
+    told = contents(tmp_path / "out")
+    full = " ".join(contents(tmp_path / "out-full").values())
+    assert all(word in full for word in ("A. Valuer", "SIM-001"))
+    assert {(name, word) for name, text in told.items() for word in secret if word in text} == set()
 
 
 def test_a_single_proof_from_the_full_results_fits_the_public_attestation(

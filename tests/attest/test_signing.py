@@ -217,8 +217,8 @@ def test_a_signed_overlay_shows_in_value_pool_record_disclosure_and_bridge(
     assert steps.sum() - 2 * steps["bridge_closing"] == 0
     pools = pd.read_parquet(next(out.glob("pools/as_of=2026-05-31/*.parquet")))
     assert pools.loc[pools["tranche"] == "whole", "nav_total_int"].sum() == changed["nav_total_int"].sum()
-    disclosure = json.loads((out / "attestations/as_of=2026-05-31/disclosure.json").read_text("utf-8"))
-    assert [(o["plantation_id"], o["reason"], o["expires"], o["signer"]) for o in disclosure["overlays"]] == [
+    rows = json.loads((out / "attestations/as_of=2026-05-31/overlays.json").read_text("utf-8"))
+    assert [(o["plantation_id"], o["reason"], o["expires"], o["signer"]) for o in rows] == [
         ("SIM-001", "flood not yet in the data", "2026-07-31", COW)
     ]
     assert verify(out, TODAY).failed == []
