@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import shutil
 from importlib import resources
 from pathlib import Path
@@ -110,7 +111,9 @@ def test_an_accepted_proposal_moves_the_value_by_the_step_the_bridge_names(world
     moved = (accepted[amounts] - asked[amounts]).astype("int64")
     touched = moved[moved["nav_total_int"] != 0]
     assert len(touched) >= 1
-    assert all(plantation.startswith("SIM-ID") for plantation, _ in touched.index)
+    register = json.loads(next(world.parent.glob("register*.geojson")).read_text("utf-8"))["features"]
+    countries = {f["properties"]["plantation_id"]: f["properties"]["country"] for f in register}
+    assert {countries[plantation] for plantation, _ in touched.index} == {"ID"}
     assert (touched["nav_total_int"] < 0).all()
     assert (moved[["bridge_opening", "bridge_curve", "bridge_pk", "bridge_yield"]] == 0).all(axis=None)
     # what follows in the bridge, exchange rates and discounting, works on a value that is smaller now

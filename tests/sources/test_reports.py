@@ -155,7 +155,7 @@ def test_a_paragraph_in_another_language_is_set_aside_and_told(tmp_path: Path) -
     (tmp_path / "a.md").write_text(f"{HEAD}{english}\n\n{MALAY}\n", "utf-8")
     frame, bad = read(tmp_path)
     start = frame["text"].item().index("Pengeluaran")
-    assert (start, start + len(MALAY)) in frame["aside"].item()
+    assert (start, start + len(MALAY) + 1) in frame["aside"].item()
     assert bad["action"].tolist() == ["nulled"]
     assert "another language than English (Indonesian or Malay)" in bad["reason"].item()
 
