@@ -64,11 +64,13 @@ def record_rows(
 def model_parts(forecast_model: pd.DataFrame, price_model: pd.DataFrame) -> dict[str, str]:
     """Hashes of the fitted models and of the code that made the numbers; their hash is the model hash.
 
-    The forecast is fitted on the whole portfolio: one harvest that changes, changes the model of every record.
+    The forecast is fitted on the whole portfolio: one harvest that changes, changes the model of every record. Standard
+    errors of the price model enter no value, and are second derivatives whose last digits depend on the processor's
+    arithmetic: they are published and compared, and not in the hash.
     """
     return {
         "forecast_model": frame_hash(forecast_model),
-        "price_model": frame_hash(price_model),
+        "price_model": frame_hash(price_model.drop(columns="std_error")),
         "code": "0x" + fingerprint({stage: code_hash(stage) for stage in ("forecast", "valuation")}),
     }
 

@@ -234,16 +234,18 @@ def differences(name: str, old: pd.DataFrame, new: pd.DataFrame, keys: Sequence[
     ties: list[str] = []
     for column in (c for c in left.columns if c in right.columns):
         a, b = left[column], right[column]
-        where = _unequal(a, b)
-        for row in np.flatnonzero(where)[:_SHOWN]:
-            x, y = a.iloc[row], b.iloc[row]
-            text = f"{name}: {column} at {_key(left.index[row])}: {_shown(x)} -> {_shown(y)}"
-            step = 10.0 ** -(decimals.get(column) or 0)
-            near = pd.api.types.is_float_dtype(a.dtype) and abs(x - y) < 1.5 * step
-            (ties if near else faults).append(text)
-        more = int(where.sum()) - _SHOWN
-        if more > 0:
-            faults.append(f"{name}: {column}: {more} cells more")
+        step = 10.0 ** -(decimals.get(column) or 0)
+        apart: dict[bool, list[int]] = {True: [], False: []}
+        for row in np.flatnonzero(_unequal(a, b)).tolist():
+            near = pd.api.types.is_float_dtype(a.dtype) and abs(a.iloc[row] - b.iloc[row]) < 1.5 * step
+            apart[bool(near)].append(row)
+        for found, rows in ((faults, apart[False]), (ties, apart[True])):
+            found += [
+                f"{name}: {column} at {_key(left.index[row])}: {_shown(a.iloc[row])} -> {_shown(b.iloc[row])}"
+                for row in rows[:_SHOWN]
+            ]
+            if len(rows) > _SHOWN:
+                found.append(f"{name}: {column}: {len(rows) - _SHOWN} cells more")
     return faults, ties
 
 

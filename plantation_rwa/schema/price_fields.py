@@ -11,7 +11,7 @@ PRICE_MODEL_FIELDS = (
         "std_error",
         "unit",
         "Standard error from the observed information, or of the filtered state; null where note says why.",
-        7,
+        5,
         0.0,
     ),
     text(

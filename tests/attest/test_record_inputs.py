@@ -16,6 +16,7 @@ from plantation_rwa.config import load_config
 from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.run import load_inputs, open_session
 from plantation_rwa.run.market_reads import MarketReads
+from plantation_rwa.run.record_inputs import model_parts
 from plantation_rwa.run.session import Session
 from plantation_rwa.run.valuation import book_of
 from plantation_rwa.testing import edit_config, edit_csv
@@ -183,3 +184,12 @@ def test_no_value_changes_without_the_hash_of_its_inputs(session: Session, book:
         told.add(frozenset(hashed))
     assert frozenset() in told
     assert frozenset(INDONESIAN) in told or frozenset(IN_SABAH) in told
+
+
+def test_a_standard_error_is_no_part_of_the_model_hash() -> None:
+    """Its last digits depend on the processor's arithmetic, and no value rests on it; a parameter counts."""
+    model = pd.DataFrame({"plantation_id": ["A"], "sd_log_month": [0.2]})
+    prices = pd.DataFrame({"parameter": ["kappa"], "value": [1.2], "std_error": [0.1], "method": ["prior"]})
+    stated = model_parts(model, prices)
+    assert model_parts(model, prices.assign(std_error=0.2)) == stated
+    assert model_parts(model, prices.assign(value=1.3)) != stated

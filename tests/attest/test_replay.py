@@ -190,6 +190,9 @@ def test_differences_between_tables_are_named_and_ties_apart() -> None:
     tie = frame(sd_log_month=[0.1000001, 0.2], region=["x", "y"])
     faults, ties = differences("forecast_model", old, tie, keys)
     assert (faults, ties) == ([], ["forecast_model: sd_log_month at A: 0.1 -> 0.1000001"])
+    many = pd.DataFrame({"plantation_id": list("ABCD"), "sd_log_month": [0.1, 0.2, 0.3, 0.4]})
+    faults, ties = differences("forecast_model", many, many.assign(sd_log_month=many["sd_log_month"] + 1e-7), keys)
+    assert (faults, ties[-1]) == ([], "forecast_model: sd_log_month: 2 cells more")
     other = frame(sd_log_month=[0.1, 0.3], region=["x", "z"])
     assert differences("forecast_model", old, other, keys) == (
         ["forecast_model: sd_log_month at B: 0.2 -> 0.3", "forecast_model: region at B: y -> z"], [],
