@@ -189,7 +189,8 @@ def test_a_key_written_twice_is_refused(folder: Path) -> None:
 
 
 def test_anchors_may_be_merged(folder: Path) -> None:
-    text = "portfolio: {register: register.geojson}\nmarket: {}\nharvest: &h {path: register.geojson, known_lag_days: 3}\n"
+    text = "portfolio: {register: register.geojson}\nmarket: {}\n"
+    text += "harvest: &h {path: register.geojson, known_lag_days: 3}\n"
     merged = load(folder, text + "reports: {<<: *h, known_lag_days: 5}\n").reports
     assert (merged.known_lag_days, merged.path) == (5, [str((folder / "register.geojson").resolve())])
 
