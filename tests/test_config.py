@@ -189,8 +189,10 @@ def test_a_key_written_twice_is_refused(folder: Path) -> None:
 
 
 def test_anchors_may_be_merged(folder: Path) -> None:
-    text = "portfolio: &p {register: register.geojson, name: a}\nmarket: {}\nreports: {<<: *p, name: b}\n"
-    assert load(folder, text).reports == {"register": "register.geojson", "name": "b"}
+    text = "portfolio: {register: register.geojson}\nmarket: {}\n"
+    text += "harvest: &h {path: register.geojson, known_lag_days: 3}\n"
+    merged = load(folder, text + "reports: {<<: *h, known_lag_days: 5}\n").reports
+    assert (merged.known_lag_days, merged.path) == (5, [str((folder / "register.geojson").resolve())])
 
 
 def test_files_that_are_no_configuration(folder: Path) -> None:

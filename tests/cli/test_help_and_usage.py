@@ -24,6 +24,7 @@ COMMANDS = (
         "plan",
         "check",
         "describe",
+        "signals",
         "doctor",
         "prove",
         "sign",
