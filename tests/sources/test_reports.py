@@ -84,6 +84,7 @@ def test_where_document_and_sidecar_differ_the_later_day_counts(tmp_path: Path) 
     (tmp_path / "a.md.yaml").write_text("published_at: 2025-01-01\n", "utf-8")
     frame, bad = read(tmp_path)
     assert str(frame["published_at"].item()) == "2025-06-10"
+    assert frame["known_at"].item() == pd.Timestamp("2025-06-10", tz="UTC")
     assert bad[["action", "column"]].values.tolist() == [["repaired", "published_at"]]
 
 
