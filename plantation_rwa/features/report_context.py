@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from plantation_rwa.features.report_facts import Document
 from plantation_rwa.features.report_periods import Period, last_day
 from plantation_rwa.features.report_sentences import Sentence
 from plantation_rwa.features.report_words import Mention
 
+_UNLIKE = r"\b(?:compared\s+(?:to|with)|than|from|versus|against|vs\.?|since"
 _BEFORE_PERIOD = re.compile(
-    r"\b(?:compared\s+(?:to|with)|than|over|from|versus|against|vs\.?|since)\s+(?:[\w'’-]+\s+){0,3}$", re.IGNORECASE
+    rf"{_UNLIKE}|over)\s+(?:(?!to\b)[\w'’-]+\s+){{0,3}}$"
+    rf"|{_UNLIKE})\s+(?:(?!to\b)[\w'’$-]+\s+){{0,3}}\S{{0,3}}\d[\d.,]*%?\s*(?:(?!to\b)[\w/]+\s+){{0,5}}$",
+    re.IGNORECASE,
 )
+#: what only dates the telling: data released on
+_TOLD_ON = re.compile(
+    r"\b(?:said|show(?:s|ed|n)|report(?:s|ed)|releas\w+|publish\w+|data|statement|dated)\b[^,.;]{0,30}$", re.IGNORECASE
+)
+#: a period in brackets over another figure: (May 2025: 1.77 million)
+_IN_BRACKETS = re.compile(r"\s*:")
 #: between an amount and the period that it is told for
 AFTER = re.compile(
     r"\s*(?:\([^()]{0,40}\)\s*)?(?:,\s*)?(?:(?:for|in|during|of|by|at|on|from|effective|starting)\s+)?(?:the\s+)?(?:end\s+of\s+|end-|full\s+"
@@ -34,19 +43,31 @@ class Context:
     country: str = ""
     period: str = ""
     basis: str = ""
+    #: the period over the text that a sentence without one can be of, and whether a heading set it
+    standing: str = ""
+    headed: bool = False
+    #: the period last spoken of in so many words, which a distance such as a year earlier is reckoned from
+    spoken: str = ""
 
 
 def carries(sentence: Sentence, before: Context) -> Context:
     """What a sentence takes over from the one before: all of it if it begins with This or It, or tells of the year."""
     text = sentence.text
     speaks_on = _CARRIES.match(text, sentence.start) or _THE_SAME_YEAR.search(text, sentence.start, sentence.end)
-    return before if speaks_on else Context()
+    known = before if speaks_on else Context()
+    return replace(known, standing=before.standing, headed=before.headed, spoken=before.spoken)
 
 
 def denied(sentence: Sentence, place: int) -> bool:
     """Whether a denial stands before a place in its clause."""
     start, _ = sentence.clause(place)
     return any(start <= m.start < place for m in sentence.of("denied"))
+
+
+def policy_denied(sentence: Sentence, place: int) -> bool:
+    """Whether a denial stands anywhere in the clause of a policy: a ban that will not be repeated is none."""
+    start, end = sentence.clause(place)
+    return any(start <= m.start < end for m in sentence.of("denied"))
 
 
 def country_of(document: Document, sentence: Sentence, start: int, end: int) -> tuple[str | None, bool]:
@@ -82,7 +103,12 @@ def based(sentence: Sentence, p: Period) -> bool:
     """Whether a period is only what another one is compared with."""
     if p.relative and p.relative.startswith(("year", "month-on", "a ", "one ", "same", "the same", "corresponding")):
         return True
-    return _BEFORE_PERIOD.search(sentence.text[max(sentence.start, p.start - 50) : p.start]) is not None
+    lead = sentence.text[max(sentence.start, p.start - 80) : p.start]
+    if lead.endswith("(") and _IN_BRACKETS.match(sentence.text, p.end):
+        return True
+    if re.search(r"\bon\s+(?:\w+day,?\s+)?$", lead) and _TOLD_ON.search(lead[: lead.rindex("on")]):
+        return True
+    return _BEFORE_PERIOD.search(lead) is not None
 
 
 def nearest(free: list[Period], start: int, end: int) -> Period | None:

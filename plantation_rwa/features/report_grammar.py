@@ -6,65 +6,27 @@ import re
 from collections.abc import Iterator
 
 from plantation_rwa.features.report_amounts import Amount
-from plantation_rwa.features.report_context import (
-    AFTER,
-    Context,
-    based,
-    carries,
-    country_of,
-    denied,
-    expectation,
-    nearest,
-)
+from plantation_rwa.features.report_context import Context, carries, country_of, denied, expectation, policy_denied
+from plantation_rwa.features.report_dating import next_context, opening, period_of, unclear
 from plantation_rwa.features.report_facts import UNITS, Claim, Document
-from plantation_rwa.features.report_periods import resolved
+from plantation_rwa.features.report_periods import periods
 from plantation_rwa.features.report_sentences import Sentence, sentences
+from plantation_rwa.features.report_standing import direction_of, led_by_changes, measure_of, revised, standing
 from plantation_rwa.features.report_states import states
 from plantation_rwa.features.report_tables import table_claims
 from plantation_rwa.features.report_words import CUES, Cue, Mention
 
-_ABOUT = (
-    r"(?:about|around|approximately|nearly|some|over|only|just|almost|as\s+much\s+as|up\s+to|an?|another|roughly)\s+"
-)
-_MORE_OF = re.compile(
-    r"\b(?:increase|rise|decrease|decline|drop|fall|growth|gain|cut|reduction|jump|hike|shortfall|recovery"
-    r"|rebound)s?\s+of\s+"
-    rf"(?:{_ABOUT})*$|\bby\s+(?:{_ABOUT})*(?:an?\s+)?(?:additional\s+|further\s+)?(?:{_ABOUT})*$"
-    rf"|\b(?:additional|extra|further)\s+(?:{_ABOUT})*$",
-    re.IGNORECASE,
-)
-_MORE_AFTER = re.compile(
-    r"[\s-]*(?:year-on-year\s+|annual\s+)?(?:increase|decrease|rise|drop|decline|fall|growth|gain|jump|reduction|cut"
-    r"|more\b|less\b"
-    r"|fewer\b|higher\b|lower\b|up\b|down\b|year-on-year|month-on-month|above\b|below\b)",
-    re.IGNORECASE,
-)
-_MOVED = re.compile(rf"^\s*(?:\w+ly\s+)?(?:{_ABOUT})*$", re.IGNORECASE)
-_AGAINST = re.compile(
-    r"\b(?:from|compared\s+(?:with|to)|versus|vs\.?|against|than)\s+(?:the\s+|an?\s+)?(?:(?!to\b)[\w'’-]+\s+){0,4}?"
-    rf"(?:{_ABOUT})*(?:[A-Z]{{2,3}}|\$)?\s*$",
-    re.IGNORECASE,
-)
-_OLD = re.compile(
-    r"\b(?:initial|previous|prior|earlier|last|original|old|former)\s+(?:\w+\s+)?(?:estimate|forecast|projection"
-    r"|outlook|figure"
-    r"|rate)s?\s+(?:of|at)\s+$",
-    re.IGNORECASE,
-)
-_REVISED = re.compile(
-    r"\b(?:revis|reduc|lower|rais|cut|upgrad|downgrad|trim|adjust)\w*\b[^.;]*\b(?:forecast|estimate|projection|outlook)"
-    r"|\b(?:forecast|estimate|projection|outlook)s?\b[^.;]*\b(?:revis|reduc|lower|rais|cut|upgrad|downgrad|trim"
-    r"|adjust)",
-    re.IGNORECASE,
-)
 _OF_WHAT = re.compile(r"[^,;:.()]{0,60}")
-_UP_FROM = re.compile(
-    r"\)?(?:\s+(?:in|for|during)\s+(?:MY\s*)?(?:[A-Z]\w{1,8}\.?\s+)?\d{4}(?:/\d{2,4})?)?\s*,?\s*\(?(up|down|higher"
-    r"|lower)"
-    r"\s+(?:from|than)\b"
+_POLICY = frozenset({"levy", "duty", "blending"})
+#: what speaks of a ladder of rates, whose steps are no level of now
+_LADDER = re.compile(
+    r"\b(?:brackets?|tiers?|ladder|structure|starts?\s+(?:at|from)|starting\s+(?:at|from)|maximum|minimum|ceiling"
+    r"|floor|capped|progressive|sliding|rang(?:e|es|ing)|(?:when|if|where)\s+(?:the\s+)?(?:\w+\s+){0,3}prices?)\b",
+    re.IGNORECASE,
 )
-#: quantities of which a percentage can be the level
-_RATES = frozenset({"OER", "levy", "duty", "blending"})
+_RANGE = re.compile(
+    r"\b(?:between|range\s+(?:of|from|between)|ranging\s+(?:from|between))\s+(?:\S+\s+){0,7}$", re.IGNORECASE
+)
 
 
 class Grammar:
@@ -89,18 +51,12 @@ class Grammar:
         ):
             return
         yield from table_claims(document, self._cues)
-        before = Context()
+        before = opening(document, list(periods(document.title, 0, len(document.title))))
         for sentence in sentences(document, self._cues):
             made = list(_amount_claims(document, sentence, before))
             yield from made
             yield from states(document, sentence, made, before)
-            before = _next_context(made, before)
-
-
-def _next_context(made: list[Claim], before: Context) -> Context:
-    """The newest level or change carries on; a sentence without any leaves the context as it is."""
-    told = [c for c in made if c.basis in ("actual", "forecast")]
-    return Context(told[-1].quantity, told[-1].country, told[-1].period, told[-1].basis) if told else before
+            before = next_context(document, sentence, made, before)
 
 
 def _amount_claims(document: Document, sentence: Sentence, before: Context) -> Iterator[Claim]:
@@ -109,7 +65,7 @@ def _amount_claims(document: Document, sentence: Sentence, before: Context) -> I
         claim = _claim(document, sentence, n, amount, before, made)
         if claim is not None:
             made.append(claim)
-    yield from _led_by_changes(sentence, made)
+    yield from led_by_changes(sentence, made)
 
 
 def _claim(
@@ -117,22 +73,28 @@ def _claim(
 ) -> Claim | None:
     if denied(sentence, amount.start):
         return None
-    spoken, before = before.period, carries(sentence, before)
+    before = carries(sentence, before)
     cue = _quantity_cue(sentence, amount)
     quantity = _quantity(sentence, amount, cue) or (before.quantity if cue is None else "")
     if not quantity or amount.unit not in UNITS[quantity]:
         return None
     if not _of_palms(sentence, amount, cue) or _to_a_destination(sentence, amount, cue):
         return None
-    basis, old = _standing(sentence, n, amount, quantity)
-    measure = _measure(sentence, amount, quantity) if basis == "" else "level"
-    direction = _direction(sentence, amount, measure) if basis == "" else ""
+    if _is_step(sentence, amount, quantity):
+        return None
+    if quantity in _POLICY and any(policy_denied(sentence, m.start) for m in (amount, cue) if m is not None):
+        return None
+    basis = standing(sentence, n, amount, quantity)
+    measure = measure_of(sentence, amount, quantity) if basis == "" else "level"
+    direction = direction_of(sentence, amount, measure) if basis == "" else ""
     if measure == "" or (measure == "change" and direction == ""):
         return None
     country, country_near = country_of(document, sentence, amount.start, amount.end)
     if country is None:
         return None
-    period, period_near = _period(document, sentence, n, basis, before, made, spoken)
+    period, period_near = period_of(document, sentence, n, quantity, basis, before, made)
+    if unclear(sentence, period, basis):
+        return None
     near = (cue is not None) + country_near + period_near
     return Claim(
         quantity=quantity,
@@ -142,13 +104,14 @@ def _claim(
         value=amount.value,
         unit=amount.unit,
         country=country,
-        period=period if old is None else old,
+        period=period,
         direction=direction,
         measure=measure,
         basis=basis
         or (before.basis if cue is None else "")
+        or ("forecast" if revised(sentence, amount) else "")
         or expectation(document, sentence, amount.start, amount.end, period),
-        confidence=("low", "low", "medium", "high")[near],
+        confidence=("low", "low", "medium", "high")[near if period else 0],
     )
 
 
@@ -172,6 +135,15 @@ def _quantity_cue(sentence: Sentence, amount: Amount) -> Mention | None:
         return earlier[-1]
     later = [m for m in named if amount.end <= m.start < min(following, amount.end + 80)]
     return later[0] if later else None
+
+
+def _is_step(sentence: Sentence, amount: Amount, quantity: str) -> bool:
+    """Whether an amount is a step of a ladder of rates, or an end of a range that is told as one."""
+    of_rates = quantity in ("levy", "duty") or any(m.name in ("levy", "duty") for m in sentence.of("quantity"))
+    if of_rates and _LADDER.search(sentence.text, sentence.start, sentence.end):
+        return True
+    lead = _RANGE.search(sentence.text, sentence.start, amount.start)
+    return lead is not None and not re.search(r"[,;]\s", lead[0])
 
 
 def _fits(quantity: str, amount: Amount) -> bool:
@@ -220,147 +192,3 @@ def _to_a_destination(sentence: Sentence, amount: Amount, cue: Mention | None) -
         if inside and re.search(r"\b(?:to|into)\s+(?:the\s+)?$", sentence.text[max(0, m.start - 12) : m.start]):
             return True
     return False
-
-
-def _standing(sentence: Sentence, n: int, amount: Amount, quantity: str) -> tuple[str, str | None]:
-    """Whether an amount is only what another is held against, or one that no longer holds; and its period if told so.
-
-    Returns
-    -------
-    basis, period
-        Empty basis for an amount in its own right; period None where the usual rules find it.
-    """
-    text, all_amounts = sentence.text, sentence.amounts
-    since = all_amounts[n - 1].end if n else sentence.start
-    lead = text[max(since, amount.start - 90) : amount.start]
-    if _OLD.search(lead):
-        return "superseded", None
-    against = _AGAINST.search(lead)
-    if against is None:
-        return "", None
-    paired = n + 1 < len(all_amounts) and re.fullmatch(
-        r"\s*(?:,\s*)?(?:million\s+)?(?:tons?\s+)?to\s+(?:[A-Z]{0,3}\$?\s*)?",
-        text[amount.number_at[1] : all_amounts[n + 1].start],
-    )
-    unit_gap = n + 1 < len(all_amounts) and re.fullmatch(
-        r"\s*,?\s*to\s+\S{0,4}\s*", text[amount.end : all_amounts[n + 1].start]
-    )
-    replaced = quantity in _RATES or _REVISED.search(text, sentence.start, sentence.end) is not None
-    if against[0].lower().startswith("from") and (paired or unit_gap):
-        return ("superseded", None) if replaced else ("comparison", "")
-    if quantity in _RATES and against[0].lower().startswith("from"):
-        return "superseded", None
-    if re.search(r"\b(?:estimate|forecast|projection)s?\b", against[0], re.IGNORECASE):
-        return "superseded", None
-    return "comparison", None
-
-
-def _measure(sentence: Sentence, amount: Amount, quantity: str) -> str:
-    """``level``, ``change``, or empty for a percentage that is neither."""
-    text = sentence.text
-    lead = text[sentence.start : amount.start]
-    if sentence.text[slice(*amount.unit_at)] == "B":
-        return "level"
-    behind = _MORE_AFTER.match(text, amount.end, sentence.end)
-    if _MORE_OF.search(lead) or behind:
-        return "change"
-    moved = [m for m in sentence.of("up", "down") if m.end <= amount.start]
-    if moved and _MOVED.match(text[moved[-1].end : amount.start]):
-        return "change"
-    if amount.unit == "pp":
-        return "change"
-    if amount.unit != "%" or quantity in _RATES:
-        return "level"
-    # the share of a quantity is no change of it
-    return (
-        "change"
-        if moved and moved[-1].start >= sentence.clause(amount.start)[0] and not re.search(r"\bof\s*$", lead[-4:])
-        else ""
-    )
-
-
-def _direction(sentence: Sentence, amount: Amount, measure: str) -> str:
-    text = sentence.text
-    if text[slice(*amount.unit_at)] == "B":
-        return ""
-    behind = _MORE_AFTER.match(text, amount.end, sentence.end)
-    if behind is not None and measure == "change":
-        word = next((m for m in sentence.of("up", "down") if amount.end <= m.start < behind.end()), None)
-        if word is not None:
-            return word.kind
-        if behind[0].strip(" -").lower() == "above":
-            return "up"
-        if behind[0].strip(" -").lower() == "below":
-            return "down"
-    words = [m for m in sentence.of("up", "down") if m.end <= amount.start and not _named_between(sentence, m, amount)]
-    verbs = [m for m in words if _verb_of(text, m, amount, measure)]
-    return verbs[-1].kind if verbs else ""
-
-
-def _named_between(sentence: Sentence, word: Mention, amount: Amount) -> bool:
-    """Whether two other quantities are named between a word of movement and an amount."""
-    return sum(word.end <= m.start < amount.start for m in sentence.of("quantity", "other")) > 1
-
-
-def _verb_of(text: str, word: Mention, amount: Amount, measure: str) -> bool:
-    """Whether a word of movement is that of the amount: it moves to it, or by it, and nothing else is named between."""
-    between = text[word.end : amount.start]
-    if measure == "change":
-        return len(between) < 70 and ";" not in between
-    return len(between) < 130 and re.search(r"\b(?:to|towards)\b", between) is not None and ";" not in between
-
-
-def _period(
-    document: Document, sentence: Sentence, n: int, basis: str, before: Context, made: list[Claim], spoken: str
-) -> tuple[str, bool]:
-    """Period of an amount and whether the sentence names it beside the amount or for the whole sentence."""
-    amount, all_amounts = sentence.amounts[n], sentence.amounts
-    following = all_amounts[n + 1].start if n + 1 < len(all_amounts) else sentence.end
-    main = next((c.period for c in reversed(made) if c.basis in ("actual", "forecast")), before.period)
-    for p in sentence.periods:
-        if amount.end <= p.start < following and AFTER.fullmatch(sentence.text, amount.end, p.start):
-            base = main or next((q.text for q in sentence.periods if q.text), spoken)
-            return p.text or resolved(p.relative, document.published_at, base), True
-    if basis == "comparison":
-        told = [p for p in sentence.periods if p.relative and amount.end <= p.start < following]
-        return (resolved(told[0].relative, document.published_at, main), False) if told else ("", False)
-    free = [p for p in sentence.periods if not based(sentence, p)]
-    chosen = nearest(free, amount.start, amount.end)
-    if chosen is not None and chosen.relative and chosen.start - amount.end > 40:
-        chosen = None
-    if chosen is not None:
-        if chosen.text:
-            return chosen.text, True
-        return resolved(chosen.relative, document.published_at, main or spoken), True
-    return (main, False) if made or before.period else ("", False)
-
-
-def _led_by_changes(sentence: Sentence, made: list[Claim]) -> Iterator[Claim]:
-    """A level takes the direction of the change told right behind it: to 20.3 million tons, an increase of ..."""
-    for n, claim in enumerate(made):
-        after = made[n + 1] if n + 1 < len(made) else None
-        if claim.measure == "level" and not claim.direction and claim.basis in ("actual", "forecast") and claim.unit_at:
-            behind = sentence.text[claim.unit_at[1] : claim.unit_at[1] + 60]
-            if (
-                after is not None
-                and after.measure == "change"
-                and re.match(r"\s*(?:\(\w+\)\s*)?,\s+an?\b|\s*,?\s+(?:up|down)\b", behind)
-            ):
-                yield _moved(claim, after.direction)
-                continue
-            told = _UP_FROM.match(behind)
-            led = re.search(
-                r"an?\s+(?:\w+\s+)?(increase|rise|jump|decrease|drop|decline|fall)\s+from\b",
-                sentence.text[claim.unit_at[1] : sentence.end],
-            )
-            if told is not None:
-                yield _moved(claim, "up" if told[1] in ("up", "higher") else "down")
-                continue
-            if led is not None and after is not None and after.basis == "comparison":
-                yield _moved(claim, "up" if led[1] in ("increase", "rise", "jump") else "down")
-                continue
-        yield claim
-
-
-def _moved(claim: Claim, direction: str) -> Claim:
-    return Claim(**{**vars(claim), "direction": direction})

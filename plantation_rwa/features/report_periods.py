@@ -20,17 +20,35 @@ _NAME = (
 _YEAR = r"(?:19|20)\d\d"
 _ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "1st": 1, "2nd": 2, "3rd": 3, "4th": 4}
 _ORDINAL = "|".join(_ORDINALS)
+_COUNTS = {
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+    "eleven": 11,
+}
+_COUNT = "|".join((*_COUNTS, *(str(n) for n in _COUNTS.values())))
 _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (kind, re.compile(pattern, re.IGNORECASE if kind != "month_only" else 0))
     for kind, pattern in (
+        ("days", rf"\b{_NAME}\s+\d{{1,2}}\s*(?:-|–|to)\s*\d{{1,2}}\b|\b\d{{1,2}}\s*(?:-|–|to)\s*\d{{1,2}}\s+{_NAME}"),
+        ("days", rf"\bfirst\s+\w+\s+days\s+of\s+{_NAME}|\b(?:FY|fiscal\s+year|financial\s+year)\s?\d{{2,4}}\b"),
         ("iso", rf"(?<![\d-])({_YEAR})-(\d\d)-(\d\d)(?![\d-])"),
         ("mdy", rf"\b({_NAME})\s+(\d{{1,2}})(?:st|nd|rd|th)?,?\s+({_YEAR})\b"),
         ("dmy", rf"\b(\d{{1,2}})(?:st|nd|rd|th)?\s+({_NAME})\s+({_YEAR})\b"),
         ("months", rf"\b({_NAME})\s*(?:-|–|to|through|until)\s*({_NAME})\s*,?\s*({_YEAR})\b"),
+        ("months", rf"\bbetween\s+({_NAME})\s+and\s+({_NAME})\s*,?\s*({_YEAR})\b"),
+        ("first_months", rf"\bfirst\s+({_COUNT})\s+months\s+(?:of\s+)?({_YEAR})\b"),
         ("month", rf"\b({_NAME})[\s,-]+({_YEAR})\b(?!\s*/\s*\d)"),
         ("years", rf"(?<![\d/.,-])({_YEAR})\s*([/–-])\s*(\d\d(?:\d\d)?)\b(?![/.,-]?\d)"),
-        ("quarter", rf"\b(?:Q([1-4])|({_ORDINAL})\s+quarter)(?:\s+of|,)?\s+({_YEAR})\b"),
+        ("quarter", rf"\b(?:Q([1-4])|({_ORDINAL})[\s-]+quarter)(?:\s+of|,)?\s+({_YEAR})\b"),
         ("half", rf"\b(?:H([12])|(first|second)\s+half)(?:\s+of|,)?\s+({_YEAR})\b"),
+        ("short", r"\b([1-4])(Q|H)\s?(?:20)?(\d\d)\b"),
         ("year", rf"(?<![\d/.,$-])({_YEAR})(?![\d/–-]|[.,]\d|\s*(?:tons?|tonnes?|MT|ha|percent|%)\b)"),
         (
             "relative",
@@ -41,7 +59,14 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             r"|quarter)"
             r"|year[\s-]+(?:ago|earlier)|year-on-year|month-on-month)\b",
         ),
-        ("month_only", r"\b(January|February|March|April|June|July|August|September|October|November|December)\b"),
+        ("day_only", rf"\b({_NAME})\s+(\d{{1,2}})\b(?![.,%]\d|\d|\s*[-–—]+\s|\))"),
+        ("day_only", rf"\b(\d{{1,2}})\s+({_NAME})(?!\s*[-–—]+\s|\))"),
+        (
+            "month_only",
+            r"\b(?:January|February|March|April|June|July|August|September|October|November|December)\b"
+            r"|(?<=\bof )May\b|(?<=\bin )May\b|(?<=\bfor )May\b|(?<=\bfrom )May\b|(?<=\bend-)May\b"
+            r"|\b(?:Jan|Feb|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b(?!\.?\s+\d)",
+        ),
     )
 )
 
@@ -74,24 +99,29 @@ def periods(text: str, start: int, end: int) -> Iterator[Period]:
             if any(m.start() < b and a < m.end() for a, b in taken):
                 continue
             taken.append(m.span())
-            if kind in ("relative", "month_only"):
+            if kind in ("relative", "month_only", "day_only", "days"):
                 found.append(Period(*m.span(), "", " ".join(m[0].lower().split())))
             elif told := _canonical(kind, m):
                 found.append(Period(*m.span(), told))
     yield from sorted(found, key=lambda p: p.start)
 
 
-def resolved(relative: str, published: dt.date | None, base: str) -> str:
+def resolved(relative: str, published: dt.date | None, base: str, *, ahead: bool = False) -> str:
     """The period that a distance means, from the publication's date or from another period; empty if neither tells.
 
     Parameters
     ----------
     base
         Period that the sentence speaks of, empty if none.
+    ahead
+        Whether the sentence looks ahead: a month's name is then the nearest one, else the last one before publication.
     """
     words = relative.removeprefix("the ")
-    if words.title() in {m.title() for m in MONTHS}:
-        return "" if published is None else _latest(words, published)
+    name = re.sub(r"[\d.\s]", "", words)
+    if any(m.startswith(name) for m in MONTHS):
+        return "" if published is None else _nearest(name, re.sub(r"\D", "", words), published, ahead=ahead)
+    if re.search(r"\d", words) or "days" in words:
+        return ""  # part of a month, or a financial year that begins anywhere
     if words in ("last month", "this month", "current month"):
         return "" if published is None else str(Month.of(published) + (-1 if words == "last month" else 0))
     if words in ("last year", "this year", "current year", "next year", "coming year") and "/" not in base:
@@ -138,9 +168,14 @@ def month_number(name: str) -> int:
     return next(n for n, full in enumerate(MONTHS, start=1) if full.startswith(name.lower()[:3]))
 
 
-def _latest(name: str, published: dt.date) -> str:
+def _nearest(name: str, day: str, published: dt.date, *, ahead: bool) -> str:
     number = month_number(name)
-    return str(Month(published.year - (number > published.month), number))
+    gap = (number - published.month) % 12
+    month = Month.of(published) + (gap if gap == 0 or (ahead and gap <= 6) else gap - 12)
+    try:
+        return dt.date(month.year, number, int(day)).isoformat() if day else str(month)
+    except ValueError:
+        return ""
 
 
 def _canonical(kind: str, m: re.Match[str]) -> str:
@@ -156,6 +191,10 @@ def _canonical(kind: str, m: re.Match[str]) -> str:
             return ""
     if kind == "months":
         return f"{m[3]}-{month_number(m[1]):02d}/{m[3]}-{month_number(m[2]):02d}"
+    if kind == "first_months":
+        return f"{m[2]}-01/{m[2]}-{_COUNTS.get(m[1].lower()) or int(m[1]):02d}"
+    if kind == "short":
+        return f"20{m[3]}-{m[2].upper()}{m[1]}" if m[2].upper() == "Q" or m[1] in "12" else ""
     if kind == "month":
         return f"{m[2]}-{month_number(m[1]):02d}"
     if kind == "years":

@@ -19,6 +19,7 @@ _ABBREVIATION = re.compile(
     r"|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec)|\b[A-Z])$"
 )
 _STOP = re.compile(r"[.!?][\"'”’)]*(?=\s)|\n[ \t]*\n|\n(?=[ \t]*(?:[-*•#>]|\d+[.)])\s)")
+_HEADING = re.compile(r"^[ \t]*#[^\n]*\n", re.MULTILINE)
 _CLAUSE = re.compile(r"[;:]|,\s+(?:but|while|whereas|although|though|as)\b|\s(?:but|while|whereas|although)\s|,(?=\s)")
 
 
@@ -79,6 +80,7 @@ def spans(text: str, breaks: tuple[int, ...] = ()) -> Iterator[Span]:
         for m in _STOP.finditer(text)
         if text[m.start()] != "." or not _ABBREVIATION.search(text, max(0, m.start() - 12), m.start())
     }
+    stops |= {m.end() for m in _HEADING.finditer(text)}
     begin = 0
     for end in sorted({*stops, *breaks, len(text)}):
         yield from _trimmed(text, begin, end)

@@ -13,6 +13,7 @@ from plantation_rwa.features.report_context import (
     country_of,
     denied,
     expectation,
+    policy_denied,
 )
 from plantation_rwa.features.report_facts import Claim, Document
 from plantation_rwa.features.report_periods import resolved
@@ -48,15 +49,19 @@ def states(document: Document, sentence: Sentence, made: Sequence[Claim], before
     for name in _HAPPENING:
         found = _happening(sentence, name)
         if found is not None and not denied(sentence, found[0].start):
-            yield _claim(document, sentence, name, found[0], found[1], carried, before.period, happening=True)
+            if name == "export policy" and policy_denied(sentence, found[0].start):
+                continue
+            yield _claim(document, sentence, name, found[0], found[1], carried, before.spoken, happening=True)
     seen: set[str] = set()
     for cue in sentence.of("quantity"):
         if cue.name not in _MOVING or cue.name in told | seen or not _of_palms(sentence, cue):
             continue
         word = _movement(sentence, cue)
+        if cue.name in ("levy", "duty") and policy_denied(sentence, cue.start):
+            continue
         if word is not None and not denied(sentence, max(word.start, cue.start)):
             seen.add(cue.name)
-            yield _claim(document, sentence, cue.name, cue, word.kind, carried, before.period, word=word)
+            yield _claim(document, sentence, cue.name, cue, word.kind, carried, before.spoken, word=word)
 
 
 def _happening(sentence: Sentence, name: str) -> tuple[Mention, str] | None:
@@ -165,16 +170,22 @@ def _basis(document: Document, sentence: Sentence, cue: Mention, word: Mention |
 
 def _period(document: Document, sentence: Sentence, cue: Mention, before: Context, spoken: str) -> str:
     """The period nearest to what is told, else what the sentence carries on; a distance without a base is none."""
-    free = [p for p in sentence.periods if not based(sentence, p) and not _of_an_amount(sentence, p.start)]
+    own = [p for p in sentence.periods if not based(sentence, p) and not _aside(sentence.text[cue.end : p.start])]
+    free = [p for p in own if not _of_an_amount(sentence, p.start)]
     if not free:
-        told = [p for p in sentence.periods if not based(sentence, p)]
+        told = own
         alone = told[0] if len(told) == 1 else None
         return before.period if alone is None else alone.text or resolved(alone.relative, document.published_at, spoken)
     near = min(free, key=lambda p: min(abs(p.start - cue.end), abs(cue.start - p.end)))
     if near.text:
         return near.text
     apart = max(near.start - cue.end, cue.start - near.end)
-    return resolved(near.relative, document.published_at, before.period or spoken) if apart < 60 else ""
+    return resolved(near.relative, document.published_at, spoken) if apart < 60 else ""
+
+
+def _aside(between: str) -> bool:
+    """Whether a period behind a quantity is that of its cause: prices, which peaked in February."""
+    return re.search(r"\b(?:as\s+a\s+result\s+of|due\s+to|because)\b.*,\s+which\b", between, re.DOTALL) is not None
 
 
 def _of_an_amount(sentence: Sentence, place: int) -> bool:

@@ -24,7 +24,9 @@ _NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
 _EXPECTED = re.compile(
     r"\b(?:forecast|projected|estimate[ds]?|proj|fcst|outlook)\b|(?<=\d)[fFeE]\b|\(f\)", re.IGNORECASE
 )
-_CHANGE = re.compile(r"\b(?:change|growth|chg|y-o-y|yoy|diff)", re.IGNORECASE)
+#: longest caption, characters; a longer line before a table is text
+CAPTION_MAX = 160
+_CHANGE = re.compile(r"\b(?:change|growth|chg|y-o-y|yoy|diff|share|per cent of)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -37,20 +39,89 @@ class Cell:
 
 
 def table_claims(document: Document, cues: tuple[Cue, ...]) -> Iterator[Claim]:
-    """Claims of every table of a document, cell by cell; a cell without period, quantity or unit is none."""
+    """Claims of every table of a document, cell by cell; a cell without period, quantity or unit is none.
+
+    Periods stand in the head and quantities in the first column, or the other way round.
+    """
+    text = document.text
     for lines in _tables(document):
-        head, told = _head(document.text, lines)
-        if head is None:
+        head, told = _head(text, lines)
+        over = [] if head is None else [_cells(text, lines[told - 1])[0]]
+        caption = lines[0]
+        if lines[0] not in lines[1:] and caption[1] - caption[0] <= CAPTION_MAX:
+            over.append(Cell(*caption, text[slice(*caption)]))
+        named = [m for c in over for m in mentions(cues, text, c.start, c.end)]
+        nations = {m.name for m in named if m.kind == "country"}
+        commodities = {m.name for m in named if m.kind == "commodity"}
+        if commodities == {"other"} or len(nations) > 1 or "world" in nations:
             continue
-        country = document.country
+        country = next(iter(nations), document.country)
+        if head is None:
+            yield from _by_rows(document, cues, lines, over, country)
+            continue
         for line in lines[told:]:
-            cells = _cells(document.text, line)
+            cells = _cells(text, line)
             if not cells:
                 continue
-            label = mentions(cues, document.text, cells[0].start, cells[0].end)
-            named = [m for m in label if m.kind == "country"]
-            country = named[0].name if named else country
-            yield from _row(document, lines[0], head, cells, label, country)
+            label = mentions(cues, text, cells[0].start, cells[0].end)
+            nation = [m for m in label if m.kind == "country"]
+            bought = any(re.search(r"\bto\s+$", text[max(cells[0].start, m.start - 4) : m.start]) for m in nation)
+            if nation and not any(m.kind == "quantity" for m in label):
+                country = nation[0].name
+            of_row = nation[0].name if nation else country
+            quantity = _one_quantity(label)
+            if quantity and of_row != "world" and not bought:
+                columns = _columns(text, lines[told - 1], head, cells)
+                yield from _row(document, over, columns, cells, quantity, of_row)
+
+
+def _by_rows(
+    document: Document, cues: tuple[Cue, ...], lines: list[Span], over: list[Cell], country: str
+) -> Iterator[Claim]:
+    """Claims of a table whose rows are periods and whose columns are quantities."""
+    text = document.text
+    top = next((n for n, line in enumerate(lines) if n and _cells(text, line)), None)
+    if top is None:
+        return
+    heads = _cells(text, lines[top])
+    named = [
+        "" if _CHANGE.search(c.text) else _one_quantity(mentions(cues, text, c.start, c.end), alone=True) for c in heads
+    ]
+    for line in lines[top + 1 :]:
+        cells = _cells(text, line)
+        told = list(periods(text, cells[0].start, cells[0].end)) if cells else []
+        if len(cells) != len(heads) or len(told) != 1 or not told[0].text:
+            continue
+        expected = _EXPECTED.search(cells[0].text) is not None
+        for cell, head, quantity in zip(cells[1:], heads[1:], named[1:], strict=True):
+            unit_at = _unit(text, None, head, [heads[0], *over])
+            if quantity and unit_at is not None:
+                start = min(unit_at[0], head.start)
+                yield from _claim(
+                    document, cell, unit_at, (start, cells[-1].end), quantity, country, told[0].text, expected
+                )
+
+
+def _one_quantity(label: Sequence[Mention], *, alone: bool = False) -> str:
+    """The quantity that a label names if it is one of palms, and of no country where it must be alone."""
+    quantities = {m.name for m in label if m.kind == "quantity"}
+    barred = any(
+        m.kind == "other" or (m.kind == "commodity" and m.name == "other") or (alone and m.kind == "country")
+        for m in label
+    )
+    return next(iter(quantities)) if len(quantities) == 1 and not barred else ""
+
+
+def _columns(
+    text: str, line: Span, head: list[tuple[str, bool]], cells: list[Cell]
+) -> list[tuple[Cell | None, str, bool]] | None:
+    """Cell of the head, period and whether expected for each cell of a row; None where they do not fit."""
+    heads: list[Cell | None] = [*_cells(text, line)]
+    told = [(c, *h) for c, h in zip(heads, head, strict=True)]
+    # the label may have a head of its own or none
+    if len(told) == len(cells):
+        return told
+    return [(None, "", False), *told] if len(told) + 1 == len(cells) else None
 
 
 def _tables(document: Document) -> Iterator[list[Span]]:
@@ -96,54 +167,66 @@ def _head(text: str, lines: list[Span]) -> tuple[list[tuple[str, bool]] | None, 
 
 def _row(
     document: Document,
-    first: Span,
-    head: list[tuple[str, bool]],
+    over: list[Cell],
+    columns: list[tuple[Cell | None, str, bool]] | None,
     cells: list[Cell],
-    label: Sequence[Mention],
+    quantity: str,
     country: str,
 ) -> Iterator[Claim]:
-    quantities = [m.name for m in label if m.kind == "quantity"]
-    others = [m for m in label if m.kind == "other"]
-    foreign = [m for m in label if m.kind == "commodity" and m.name == "other"]
-    if len(set(quantities)) != 1 or others or foreign or country == "world":
+    if columns is None:
         return
-    unit_at = _unit(document.text, first, head, cells)
-    if unit_at is None:
-        return
-    # the label may have a head of its own or none
-    columns = head if len(head) == len(cells) else [("", False), *head]
-    if len(columns) != len(cells):
-        return
-    for cell, (period, expected) in zip(cells[1:], columns[1:], strict=True):
-        number = _NUMBER.fullmatch(cell.text)
-        start, end = min(unit_at[0], cells[0].start), cells[-1].end
-        amount = amount_at(document.text, (cell.start, cell.end), unit_at) if number and period else None
-        if amount is None or end - start > QUOTE_MAX or amount.unit not in UNITS[quantities[0]]:
-            continue
-        if not in_table(document.text, amount) or (amount.unit == "%" and quantities[0] not in ("OER", "levy", "duty")):
-            continue
-        last, published = last_day(period), document.published_at
-        ahead = expected or (last is not None and published is not None and last > published)
-        yield Claim(
-            quantity=quantities[0],
-            at=(start, end),
-            number_at=amount.number_at,
-            unit_at=amount.unit_at,
-            value=amount.value,
-            unit=amount.unit,
-            country=country,
-            period=period,
-            measure="level",
-            basis="forecast" if ahead else "actual",
-            confidence="medium",
-        )
+    for cell, (head, period, expected) in zip(cells[1:], columns[1:], strict=True):
+        unit_at = _unit(document.text, cells[0], head, over)
+        if unit_at is not None and period:
+            quote = (min(unit_at[0], cells[0].start), cells[-1].end)
+            yield from _claim(document, cell, unit_at, quote, quantity, country, period, expected)
 
 
-def _unit(text: str, first: Span, head: list[tuple[str, bool]], cells: list[Cell]) -> Span | None:
-    """Where the unit of a row stands: in its label, else in what stands over the table down to the row."""
-    own = _UNIT.search(text, cells[0].start, cells[0].end)
-    if own is not None:
-        return own.span()
-    over = list(_UNIT.finditer(text, first[0], text.rfind("\n", 0, cells[0].start) + 1))
-    # several units over a table: which row has which is not told
-    return over[0].span() if len({m[0].lower() for m in over}) == 1 else None
+def _claim(
+    document: Document,
+    cell: Cell,
+    unit_at: Span,
+    quote: Span,
+    quantity: str,
+    country: str,
+    period: str,
+    expected: bool,
+) -> Iterator[Claim]:
+    """The claim of a cell, none where it is no amount that the quantity can have."""
+    number = _NUMBER.fullmatch(cell.text)
+    amount = amount_at(document.text, (cell.start, cell.end), unit_at) if number else None
+    if amount is None or quote[1] - quote[0] > QUOTE_MAX or amount.unit not in UNITS[quantity]:
+        return
+    if not in_table(document.text, amount) or (amount.unit == "%" and quantity not in ("OER", "levy", "duty")):
+        return
+    last, published = last_day(period), document.published_at
+    ahead = expected or (last is not None and published is not None and last > published)
+    yield Claim(
+        quantity=quantity,
+        at=quote,
+        number_at=amount.number_at,
+        unit_at=amount.unit_at,
+        value=amount.value,
+        unit=amount.unit,
+        country=country,
+        period=period,
+        measure="level",
+        basis="forecast" if ahead else "actual",
+        confidence="medium",
+    )
+
+
+def _unit(text: str, label: Cell | None, head: Cell | None, over: Sequence[Cell]) -> Span | None:
+    """Where the unit of a cell stands: in the label of its row or the head of its column, else over the table.
+
+    None where label and column name two, or where what stands over the table names several.
+    """
+    near = [m for c in (label, head) if c is not None for m in _UNIT.finditer(text, c.start, c.end)]
+    if near:
+        return near[0].span() if len({m[0].lower() for m in near}) == 1 else None
+    for cell in over:
+        found = list(_UNIT.finditer(text, cell.start, cell.end))
+        if found:
+            # several units over a table: which row has which is not told
+            return found[0].span() if len({m[0].lower() for m in found}) == 1 else None
+    return None

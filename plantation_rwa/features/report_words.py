@@ -58,8 +58,10 @@ CUES: tuple[Cue, ...] = (
             r" | acreage | hectarage | (?:were|was|been)\s+planted | planted",
             "OER": r"oil\s+extraction\s+rates? | extraction\s+rates? | OER",
             "price": r"prices? | priced | quoted | traded | futures | settled | benchmark",
-            "levy": r"(?:export\s+)?lev(?:y|ies) | windfall\s+(?:profit\s+)?(?:levy|tax) | cess | export\s+funds?",
-            "duty": r"(?:export|import)\s+(?:duty|duties|tax|taxes|tariffs?) | duty | duties | export\s+duty\s+rates?",
+            "levy": rf"lev(?:y|ies)\s+on\s+{_OF}(?:exports?|shipments?)"
+            r" | (?:export\s+)?lev(?:y|ies) | windfall\s+(?:profit\s+)?(?:levy|tax) | cess | export\s+funds?",
+            "duty": rf"(?:duty|duties|tax|taxes)\s+on\s+{_OF}(?:exports?|imports?|shipments?)"
+            r" | (?:export|import)\s+(?:duty|duties|tax|taxes|tariffs?) | duty | duties | export\s+duty\s+rates?",
             "export policy": rf"export\s+bans? | (?:ban|moratorium|curbs?|restrictions?)\s+(?:on\s+)?{_OF}exports?"
             r" | export\s+(?:quotas?|curbs?|restrictions?|permits?|moratorium) | domestic\s+market\s+obligation | DMO"
             rf" | bann?(?:ed|s|ing)?\s+(?:all\s+|most\s+)?{_OF}(?:exports?|shipments)",

@@ -184,6 +184,82 @@ def test_words_without_numbers() -> None:
     ]
 
 
+def test_the_period_of_a_heading_holds_for_the_sentences_under_it() -> None:
+    text = "# Palm oil review, May 2025\n\nProduction was 1.7 million tonnes. Exports fell 5 percent."
+    assert [f[:4] for f in numbers(text)] == [
+        ("production", "MY", "2025-05", 1.7e6),
+        ("exports", "MY", "2025-05", 5.0),
+    ]
+
+
+def test_the_period_of_the_sentence_before_holds_for_what_can_be_of_it() -> None:
+    first = "Palm oil production was 1.7 million tonnes in May 2025. "
+    assert [f[2] for f in numbers(first + "Exports fell to 1.2 million tonnes.")] == ["2025-05", "2025-05"]
+    assert [f[2] for f in numbers(first + "Stocks had been forecast at 1.9 million tonnes.")] == ["2025-05", "2025-05"]
+    for other in (
+        "Stocks are expected to reach 1.9 million tonnes.",
+        "Stocks now stand at 1.9 million tonnes.",
+        "Futures settled at 4,012 ringgit a ton.",
+    ):
+        assert [f[2] for f in numbers(first + other)] == ["2025-05", ""], other
+
+
+def test_two_periods_before_leave_none_for_the_next_sentence() -> None:
+    first = "Palm oil production was 1.6 million tonnes in April 2025 and 1.7 million tonnes in May 2025. "
+    assert [f[2] for f in numbers(first + "Stocks fell to 1.8 million tonnes.")] == ["2025-04", "2025-05", ""]
+
+
+def test_the_month_of_what_is_compared_with_is_not_that_of_the_level() -> None:
+    text = "Palm oil stocks, May 2025. Stocks fell to 1,865,000 tonnes as against 1,900,000 tonnes in April 2025."
+    assert [(f[2], f[7]) for f in numbers(text)] == [("2025-05", "actual"), ("2025-04", "comparison")]
+
+
+def test_a_levy_on_exports_is_a_levy() -> None:
+    found = numbers("The levy on exports of palm oil was increased to 10 percent from 7.5 percent.", country="ID")
+    assert [(f[0], f[3], f[7]) for f in found] == [("levy", 10.0, "actual"), ("levy", 7.5, "superseded")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The export duty structure starts at 3 percent for palm oil from RM 2,250 to RM 2,400 a tonne.",
+        "The export levy on crude palm oil ranges from 3 percent to 6 percent.",
+        "The export duty is USD 288 per tonne where the reference price exceeds USD 1,430 per tonne.",
+    ],
+)
+def test_a_ladder_of_rates_is_no_level(text: str) -> None:
+    assert numbers(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The palm oil export ban of 2022 will not be repeated.",
+        "A new ban on exports of palm oil has been ruled out.",
+        "The export levy of 12.5 percent was never introduced.",
+    ],
+)
+def test_a_policy_that_is_denied_behind_its_name_is_no_fact(text: str) -> None:
+    assert told(text, country="ID", published="2026-05-01") == []
+
+
+def test_a_forecast_that_is_cut_is_a_forecast_and_the_old_one_superseded() -> None:
+    for text in (
+        "Palm oil ending stocks for 2025/26 are lowered from 5.2 to 4.9 million tons.",
+        "We cut our 2025/26 palm oil stocks forecast to 4.9 million tons from 5.2 million tons.",
+    ):
+        found = numbers(text)
+        assert {(f[2], f[3], f[5], f[7]) for f in found} == {
+            ("2025/26", 5.2e6, "", "superseded"),
+            ("2025/26", 4.9e6, "down", "forecast"),
+        }
+
+
+def test_a_word_of_movement_that_the_figures_contradict_is_left_out() -> None:
+    found = numbers("Palm oil stocks were 1.8 million tonnes in May 2025, up from 1.9 million tonnes in April 2025.")
+    assert found[0] == ("stocks", "MY", "2025-05", 1.8e6, "t", "", "level", "actual")
+
+
 TABLE = """Malaysia palm oil balance (1,000 MT)
 
 | Item | 2022/23 | 2023/24 | 2024/25 forecast |
@@ -216,6 +292,22 @@ def test_a_table_of_gaps_with_units_in_its_labels() -> None:
         ("production", "ID", "2024", 48.2e6, "t"),
         ("stocks", "ID", "2023", 3_150e3, "t"),
         ("stocks", "ID", "2024", 2_580e3, "t"),
+    ]
+
+
+def test_the_unit_in_the_head_of_a_table_counts_before_that_of_its_caption() -> None:
+    text = "Palm oil, million tonnes\n\n| 1000 MT | 2023 | 2024 |\n|---|---|---|\n| Exports | 398 | 360 |\n"
+    assert [f[2:5] for f in numbers(text)] == [("2023", 398e3, "t"), ("2024", 360e3, "t")]
+
+
+def test_a_table_whose_rows_are_months() -> None:
+    text = (
+        "Palm oil\n\n| Month | Production (t) | Exports | OER (%) |\n|---|---|---|---|\n"
+        "| April 2025 | 158,200 | 44,100 | 21.3 |\n| Total | 158,200 | 44,100 | |\n"
+    )
+    assert [(f[0], *f[2:5]) for f in numbers(text)] == [
+        ("production", "2025-04", 158_200.0, "t"),
+        ("OER", "2025-04", 21.3, "%"),
     ]
 
 
