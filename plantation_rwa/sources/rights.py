@@ -78,8 +78,9 @@ def read_rights(
     Returns
     -------
     pandas.DataFrame
-        One row per right in register order, then file order: the contract's columns. A plantation without a
-        row has the default right. ``start_month`` is None where accrual starts with the month after as_of;
+        One row per right in register order, then file order: the contract's columns. A plantation that the file does
+        not name has the default right; one whose rows are all rejected has none.
+        ``start_month`` is None where accrual starts with the month after as_of;
         ``price_floor, price_cap, min_payment, max_payment, issue_price`` are NaN where there is none (money
         per the right's currency, prices per t); ``payor_id`` defaults to the plantation's mill, ``pool_id``
         to ''. Integer columns are int64.
@@ -109,7 +110,8 @@ def read_rights(
     )
     _reject_oversold(sheet, terms)
     given = sheet.result()[list(RIGHTS_COLUMNS)]
-    without = [p for p in registered if p not in set(given["plantation_id"])]
+    # where a contract was named and rejected, the default terms are not its own
+    without = [p for p in registered if p not in set(frame["plantation_id"])]
     rest = pd.DataFrame({c: _empty(c, len(without)) for c in RIGHTS_COLUMNS})
     rest["plantation_id"] = pd.Series(without, dtype="str")
     rights = pd.concat([given, rest], ignore_index=True)
@@ -216,7 +218,10 @@ def _reject_oversold(sheet: Sheet, terms: Mapping[str, Any]) -> None:
         before = sold.get(plantation, 0.0)
         if before + share > 1.0 + 1e-9:
             over[row] = True
-            told.append(f"rights before it take {before:g} of the plantation's revenue; this share would oversell it")
+            told.append(
+                f"rights before it take {before:g} of the plantation's revenue; this one takes up to {share:g} "
+                "and would oversell it"
+            )
         else:
             sold[plantation] = before + share
     sheet.reject(over, "share", told)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,8 @@ from plantation_rwa.assumptions import Assumptions
 from plantation_rwa.valuation.market import Reads
 
 FloatArray = NDArray[np.float64]
+#: key, first day, last day, value
+Rule = tuple[str, dt.date, dt.date, float]
 _BAND = re.compile(r"^(<=|>)\s*(\d+(?:\.\d+)?)$")
 
 
@@ -49,7 +52,7 @@ class FiscalTable:
         starts, ends = pd.to_datetime(table["effective_from"]), pd.to_datetime(table["effective_to"])
         keys = table["key"].astype("object").where(table["key"].notna(), "")
         columns = (table["schedule"], table["jurisdiction"], keys, starts, ends, table["value"])
-        self._rules: dict[tuple[str, str], list[tuple[str, dt.date, dt.date, float]]] = {}
+        self._rules: dict[tuple[str, str], list[Rule]] = {}
         for schedule, place, key, start, end, value in zip(*(c.tolist() for c in columns), strict=True):
             last = dt.date.max if pd.isna(end) else end.date()
             rule = (str(key), start.date(), last, float(value))
@@ -60,8 +63,8 @@ class FiscalTable:
         """Key -> value of a schedule on a day, the more specific jurisdiction winning key by key.
 
         Of several rules for one key the one that began last counts, of several revisions the last known; bands
-        of different dates never mix. A schedule that ran out without a successor stays in force: future months
-        keep the last known rule.
+        of different dates never mix. What ran out without a successor stays in force, key by key and the ladder as a
+        whole: future months keep the last known rule. A rule of the schedule that began after the end succeeds it.
         """
         found = self._in_force(schedule, places, day)
         self._note(found, schedule, *places, day.isoformat())
@@ -74,19 +77,12 @@ class FiscalTable:
     def _in_force(self, schedule: str, places: tuple[str, ...], day: dt.date) -> dict[str, float]:
         values: dict[str, float] = {}
         for place in reversed(places):
-            begun = [rule for rule in self._rules.get((schedule, place), ()) if rule[1] <= day]
-            current = [rule for rule in begun if rule[2] >= day]
-            if begun and not current:
-                newest = max(rule[1] for rule in begun)
-                current = [rule for rule in begun if rule[1] == newest]
-            ladder = max((rule[1] for rule in current if _BAND.match(rule[0])), default=None)
-            values |= {rule[0]: rule[3] for rule in current if not _BAND.match(rule[0]) or rule[1] == ladder}
+            values |= _kept(self._rules.get((schedule, place), ()), day)[0]
         return values
 
     def held_over(self, schedule: str, places: tuple[str, ...], day: dt.date) -> bool:
-        """Whether a schedule is kept in force on a day only because nothing follows it."""
-        begun = ([rule for rule in self._rules.get((schedule, place), ()) if rule[1] <= day] for place in places)
-        found = any(rules and not any(rule[2] >= day for rule in rules) for rules in begun)
+        """Whether a schedule, or a key of it, is kept in force on a day only because nothing follows it."""
+        found = any(_kept(self._rules.get((schedule, place), ()), day)[1] for place in places)
         self._note(found, schedule, *places, day.isoformat(), "held over")
         return found
 
@@ -104,6 +100,27 @@ class FiscalTable:
         if asked not in self._series:
             self._series[asked] = tuple(self.value(schedule, key, places, day) for day in days)
         return self._series[asked]
+
+
+def _kept(rules: Sequence[Rule], day: dt.date) -> tuple[dict[str, float], bool]:
+    """Key -> value of one place's schedule on a day, and whether anything in it has ended without a successor."""
+    begun = [rule for rule in rules if rule[1] <= day]
+    groups: dict[str, list[Rule]] = {}
+    for rule in begun:
+        groups.setdefault("ladder" if _BAND.match(rule[0]) else f"key {rule[0]}", []).append(rule)
+    values, held = dict[str, float](), False
+    for name, group in groups.items():
+        current = [rule for rule in group if rule[2] >= day]
+        if not current:
+            newest = max(rule[1] for rule in group)
+            current = [rule for rule in group if rule[1] == newest]
+            end = max(rule[2] for rule in current)
+            if any(rule[1] > end for rule in begun):
+                continue
+            held = True
+        first = max(rule[1] for rule in current) if name == "ladder" else dt.date.min
+        values |= {rule[0]: rule[3] for rule in current if rule[1] >= first}
+    return values, held
 
 
 def band_values(bands: dict[str, float], amounts: FloatArray) -> FloatArray | None:

@@ -89,3 +89,24 @@ def test_every_row_of_the_packaged_table_names_its_source_and_unit() -> None:
     assert all(len(row["source"]) > 20 and row["unit"] for row in rows)
     bands = [row for row in rows if row["schedule"] == "export_duty" and row["jurisdiction"] == "ID"]
     assert sum("[K]" in row["source"] for row in bands) == 7
+
+
+def table(*rows: tuple[str, str, str | None, float]) -> FiscalTable:
+    columns = ["key", "effective_from", "effective_to", "value"]
+    return FiscalTable(pd.DataFrame(rows, columns=columns).assign(schedule="windfall_levy", jurisdiction="MY"))
+
+
+def test_a_key_that_ends_without_a_successor_stays_in_force_and_is_told() -> None:
+    """A threshold that runs out leaves no levy without threshold, and no levy of zero."""
+    levy = table(("rate", "2020-01-01", None, 0.03), ("threshold", "2020-01-01", "2026-12-31", 3000.0))
+    for day, ended in ((dt.date(2026, 12, 15), False), (dt.date(2027, 1, 15), True)):
+        assert levy.schedule("windfall_levy", ("MY",), day) == {"rate": 0.03, "threshold": 3000.0}
+        assert levy.held_over("windfall_levy", ("MY",), day) is ended
+
+
+def test_a_rule_that_begins_after_the_end_of_another_key_succeeds_it() -> None:
+    levy = table(
+        ("flat", "2020-01-01", "2024-12-31", 9.0), ("<=700", "2025-01-01", None, 1.0), (">700", "2025-01-01", None, 2.0)
+    )
+    assert levy.schedule("windfall_levy", ("MY",), dt.date(2025, 6, 1)) == {"<=700": 1.0, ">700": 2.0}
+    assert levy.held_over("windfall_levy", ("MY",), dt.date(2025, 6, 1)) is False

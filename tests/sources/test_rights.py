@@ -106,11 +106,21 @@ def test_duplicates_unknown_plantations_and_overselling(tmp_path: Path) -> None:
     assert reasons[2].startswith("repeats plantation_id and right_id of row 1 of rights.csv, which stays")
     assert (
         reasons[3]
-        == "rights before it take 0.6 of the plantation's revenue; this share would oversell it; row rejected"
+        == "rights before it take 0.6 of the plantation's revenue; this one takes up to 0.5 and would oversell it; row "
+        "rejected"
     )
     assert reasons[5] == "plantation_id is not in the register, or was rejected there; row rejected"
     assert reasons[6] == "plantation_id is missing; row rejected"
     assert set(bad["action"]) == {"rejected"}
+
+
+def test_a_contract_that_is_rejected_is_not_replaced_by_default_terms(tmp_path: Path) -> None:
+    rights, bad = read(tmp_path, "plantation_id,right_id,share,step_up,tenor_months\nB,R1,1.0,1.5,36\n")
+    assert set(rights["plantation_id"]) == {"007", "C"}
+    assert bad["reason"].tolist() == [
+        "rights before it take 0 of the plantation's revenue; this one takes up to 2.25 and would oversell it; row "
+        "rejected"
+    ]
 
 
 @settings(max_examples=30, deadline=None)

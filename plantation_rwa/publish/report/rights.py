@@ -31,7 +31,7 @@ def rights_table(view: View) -> str:
         "Yield, 12 months<small>t/ha; mean, 90 %</small>",
         f"Fair value<small>{unit}</small>",
         f"Real-world value<small>{unit}; 10 % to 90 %</small>",
-        f"Fair value per ha<small>{unit}/ha</small>",
+        f"Fair value per ha<small>{unit}/ha; all rights of the plantation</small>",
         "Newest data<small>oldest kind, days</small>",
         "Remarks",
     ]
