@@ -107,7 +107,7 @@ function facts(i) {
   for (const r of p.rights) {
     const value = r.npv_fair === null ? "no value" : `${number(r.npv_fair)} ${r.currency} (real world, 90 %: ${number(r.npv_q05)} to ${number(r.npv_q95)})`;
     const link = make("a", { href: r.memo }, "memo");
-    nodes.push(make("dt", {}, make("bdi", {}, r.id)), make("dd", {}, `${percent(r.share, 1)} for ${number(r.tenor)} months, ${value}, grade ${r.grade}; one unit ${r.unit ? `${r.unit} ${r.currency}` : "not valued"}; `
+    nodes.push(make("dt", {}, make("bdi", {}, r.id)), make("dd", {}, `${percent(r.share, 1)} for ${number(r.tenor)} months, ${value}, grade ${r.grade}; one unit ${r.npv_fair === null ? "not valued" : `${r.unit} ${r.currency}`}; `
       + `can be advanced ${percent(r.advance_rate)}; priced beyond the last contract ${percent(r.share_npv_extrapolated)}; land ${r.screen.replace("_", " ") || "not checked"}; `, link));
     if (r.flags) nodes.push(make("dt", {}, "remarks"), make("dd", {}, r.flags.split(";").join(", ")));
   }
