@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from plantation_rwa.attest import merkle
-from plantation_rwa.attest.attestation import ROLES, attestation_digest
+from plantation_rwa.attest.attestation import ROLES, STATUSES, attestation_digest, domain
 from plantation_rwa.attest.hashing import bytes32, canonical
 from plantation_rwa.attest.records import key_hash, record_hash, record_key, salt_of
 from plantation_rwa.attest.signing import recover
 
 PROOF_FORMAT = "plantation-rwa-proof-v1"
+#: what reading a file of a stranger may raise: it is told as a fault of the file
+UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError, OSError)
 
 
 @dataclass
@@ -61,12 +63,21 @@ class Trust:
     threshold: int | None
     now: int
 
+    @property
+    def needed(self) -> int:
+        """Roles that must have signed."""
+        return len(self.signers) if self.threshold is None else self.threshold
 
-def check_attestation(found: Mapping[str, Any], where: str, trust: Trust, *, newest: bool, out: Findings) -> str | None:
-    """Digest, signatures and validity of ``nav_attestation.json``.
+
+def check_attestation(
+    found: Mapping[str, Any], where: str, trust: Trust, *, portfolio: str, newest: bool, out: Findings
+) -> str | None:
+    """Digest, domain, signatures and validity of ``nav_attestation.json``.
 
     Parameters
     ----------
+    portfolio
+        Whose it must be.
     newest
         Whether it must be valid now; one that a later date has replaced need not.
 
@@ -77,9 +88,13 @@ def check_attestation(found: Mapping[str, Any], where: str, trust: Trust, *, new
     """
     try:
         digest = attestation_digest(found)
-        stated, signatures = found["digest"], list(found["signatures"])
-        until = int(found["typed_data"]["message"]["validUntil"])
-    except (KeyError, TypeError, ValueError) as error:
+        stated, signatures, signed_for = found["digest"], found["signatures"], found["typed_data"]["domain"]
+        until, status = (int(found["typed_data"]["message"][name]) for name in ("validUntil", "status"))
+        if not isinstance(signatures, list) or not all(isinstance(entry, dict) for entry in signatures):
+            raise TypeError("signatures is no list of objects")
+        if signed_for != domain(portfolio, signed_for["chainId"]):
+            out.fail(where, f"its domain is not that of portfolio '{portfolio}'")
+    except UNREADABLE as error:
         out.fail(where, f"is not a readable attestation ({type(error).__name__}: {error})")
         return None
     if stated != digest:
@@ -87,6 +102,10 @@ def check_attestation(found: Mapping[str, Any], where: str, trust: Trust, *, new
     if newest and trust.now > until:
         day = dt.datetime.fromtimestamp(until, dt.UTC).date().isoformat()
         out.fail(where, f"expired: it was valid until {day}")
+    if status >= len(STATUSES):
+        out.fail(where, f"status {status} is none of {', '.join(STATUSES)}")
+    elif STATUSES[status] == "withdrawn":
+        out.noted.append(f"{where}: status is withdrawn: its issuer stands by these values no longer")
     _check_signatures(signatures, digest, where, trust, out)
     return digest
 
@@ -123,7 +142,7 @@ def check_records(
             if (record["plantation_id"], record["right_id"]) != (row["plantation_id"], row["right_id"]):
                 faults.append(f"stands in the row of {record['plantation_id']}|{record['right_id']}")
             found.append(record)
-        except (KeyError, TypeError, ValueError) as error:
+        except UNREADABLE as error:
             out.fail(where[0], f"{name}: cannot be read ({type(error).__name__}: {error})")
             continue
         out.fail(where[0], *(f"{name}: {fault}" for fault in faults))
@@ -189,11 +208,12 @@ def check_proof(found: Mapping[str, Any], where: str, trust: Trust, out: Finding
             faults.append("the model hash of the record is not that of the attestation")
         if end_of_day(record["as_of"]) != int(message["asOf"]):
             faults.append("the record and the attestation are of different dates")
-    except (KeyError, TypeError, ValueError) as error:
+        portfolio = str(record["portfolio"])
+    except UNREADABLE as error:
         out.fail(where, f"is not a readable proof ({type(error).__name__}: {error})")
         return
     out.fail(where, *(f"record {record['plantation_id']}|{record['right_id']}: {fault}" for fault in faults))
-    check_attestation(found["attestation"], where, trust, newest=True, out=out)
+    check_attestation(found["attestation"], where, trust, portfolio=portfolio, newest=True, out=out)
     out.checked.append(f"record {record['plantation_id']}|{record['right_id']} at {record['as_of']}, salt, leaf, proof")
 
 
@@ -235,6 +255,7 @@ def _check_signatures(
     signatures: Sequence[Mapping[str, Any]], digest: str, where: str, trust: Trust, out: Findings
 ) -> None:
     good: set[str] = set()
+    roles_of: dict[str, set[str]] = {}
     for entry in signatures:
         role = str(entry.get("role"))
         try:
@@ -242,6 +263,7 @@ def _check_signatures(
         except (KeyError, ValueError) as error:
             out.fail(where, f"signature of {role}: {error}")
             continue
+        roles_of.setdefault(address, set()).add(role)
         if role not in ROLES:
             out.fail(where, f"signature of {role}: no such role; roles are {', '.join(ROLES)}")
         elif address.lower() != str(entry.get("signer")).lower():
@@ -252,9 +274,12 @@ def _check_signatures(
             good.add(role)
         else:
             out.unchecked.append((where, f"whether {address} may sign as {role}: give --signer {role}=ADDRESS"))
-    if not trust.signers and not signatures:
+    for address, roles in roles_of.items():
+        if len(roles) > 1:
+            out.fail(where, f"{address} signs as {' and as '.join(sorted(roles))}: one signer fills one role")
+    if not signatures:
         out.unchecked.append((where, "it is unsigned"))
-    needed = len(trust.signers) if trust.threshold is None else trust.threshold
+    needed = trust.needed
     if len(good) < needed:
         missing = ", ".join(sorted(set(trust.signers) - good)) or "none listed"
         out.fail(where, f"{len(good)} of {needed} roles needed have signed; missing: {missing}")

@@ -197,5 +197,5 @@ def _read(path: Path) -> Manifest:
         return Manifest(**raw, outputs=outputs)
     except OSError as error:
         raise _closed(path, error) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise PublishError(f"{path.name}: is not a readable manifest ({error}). Remove it and run again.") from error

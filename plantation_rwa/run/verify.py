@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from plantation_rwa.attest import merkle
 from plantation_rwa.attest.attestation import STATUSES, totals
 from plantation_rwa.attest.checking import (
+    UNREADABLE,
     Findings,
     Trust,
     check_attestation,
@@ -19,18 +22,21 @@ from plantation_rwa.attest.checking import (
     check_records,
     end_of_day,
 )
-from plantation_rwa.attest.hashing import canonical, hash_of
+from plantation_rwa.attest.consumers import check_feeds, check_tokens
+from plantation_rwa.attest.hashing import canonical, hash_of, row_texts
 from plantation_rwa.attest.overlays import overlay_digest
+from plantation_rwa.attest.records import key_hash, record_key
 from plantation_rwa.attest.signing import recover
 from plantation_rwa.errors import PlantationError, PublishError
 from plantation_rwa.json_text import parsed
 from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.publish.manifest import Manifest, damaged, load, manifest_path, sha256_of, untouched
-from plantation_rwa.run.attest import ATTESTATION, FOLDER, OVERLAYS, inputs_hash, outputs_hash
+from plantation_rwa.run.attest import ATTESTATION, FOLDER, OVERLAYS, inputs_hash, outputs_hash, token_id
 from plantation_rwa.run.copies import odd_copies
 from plantation_rwa.run.partitions import Published
 from plantation_rwa.run.publishing import read_all
 from plantation_rwa.run.session import program_hash
+from plantation_rwa.schema.classification import SHOWN
 from plantation_rwa.valuation.run import records as dicts
 
 #: what no manifest speaks of: copies are held against what they are made from, working folders are left out
@@ -59,7 +65,7 @@ def verify(place: Path, trust: Trust) -> Findings:
     _check_files(place, manifests, out)
     chain = [entry for m in manifests if (entry := _check_date(place, m, m is manifests[-1], trust, out)) is not None]
     check_history(chain, out)
-    if manifests and manifests[-1].profile == "full":
+    if manifests and manifests[-1].profile == "full" and all(m.outputs for m in manifests):
         for path, reason in odd_copies(place, manifests):
             if manifests[-1].code["sha256"] == program_hash():
                 out.fail(path, reason)
@@ -80,27 +86,46 @@ def _manifests(root: Path, out: Findings) -> list[Manifest]:
         try:
             manifest = load(root, as_of)
             whole = untouched(path)
+            outputs = [o for o in manifest.outputs if _inside(root, o.path)] if manifest is not None else []
         except PublishError as error:
             if "contract version" in str(error):
                 raise CannotCheck(str(error)) from None
             out.fail(name, f"cannot be read: {str(error).removeprefix(f'{path.name}: ')}")
+            continue
+        except UNREADABLE as error:
+            out.fail(name, f"cannot be read ({type(error).__name__}: {error})")
             continue
         if manifest is None or manifest.as_of != as_of:
             out.fail(name, "speaks of another date than its name says")
             continue
         if not whole:
             out.fail(name, "differs from what was written: its own hash is another")
-        found.append(manifest)
+        out.fail(name, *(f"{o.path!r} lies outside the output folder" for o in manifest.outputs if o not in outputs))
+        found.append(_as_held(root, manifest.with_outputs(outputs), name, out))
     return found
+
+
+def _as_held(root: Path, manifest: Manifest, name: str, out: Findings) -> Manifest:
+    """The manifest with the profile that the folder's records show, whatever it says itself."""
+    where = f"{FOLDER}/as_of={manifest.as_of}/records.parquet"
+    if manifest.profile not in SHOWN:
+        out.fail(name, f"profile '{manifest.profile}' is none of {', '.join(SHOWN)}")
+    try:
+        salted = "salt" in pq.read_schema(root / where).names
+    except UNREADABLE:  # a file that is missing or damaged is a fault of its own
+        salted = False
+    if not salted or manifest.profile == "full":
+        return manifest
+    out.fail(
+        name, f"says profile '{manifest.profile}', but the records carry their salts: the folder is held as 'full'"
+    )
+    return dataclasses.replace(manifest, profile="full")
 
 
 def _check_files(root: Path, manifests: Sequence[Manifest], out: Findings) -> None:
     """Files that are missing, changed, or named by no manifest."""
     outputs = {o.path: o for m in manifests for o in m.outputs}
     for output in outputs.values():
-        if not _inside(root, output.path):
-            out.fail(output.path, "lies outside the output folder")
-            continue
         for text in damaged(root, [output]):
             out.fail(*text.rsplit(": ", 1))
     for path in sorted(root.rglob("*")):
@@ -112,7 +137,10 @@ def _check_files(root: Path, manifests: Sequence[Manifest], out: Findings) -> No
 
 
 def _inside(root: Path, relative: str) -> bool:
-    return (root / relative).resolve().is_relative_to(root.resolve())
+    try:
+        return (root / relative).resolve().is_relative_to(root.resolve())
+    except (OSError, ValueError, RuntimeError):  # no path at all, e.g. one with a zero byte
+        return False
 
 
 def _check_date(
@@ -121,30 +149,37 @@ def _check_date(
     """The attestation of one date; its place in the history, None without one."""
     folder = f"{FOLDER}/as_of={manifest.as_of}"
     if not manifest.of("attest"):
-        out.unchecked.append((f"manifests/as_of={manifest.as_of}.json", "it has no attestation"))
+        name = f"manifests/as_of={manifest.as_of}.json"
+        if trust.needed:
+            out.fail(name, f"has no attestation, {trust.needed} signers are required")
+        else:
+            out.unchecked.append((name, "it has no attestation"))
         return None
     try:
         attestation, disclosure = (json_object(root / folder / name) for name in (ATTESTATION, "disclosure.json"))
-        digest = check_attestation(attestation, f"{folder}/{ATTESTATION}", trust, newest=newest, out=out)
+        where, portfolio = f"{folder}/{ATTESTATION}", str(disclosure["portfolio"])
+        digest = check_attestation(attestation, where, trust, portfolio=portfolio, newest=newest, out=out)
         if digest is None:
             return None
         message = attestation["typed_data"]["message"]
         _check_disclosure(root, manifest, attestation, disclosure, out)
-        _check_feeds(root, folder, disclosure, out)
+        feeds = f"{folder}/oracle/aggregator_v3.json"
+        check_feeds(json_object(root / feeds), feeds, disclosure, out)
         dump = _check_tree(root, manifest, message, out)
         if manifest.profile != "full":
             what = "inputs, records" if dump is not None else "inputs, root, records"
             reason = f"{what}: the profile '{manifest.profile}' leaves them out; 'prove' shows single records"
-            out.unchecked.append((folder, reason))
+            out.unchecked += [(folder, reason), (folder, "values: without records they are not computed again")]
+            _check_reduced(root, manifest, disclosure, dump, out)
         elif dump is not None:
-            _check_records(root, manifest, message, disclosure, dump, out)
-            _check_tokens(root, folder, digest, out)
+            records = _check_records(root, manifest, message, disclosure, dump, out)
+            _check_tokens(root, folder, digest, disclosure, records, out)
         told = f"{message['leafCount']} records, root {message['merkleRoot']}"
         out.checked.append(f"as_of {manifest.as_of}: {told}, {len(attestation['signatures'])} signatures")
         return manifest.as_of, f"{folder}/disclosure.json", dict(disclosure["previous"]), digest
     except (CannotCheck, PublishError) as error:
         out.fail(folder, str(error))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except UNREADABLE as error:
         out.fail(folder, f"cannot be held against what was published ({type(error).__name__}: {error})")
     return None
 
@@ -181,6 +216,16 @@ def _check_disclosure(
     _check_overlays(root, manifest, attestation["typed_data"]["domain"], disclosure["overlays"], out)
     if disclosure["as_of"] != manifest.as_of:
         out.fail(where, f"is of {disclosure['as_of']}")
+    name = f"manifests/as_of={manifest.as_of}.json"
+    for member, stated in {
+        "portfolio": manifest.portfolio,
+        "simulated": "yes" if manifest.simulated else "no",
+        "configuration_sha256": manifest.configuration["sha256"],
+    }.items():
+        if disclosure[member] != stated:
+            out.fail(name, f"{member} is {stated!r}, disclosure.json says {disclosure[member]!r}")
+    if disclosure["code"] != dict(manifest.code):  # a later version may have found the attestation as it was
+        out.noted.append(f"{name}: names other code than the one that attested, {disclosure['code'].get('version')}")
 
 
 def _check_overlays(
@@ -214,7 +259,7 @@ def _check_records(
     disclosure: dict[str, Any],
     dump: dict[str, Any],
     out: Findings,
-) -> None:
+) -> list[dict[str, Any]]:
     """Records against the tree, the message, the disclosure and the published values."""
     folder = f"{FOLDER}/as_of={manifest.as_of}"
     where = f"{folder}/records.parquet"
@@ -231,7 +276,35 @@ def _check_records(
             out.fail(f"{folder}/disclosure.json", f"{name} is not that of the published files")
     if any(r["configuration_hash"] != f"0x{manifest.configuration['sha256']}" for r in records):
         out.fail(where, "configuration hash of a record is not that of the manifest")
+    if any(r["portfolio"] != disclosure["portfolio"] for r in records):
+        out.fail(where, "portfolio of a record is not that of disclosure.json")
     _check_values(root, manifest, rows, records, where, out)
+    return records
+
+
+def _check_reduced(
+    root: Path, manifest: Manifest, disclosure: dict[str, Any], dump: dict[str, Any] | None, out: Findings
+) -> None:
+    """What a reduced profile still shows: pools and sums against the disclosure, hashes of values in the tree."""
+    pools = [Published(root, o) for o in manifest.tables("pools")]
+    names = ["pool_id", "tranche", "currency", "n_rights", "nav_total_int"]
+    if pools:
+        shown = [row_texts(row) for row in dicts(read_all(pools)[names])]
+        if sorted(map(canonical, shown)) != sorted(map(canonical, disclosure["pools"])):
+            out.fail(pools[0].output.path, "pools are not those of disclosure.json")
+    values = [Published(root, o) for o in manifest.tables("valuations")]
+    if not values or dump is None:
+        return
+    rows, leaves = dicts(pd.DataFrame(read_all(values))), {tuple(v["value"]) for v in dump["values"]}
+    sums = {total["currency"]: 0 for total in disclosure["totals"]}
+    for row in rows:
+        key = record_key(str(row["plantation_id"]), str(row["right_id"]), manifest.as_of)
+        if (key_hash(key), str(row["record_hash"])) not in leaves:
+            out.fail(values[0].output.path, f"record hash of {key} is no leaf of the tree")
+        if not pd.isna(row["nav_total_int"]):
+            sums[row["currency"]] = sums.get(row["currency"], 0) + int(row["nav_total_int"])
+    if len(rows) != len(leaves) or sums != {t["currency"]: int(t["nav_total_int"]) for t in disclosure["totals"]}:
+        out.fail(values[0].output.path, "values do not add up to the totals of disclosure.json")
 
 
 def _agree(message: dict[str, Any], expected: dict[str, tuple[Any, str]], manifest: Manifest, out: Findings) -> None:
@@ -242,27 +315,21 @@ def _agree(message: dict[str, Any], expected: dict[str, tuple[Any, str]], manife
             out.fail(where, f"{name} is {message[name]}, {meaning} is {value}")
 
 
-def _check_feeds(root: Path, folder: str, disclosure: dict[str, Any], out: Findings) -> None:
-    """Price feeds against the disclosure."""
-    name = f"{folder}/oracle/aggregator_v3.json"
-    feeds = json_object(root / name)
-    sums = {t["nav_total_int"] for t in disclosure["totals"]}
-    if feeds["answer"] not in sums | {"0"} or feeds["updatedAt"] != end_of_day(disclosure["as_of"]):
-        out.fail(name, "answer or time is not that of the disclosure")
-    pools = sorted(p["nav_total_int"] for p in disclosure["pools"] if p["tranche"] == "whole")
-    if sorted(feed["answer"] for feed in feeds["pools"]) != pools:
-        out.fail(name, "answers of the pools are not those of the disclosure")
-
-
-def _check_tokens(root: Path, folder: str, digest: str, out: Findings) -> None:
-    """Token metadata against the attestation and the documents."""
-    name = f"{folder}/token_metadata.json"
+def _check_tokens(
+    root: Path,
+    folder: str,
+    digest: str,
+    disclosure: dict[str, Any],
+    records: Sequence[dict[str, Any]],
+    out: Findings,
+) -> None:
+    """Token metadata against the attestation, the records and the documents."""
+    name, portfolio = f"{folder}/token_metadata.json", disclosure["portfolio"]
     tokens = json_object(root / name)
-    if tokens["properties"]["attestation_digest"] != digest:
-        out.fail(name, "names another attestation")
     for entry in tokens["documents"]:
         if not _inside(root, entry["uri"]) or f"0x{sha256_of(root / entry['uri'])}" != entry["documentHash"]:
             out.fail(name, f"document {entry['uri']} has another hash")
+    check_tokens(tokens, name, disclosure, digest, [(token_id(portfolio, r), r) for r in records], out)
 
 
 def _check_values(

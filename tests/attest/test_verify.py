@@ -11,19 +11,21 @@ from typing import Any
 
 import pytest
 
-from plantation_rwa.attest.checking import Findings, Trust, end_of_day
+from plantation_rwa.attest.attestation import attestation_digest
+from plantation_rwa.attest.checking import Findings, Trust, check_attestation, end_of_day
 from plantation_rwa.attest.eip712 import digest as typed_digest
 from plantation_rwa.attest.hashing import canonical, hex_of, keccak256, sha256_hex
 from plantation_rwa.attest.signing import recover, sign
 from plantation_rwa.errors import PublishError
-from plantation_rwa.publish.manifest import load, save, sha256_of, untouched
+from plantation_rwa.publish.geoparquet import read_part, write_part
+from plantation_rwa.publish.manifest import Manifest, load, save, sha256_of, untouched
 from plantation_rwa.run.prove import prove
 from plantation_rwa.run.verify import CannotCheck, verify
 
 AS_OF = "2026-05-31"
 FOLDER = f"attestations/as_of={AS_OF}"
 MANIFEST = f"manifests/as_of={AS_OF}.json"
-NAV, TOKENS = "nav_attestation.json", "token_metadata.json"
+NAV, TOKENS, ORACLE = "nav_attestation.json", "token_metadata.json", "oracle/aggregator_v3.json"
 TODAY = Trust({}, None, end_of_day("2026-06-10"))
 KEY = keccak256(b"cow").hex()
 COW = "0xCD2a3d9F938E13CD947Ec05AbC7FE734Df8DD826"
@@ -134,12 +136,104 @@ def rewritten(out: Path, name: str, change: Callable[[dict[str, Any]], None]) ->
         (NAV, lambda d: d.pop("typed_data"), NAV, "is not a readable attestation"),
         ("oracle/aggregator_v3.json", lambda d: d.update(answer="1"), "oracle/aggregator_v3.json", "answer or time"),
         (TOKENS, lambda d: d["properties"].update(attestation_digest="0x"), TOKENS, "names another attestation"),
+        (ORACLE, lambda d: d.update(answer="0"), ORACLE, "answer is '0'"),
+        (ORACLE, lambda d: d["pools"][0].update(decimals=0), ORACLE, "decimals is 0"),
+        (ORACLE, lambda d: d["pools"][0].update(description="NAV of pool X"), ORACLE, "its pools are not those"),
+        (ORACLE, lambda d: d.update(description="NAV of another, IDR"), ORACLE, "is not one of portfolio"),
+        (TOKENS, lambda d: d["tokens"][0].update(id="00" * 32), TOKENS, "token ids are not those"),
+        (TOKENS, lambda d: d["tokens"][1]["properties"].update(unit_nav_int="9"), TOKENS, "is not what its record says"),
         (TOKENS, lambda d: d["documents"][0].update(uri="../../x"), TOKENS, "has another hash"),
     ],
 )  # fmt: skip
 def test_a_careful_forger_is_named(run_copy: Path, name: str, change: Any, where: str, said: str) -> None:
     rewritten(run_copy, name, change)
     assert any(w == f"{FOLDER}/{where}" and said in reason for w, reason in failures(run_copy)), failures(run_copy)
+
+
+def manifest_changed(out: Path, change: Callable[[Manifest], Manifest]) -> None:
+    manifest = load(out, AS_OF)
+    assert manifest is not None
+    save(out, change(manifest))
+
+
+def values_changed(out: Path, manifest: Manifest) -> Manifest:
+    """A published value raised, its file entered in the manifest again."""
+    (output,) = manifest.tables("valuations")
+    frame = read_part(out / output.path)
+    frame["nav_total_int"] = [int(value) + 1 for value in frame["nav_total_int"]]
+    file = write_part(frame, "valuations", out / output.path, simulated=True)
+    changed = dataclasses.replace(output, sha256=file.sha256, bytes=file.bytes)
+    return manifest.with_outputs([changed if o is output else o for o in manifest.outputs])
+
+
+def test_a_manifest_cannot_hide_full_records_behind_another_profile(run_copy: Path) -> None:
+    manifest_changed(run_copy, lambda m: dataclasses.replace(values_changed(run_copy, m), profile="investor"))
+    found = failures(run_copy)
+    assert (MANIFEST, "says profile 'investor', but its records carry salts: it is held as 'full'") in found
+    assert any("value is not the published one" in reason for _, reason in found)
+
+
+def test_values_without_records_are_held_against_tree_and_totals(run_copy: Path) -> None:
+    """A folder from which the records were taken says what nobody can check, and still meets the signed totals."""
+    records = f"{FOLDER}/records.parquet"
+    (run_copy / records).unlink()
+    manifest_changed(
+        run_copy,
+        lambda m: dataclasses.replace(m, profile="investor").with_outputs(o for o in m.outputs if o.path != records),
+    )
+    found = verify(run_copy, TODAY)
+    assert found.failed == []
+    assert (FOLDER, "values: without records they are not computed again") in found.unchecked
+    manifest_changed(run_copy, lambda m: values_changed(run_copy, m))
+    assert [r for _, r in failures(run_copy)] == ["values do not add up to the totals of disclosure.json"]
+
+
+def test_required_signers_are_missed_where_the_attestation_is_taken_out(run_copy: Path) -> None:
+    shutil.rmtree(run_copy / "attestations")
+    manifest_changed(run_copy, lambda m: m.with_outputs(o for o in m.outputs if o.stage not in ("attest", "report")))
+    assert (MANIFEST, "has no attestation, 1 signers are required") in failures(run_copy, trusting(valuer=COW))
+    assert (MANIFEST, "it has no attestation") in verify(run_copy, TODAY).unchecked
+
+
+@pytest.mark.parametrize("path", ["features/a\0b", "../../etc/hosts", 5])
+def test_a_path_that_is_none_is_named(run_copy: Path, path: Any) -> None:
+    manifest = load(run_copy, AS_OF)
+    assert manifest is not None
+    first, *others = manifest.outputs
+    save(run_copy, dataclasses.replace(manifest, outputs=(dataclasses.replace(first, path=path), *others)))
+    assert MANIFEST in {where for where, _ in failures(run_copy)}
+
+
+def test_a_manifest_that_contradicts_the_disclosure_is_named(run_copy: Path) -> None:
+    manifest_changed(
+        run_copy, lambda m: dataclasses.replace(m, portfolio="other", simulated=False, code={"sha256": ""})
+    )
+    found = verify(run_copy, TODAY)
+    told = [reason.split(",")[0] for where, reason in found.failed if where == MANIFEST]
+    assert told == ["portfolio is 'other'", "simulated is 'no'"]
+    assert any("names other code than the one that attested" in text for text in found.noted)
+
+
+def test_a_withdrawn_attestation_is_told(small_run: Path) -> None:
+    found, out = json.loads((small_run / FOLDER / NAV).read_text("utf-8")), Findings()
+    found["typed_data"]["message"]["status"] = 3
+    found["digest"] = attestation_digest(found)
+    portfolio = json.loads((small_run / FOLDER / "disclosure.json").read_text("utf-8"))["portfolio"]
+    check_attestation(found, NAV, TODAY, portfolio=portfolio, newest=True, out=out)
+    assert out.failed == []
+    assert out.noted == [f"{NAV}: status is withdrawn: its issuer stands by these values no longer"]
+
+
+def test_a_threshold_of_none_hides_no_missing_signature(small_run: Path) -> None:
+    found = verify(small_run, Trust(trusting(valuer=COW).signers, 0, TODAY.now))
+    assert (f"{FOLDER}/{NAV}", "it is unsigned") in found.unchecked
+
+
+def test_one_signer_fills_one_role(run_copy: Path) -> None:
+    for role in ("valuer", "auditor"):
+        signed_by(run_copy, KEY, role)
+    said = f"{COW} signs as auditor and as valuer: one signer fills one role"
+    assert failures(run_copy, trusting(valuer=COW, auditor=COW)) == [(f"{FOLDER}/{NAV}", said)]
 
 
 def test_an_expired_attestation_is_named(run_copy: Path) -> None:
@@ -222,6 +316,12 @@ def test_a_proof_and_its_attestation_suffice(small_run: Path, tmp_path: Path) ->
         (lambda p: p.update(format="x"), "is not a proof of format"),
         (lambda p: p.pop("leaf"), "is not a readable proof"),
         (lambda p: p["record"].update(share=0.2), "is neither text nor integer"),
+        (lambda p: p["record"].update(plantation_id=5), "is not a readable proof"),
+        (lambda p: p["record"].update(as_of=5), "is not a readable proof"),
+        (lambda p: p["attestation"].update(signatures=["x"]), "signatures is no list of objects"),
+        (lambda p: p["attestation"].update(signatures={"a": 1}), "signatures is no list of objects"),
+        (lambda p: p["attestation"]["typed_data"]["domain"].update(name="x"), "its domain is not that of portfolio"),
+        (lambda p: p["attestation"]["typed_data"]["domain"].update(salt="0x" + "11" * 32), "its domain is not that"),
     ],
 )
 def test_faults_of_a_proof_are_named(small_run: Path, tmp_path: Path, change: Any, said: str) -> None:
