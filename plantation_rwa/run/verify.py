@@ -23,9 +23,8 @@ from plantation_rwa.attest.checking import (
     end_of_day,
 )
 from plantation_rwa.attest.consumers import check_feeds, check_tokens
-from plantation_rwa.attest.hashing import canonical, hash_of, row_texts
+from plantation_rwa.attest.hashing import canonical, hash_of
 from plantation_rwa.attest.overlays import overlay_digest
-from plantation_rwa.attest.records import key_hash, record_key
 from plantation_rwa.attest.signing import recover
 from plantation_rwa.errors import PlantationError, PublishError
 from plantation_rwa.json_text import parsed
@@ -35,6 +34,7 @@ from plantation_rwa.run.attest import ATTESTATION, FOLDER, OVERLAYS, inputs_hash
 from plantation_rwa.run.copies import odd_copies
 from plantation_rwa.run.partitions import Published
 from plantation_rwa.run.publishing import read_all
+from plantation_rwa.run.reduced import check_reduced
 from plantation_rwa.run.session import program_hash
 from plantation_rwa.schema.classification import SHOWN
 from plantation_rwa.valuation.run import records as dicts
@@ -65,12 +65,8 @@ def verify(place: Path, trust: Trust) -> Findings:
     _check_files(place, manifests, out)
     chain = [entry for m in manifests if (entry := _check_date(place, m, m is manifests[-1], trust, out)) is not None]
     check_history(chain, out)
-    if manifests and manifests[-1].profile == "full" and all(m.outputs for m in manifests):
-        for path, reason in odd_copies(place, manifests):
-            if manifests[-1].code["sha256"] == program_hash():
-                out.fail(path, reason)
-            else:
-                out.unchecked.append((path, f"{reason}, but another version of the program made it"))
+    if manifests and manifests[-1].profile == "full":
+        _check_copies(place, manifests, out)
     return out
 
 
@@ -116,10 +112,23 @@ def _as_held(root: Path, manifest: Manifest, name: str, out: Findings) -> Manife
         salted = False
     if not salted or manifest.profile == "full":
         return manifest
-    out.fail(
-        name, f"says profile '{manifest.profile}', but the records carry their salts: the folder is held as 'full'"
-    )
+    out.fail(name, f"says profile '{manifest.profile}', but its records carry salts: it is held as 'full'")
     return dataclasses.replace(manifest, profile="full")
+
+
+def _check_copies(root: Path, manifests: Sequence[Manifest], out: Findings) -> None:
+    """Copies, pages and catalog against what the published files make."""
+    try:
+        same_code = manifests[-1].code["sha256"] == program_hash()
+        odd = odd_copies(root, manifests)
+    except UNREADABLE as error:
+        out.fail("latest/, catalog/", f"cannot be made again to compare ({type(error).__name__}: {error})")
+        return
+    for path, reason in odd:
+        if same_code:
+            out.fail(path, reason)
+        else:
+            out.unchecked.append((path, f"{reason}, but another version of the program made it"))
 
 
 def _check_files(root: Path, manifests: Sequence[Manifest], out: Findings) -> None:
@@ -170,7 +179,7 @@ def _check_date(
             what = "inputs, records" if dump is not None else "inputs, root, records"
             reason = f"{what}: the profile '{manifest.profile}' leaves them out; 'prove' shows single records"
             out.unchecked += [(folder, reason), (folder, "values: without records they are not computed again")]
-            _check_reduced(root, manifest, disclosure, dump, out)
+            check_reduced(root, manifest, disclosure, dump, out)
         elif dump is not None:
             records = _check_records(root, manifest, message, disclosure, dump, out)
             _check_tokens(root, folder, digest, disclosure, records, out)
@@ -280,31 +289,6 @@ def _check_records(
         out.fail(where, "portfolio of a record is not that of disclosure.json")
     _check_values(root, manifest, rows, records, where, out)
     return records
-
-
-def _check_reduced(
-    root: Path, manifest: Manifest, disclosure: dict[str, Any], dump: dict[str, Any] | None, out: Findings
-) -> None:
-    """What a reduced profile still shows: pools and sums against the disclosure, hashes of values in the tree."""
-    pools = [Published(root, o) for o in manifest.tables("pools")]
-    names = ["pool_id", "tranche", "currency", "n_rights", "nav_total_int"]
-    if pools:
-        shown = [row_texts(row) for row in dicts(read_all(pools)[names])]
-        if sorted(map(canonical, shown)) != sorted(map(canonical, disclosure["pools"])):
-            out.fail(pools[0].output.path, "pools are not those of disclosure.json")
-    values = [Published(root, o) for o in manifest.tables("valuations")]
-    if not values or dump is None:
-        return
-    rows, leaves = dicts(pd.DataFrame(read_all(values))), {tuple(v["value"]) for v in dump["values"]}
-    sums = {total["currency"]: 0 for total in disclosure["totals"]}
-    for row in rows:
-        key = record_key(str(row["plantation_id"]), str(row["right_id"]), manifest.as_of)
-        if (key_hash(key), str(row["record_hash"])) not in leaves:
-            out.fail(values[0].output.path, f"record hash of {key} is no leaf of the tree")
-        if not pd.isna(row["nav_total_int"]):
-            sums[row["currency"]] = sums.get(row["currency"], 0) + int(row["nav_total_int"])
-    if len(rows) != len(leaves) or sums != {t["currency"]: int(t["nav_total_int"]) for t in disclosure["totals"]}:
-        out.fail(values[0].output.path, "values do not add up to the totals of disclosure.json")
 
 
 def _agree(message: dict[str, Any], expected: dict[str, tuple[Any, str]], manifest: Manifest, out: Findings) -> None:

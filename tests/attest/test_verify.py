@@ -141,7 +141,7 @@ def rewritten(out: Path, name: str, change: Callable[[dict[str, Any]], None]) ->
         (ORACLE, lambda d: d["pools"][0].update(description="NAV of pool X"), ORACLE, "its pools are not those"),
         (ORACLE, lambda d: d.update(description="NAV of another, IDR"), ORACLE, "is not one of portfolio"),
         (TOKENS, lambda d: d["tokens"][0].update(id="00" * 32), TOKENS, "token ids are not those"),
-        (TOKENS, lambda d: d["tokens"][1]["properties"].update(unit_nav_int="9"), TOKENS, "is not what its record says"),
+        (TOKENS, lambda d: d["tokens"][1]["properties"].update(unit_nav_int="9"), TOKENS, "not what its record says"),
         (TOKENS, lambda d: d["documents"][0].update(uri="../../x"), TOKENS, "has another hash"),
     ],
 )  # fmt: skip
@@ -206,7 +206,8 @@ def test_a_path_that_is_none_is_named(run_copy: Path, path: Any) -> None:
 
 def test_a_manifest_that_contradicts_the_disclosure_is_named(run_copy: Path) -> None:
     manifest_changed(
-        run_copy, lambda m: dataclasses.replace(m, portfolio="other", simulated=False, code={"sha256": ""})
+        run_copy,
+        lambda m: dataclasses.replace(m, portfolio="other", simulated=False, code={"version": "x", "sha256": ""}),
     )
     found = verify(run_copy, TODAY)
     told = [reason.split(",")[0] for where, reason in found.failed if where == MANIFEST]
