@@ -320,3 +320,21 @@ def test_a_document_that_never_speaks_of_palms_says_nothing() -> None:
     from plantation_rwa.features.report_grammar import Grammar
 
     assert facts_of(Document("d", "Production reached 20.5 million tons in 2024."), [Grammar()]) == ([], [])
+
+
+@pytest.mark.parametrize("space", [" ", "\u00a0", "\u202f", "\u2009", "'"])
+def test_digits_that_spaces_part_are_not_read_in_parts(space: str) -> None:
+    written = f"1{space}600{space}000"
+    assert numbers(f"Palm oil exports were {written} tonnes in May 2025.") == []
+    assert [f[3] for f in numbers(f"Exports of palm oil were 1.6 million tonnes, up from {written} tonnes.")] == [1.6e6]
+
+
+@pytest.mark.parametrize("written", ["19.\u200b4 million tonnes", "1\u200b9 million tonnes", "1\u03369 million tonnes"])
+def test_a_number_with_characters_that_are_not_seen_is_not_read(written: str) -> None:
+    assert numbers(f"Palm oil stocks were {written} in May 2025.") == []
+
+
+@pytest.mark.parametrize("sign", ["-", "\u2212", "\u2013", "\u2212 "])
+def test_a_number_below_zero_is_not_read_without_its_sign(sign: str) -> None:
+    assert numbers(f"Palm oil stocks were {sign}5 million tonnes in May 2025.") == []
+    assert [f[3] for f in numbers("Palm oil prices rose 3-5 percent in May 2025.")] == [3.0, 5.0]
