@@ -24,6 +24,9 @@ _DOMAIN = (
 
 def signals(paths: list[str], labels: Path | None) -> int:
     """Show the facts of documents, or hold them against labels; see ``plantation-rwa signals --help``."""
+    for path in paths:
+        if "://" not in path and not Path(path).exists():
+            raise SourceError.of(path, "does not exist", "", "Give a document, or a folder of documents.")
     bad = Quarantine()
     documents = read_reports([str(Path(p)) for p in paths], 0, bad)
     aside = bad.frame()
@@ -33,6 +36,8 @@ def signals(paths: list[str], labels: Path | None) -> int:
             ["file", "action", "reason", "value"],
             aside[["file", "action", "reason", "value"]].values.tolist(),
         )
+    if documents.empty and aside.empty:
+        say(f"No documents in {', '.join(paths)}: .txt, .md, .html and .pdf are read.")
     read = [document_of(row) for row in documents.itertuples(index=False)]
     if labels is None:
         for document in read:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -56,6 +57,9 @@ _CURRENCY = re.compile(rf"(?<![\w$]){_MONEY}\s*$", re.IGNORECASE)
 _BLEND = re.compile(r"\b(B)-?(\d{1,3})\b(?![/.,-]?\d)")
 _NUMBERS, _DIGITS_ONLY = re.compile(_NUMBER), re.compile(_DIGITS)
 _SCALED = re.compile(rf"\s*-?{_SCALE}\b", re.IGNORECASE)
+#: groups of three digits with a space or an apostrophe between, which may be one number or two
+_SPLIT = re.compile(r"(?<![\d.,])\d{1,3}(?:[ \n\u00a0\u202f\u2009\u2007'’]\d{3})+(?!\d)")
+_MINUS = re.compile(r"(?:^|[^\w)%])[-\u2010\u2011\u2013\uff0d]$|\u2212\s?$")
 #: between a number and the unit that it shares with the next one, or had from the one before
 _TO_NEXT = re.compile(
     rf"\s*(?:-|–|—|to|and|or|,\s*and)\s*(?:(?:over|about|around|nearly|some|{_MONEY})\s*)*", re.IGNORECASE
@@ -166,6 +170,8 @@ def amount_at(text: str, number_at: Span, unit_at: Span) -> Amount | None:
     digits = _DIGITS_ONLY.match(text, number_at[0])
     if not whole or digits is None or (number_at[1] < digits.end()):
         return None
+    if any(_unseen(text, *at) for at in (number_at, unit_at)) or (not blend and _in_doubt(text, number_at, unit_at)):
+        return None
     value, unit = read_number(text[slice(*number_at)]), read_unit(text[slice(*unit_at)])
     if value is None or unit is None:
         return None
@@ -187,6 +193,21 @@ def joined(text: str, number_at: Span, unit_at: Span) -> bool:
         return False
     rest = _PLAIN.match(between, link.end())
     return rest is not None and between[rest.end() :].strip(" -") == ""
+
+
+def _unseen(text: str, start: int, end: int) -> bool:
+    """Whether a character that has no place of its own stands in or at a stretch: what is read is not what is seen."""
+    around = text[max(0, start - 2) : end + 2]
+    return not around.isascii() and any(unicodedata.category(c) in ("Cf", "Mn", "Me") for c in around)
+
+
+def _in_doubt(text: str, number_at: Span, unit_at: Span) -> bool:
+    """Whether a number has a minus before it, or is a part of digits that spaces part."""
+    first = min(number_at[0], unit_at[0]) if unit_at[0] < number_at[0] < unit_at[0] + 12 else number_at[0]
+    if any(_MINUS.search(text[max(0, at - 2) : at]) for at in (first, number_at[0])):
+        return True
+    around = _SPLIT.finditer(text, max(0, number_at[0] - 24), number_at[1] + 24)
+    return any(m.start() < number_at[1] and number_at[0] < m.end() for m in around)
 
 
 def _unit_of(text: str, at: Span, start: int, stop: int) -> Span | None:

@@ -31,7 +31,29 @@ AFTER = re.compile(
 #: between what is told and the word that says it is only expected
 _THEN = re.compile(r"(?:(?!\b(?:which|that|who)\b)[^,;:]){0,40}\s(?:(?:is|are|was|were)\s+)?(?:now\s+|also\s+)?")
 _CAUSE = re.compile(r"\b(?:due\s+to|because\s+of|amid|as\s+a\s+result\s+of|thanks\s+to|following)\b", re.IGNORECASE)
+_WHAT_IS_SAID = (
+    r"(?:decisions?|plans?|proposals?|announcements?|statements?|claims?|reports?|regulations?|decrees?|orders?)"
+)
+#: what is told is not so, wherever the sentence says it
+_FALSE = re.compile(
+    r"\b(?:is|are|was|were|be|been|proved?|proven)\s+(?:(?!not\b)\w+\s+)?(?:false|untrue|incorrect|wrong|fake|mistaken"
+    r"|withdrawn|retracted|rescinded|annulled)\b|\b(?:is|are|was|were)\s+not\s+(?:true|correct|the\s+case)\b"
+    r"|\b(?:false|untrue|incorrect|wrong|fake|mistaken)(?:ly)?\s+(?:that\b|report|claim|rumou?r|news|said|stat|alleg)"
+    r"|\b(?:withdr[ae]w\w*|retract\w*|rescind\w*)\b"
+    rf"|\b(?:revok|revers|annul|abandon|dropp?|overturn|repeal)\w*\s+(?:\w+\s+){{0,3}}{_WHAT_IS_SAID}\b",
+    re.IGNORECASE,
+)
+_UNREAL = re.compile(r"\b(?:would|could|should)\s+(?:\w+ly\s+|not\s+)?have\b|\bhad\s+it\s+not\b", re.IGNORECASE)
 _CARRIES = re.compile(r"(?:This|That|These|It|Its)\b")
+_SHIPPED_FROM = re.compile(
+    r"\b(?:exports?|exported|shipments?|shipped)\b[^,;.]{0,40}\bfrom\s+(?:the\s+)?$", re.IGNORECASE
+)
+#: between a rate and the exports that it is laid on
+_ON_TO = re.compile(
+    r"(?:(?!\b(?:while|whereas|but|and|than|compared|against|versus|with|as|due|because|amid|after|who|which)\b)[^;:])"
+    r"{0,120}",
+    re.IGNORECASE,
+)
 _THE_SAME_YEAR = re.compile(r"\bfor\s+the\s+(?:year|period|month|season)\b", re.IGNORECASE)
 
 
@@ -61,7 +83,16 @@ def carries(sentence: Sentence, before: Context) -> Context:
 def denied(sentence: Sentence, place: int) -> bool:
     """Whether a denial stands before a place in its clause."""
     start, _ = sentence.clause(place)
-    return any(start <= m.start < place for m in sentence.of("denied"))
+    return any(start <= m.start < place for m in sentence.of("denied")) or _untrue(sentence, place)
+
+
+def _untrue(sentence: Sentence, place: int) -> bool:
+    """Whether a sentence says that what it tells is false or withdrawn, or would have been had something else been."""
+    _, end = sentence.clause(place)
+    return (
+        _FALSE.search(sentence.text, sentence.start, sentence.end) is not None
+        or _UNREAL.search(sentence.text, sentence.start, end) is not None
+    )
 
 
 def policy_denied(sentence: Sentence, place: int) -> bool:
@@ -82,6 +113,9 @@ def country_of(document: Document, sentence: Sentence, start: int, end: int) -> 
         between = text[end : m.start]
         if m.start >= end and re.fullmatch(r"(?:\s*\([^)]*\))?\s+(?:in|from|for)\s+(?:the\s+)?", between):
             return _nation(m), True
+    for m in named:
+        if m.start >= end and _shipped_from(text, m) and _ON_TO.fullmatch(text, end, m.start):
+            return _nation(m), True
     earlier = [m for m in named if m.end <= start and not _is_destination(text, m)]
     if earlier:
         return _nation(earlier[-1]), True
@@ -95,8 +129,25 @@ def _nation(m: Mention) -> str | None:
     return None if m.name == "world" else m.name
 
 
+def _shipped_from(text: str, m: Mention) -> bool:
+    """Whether a country is the one that exports leave: exports of crude palm oil from Indonesia."""
+    return _SHIPPED_FROM.search(text, max(0, m.start - 80), m.start) is not None
+
+
+def from_a_country(sentence: Sentence, place: int) -> bool:
+    """Whether the word at a place is the from of a country: what follows is compared with nothing."""
+    told = re.compile(r"from\s+(?:the\s+)?", re.IGNORECASE).match(sentence.text, place)
+    return told is not None and any(
+        m.start == told.end() and sentence.text[m.end : m.end + 1] not in ("'", "’") for m in sentence.of("country")
+    )
+
+
 def _is_destination(text: str, m: Mention) -> bool:
-    return re.search(r"\b(?:to|into|towards?|from|by)\s+(?:the\s+)?$", text[max(0, m.start - 14) : m.start]) is not None
+    return (
+        not _shipped_from(text, m)
+        and re.search(r"\b(?:to|into|towards?|from|by)\s+(?:the\s+)?$", text[max(0, m.start - 14) : m.start])
+        is not None
+    )
 
 
 def based(sentence: Sentence, p: Period) -> bool:
@@ -108,7 +159,8 @@ def based(sentence: Sentence, p: Period) -> bool:
         return True
     if re.search(r"\bon\s+(?:\w+day,?\s+)?$", lead) and _TOLD_ON.search(lead[: lead.rindex("on")]):
         return True
-    return _BEFORE_PERIOD.search(lead) is not None
+    held = _BEFORE_PERIOD.search(lead)
+    return held is not None and not from_a_country(sentence, p.start - len(lead) + held.start())
 
 
 def nearest(free: list[Period], start: int, end: int) -> Period | None:

@@ -17,6 +17,7 @@ from plantation_rwa.features.report_tables import table_claims
 from plantation_rwa.features.report_words import CUES, Cue, Mention
 
 _OF_WHAT = re.compile(r"[^,;:.()]{0,60}")
+_OF_THE = re.compile(r"\s*of\s+(?:[\w'’-]+\s+){0,4}")
 _POLICY = frozenset({"levy", "duty", "blending"})
 #: what speaks of a ladder of rates, whose steps are no level of now
 _LADDER = re.compile(
@@ -118,6 +119,8 @@ def _claim(
 def _quantity_cue(sentence: Sentence, amount: Amount) -> Mention | None:
     """The quantity named right behind an amount (of exports), else the last one before it, else the first behind."""
     named = [m for m in sentence.of("quantity", "other") if m.kind == "other" or _fits(m.name, amount)]
+    if amount.unit == "%":  # a rate of 14 percent of the reference price tells no price
+        named = [m for m in named if m.name != "price" or not _OF_THE.fullmatch(sentence.text[amount.end : m.start])]
     behind = _OF_WHAT.match(sentence.text, amount.end, sentence.end)
     stop = behind.end() if behind else amount.end
     following = next((a.start for a in sentence.amounts if a.start >= amount.end), sentence.end)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import zip_longest
 
 from plantation_rwa.features.report_amounts import Amount
-from plantation_rwa.features.report_context import AFTER
+from plantation_rwa.features.report_context import AFTER, from_a_country
 from plantation_rwa.features.report_dating import RATES
 from plantation_rwa.features.report_facts import Claim
 from plantation_rwa.features.report_sentences import Sentence
@@ -57,6 +57,8 @@ _FORECAST_REVISED = re.compile(
 _LOWERED = re.compile(
     r"\b(?:is|are)\s+(?:\w+ly\s+)?(?:lowered|raised|revised|cut|trimmed|upgraded|downgraded)\b[^;]*$", re.IGNORECASE
 )
+#: a bound is no level: prices fell below RM3,900
+_BOUND = re.compile(rf"\b(?:below|under|beneath|above|beyond)\s+(?:the\s+)?(?:{_ABOUT})*$", re.IGNORECASE)
 #: the figure of another time in brackets: (May 2025: 1.77 million)
 _BRACKETED = re.compile(r"\([\w\s'’-]{3,24}:\s*(?:[A-Z]{2,3}|US\$|\$)?\s*$")
 _POLL = re.compile(
@@ -80,12 +82,15 @@ def standing(sentence: Sentence, n: int, amount: Amount, quantity: str) -> str:
     """Basis of an amount that another is held against, or that no longer holds; empty for one in its own right."""
     text, all_amounts = sentence.text, sentence.amounts
     since = all_amounts[n - 1].end if n else sentence.start
-    lead = text[max(since, amount.start - 90) : amount.start]
+    begin = max(since, amount.start - 90)
+    lead = text[begin : amount.start]
     if _OLD.search(lead):
         return "superseded"
     if _BRACKETED.search(lead):
         return "comparison"
     against = _AGAINST.search(lead)
+    while against is not None and from_a_country(sentence, begin + against.start()):
+        against = _AGAINST.search(lead, against.start() + len("from"))
     if against is None:
         return ""
     if _POLL.search(against[0]):
@@ -126,9 +131,11 @@ def _dated_apart(sentence: Sentence, n: int) -> bool:
 
 
 def measure_of(sentence: Sentence, amount: Amount, quantity: str) -> str:
-    """``level``, ``change``, or empty for a percentage that is neither."""
+    """``level``, ``change``, or empty for a bound, and for a percentage that is neither."""
     text = sentence.text
     lead = text[sentence.start : amount.start]
+    if _BOUND.search(lead):
+        return ""
     if sentence.text[slice(*amount.unit_at)] == "B":
         return "level"
     behind = _MORE_AFTER.match(text, amount.end, sentence.end)

@@ -15,7 +15,23 @@ from typing import Any
 from plantation_rwa.errors import ReadError
 
 #: elements whose content is no text, and those that end a line
-_SILENT = frozenset({"script", "style", "noscript", "template", "svg", "head", "iframe", "object"})
+_SILENT = frozenset(
+    ["script", "style", "noscript", "template", "svg", "head", "iframe", "object", "del", "s", "strike"]
+)
+#: elements without content, and those that another of the second ends
+_VOID = frozenset(
+    {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+)
+_ENDED_BY = {
+    "li": frozenset({"li"}), "td": frozenset({"td", "th", "tr"}), "th": frozenset({"td", "th", "tr"}),
+    "tr": frozenset({"tr"}), "dt": frozenset({"dt", "dd"}), "dd": frozenset({"dt", "dd"}),
+}  # fmt: skip
+_UNSEEN = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|(?:opacity|font-size)\s*:\s*0*\.?0+(?![\d.])",
+    re.IGNORECASE,
+)
+#: a power of ten keeps its digits, so that 10<sup>6</sup> tonnes is not read as 10 tonnes
+_RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _BLOCKS = frozenset(
     [
         "address",
@@ -71,9 +87,15 @@ class _Page(HTMLParser):
         self.title: list[str] = []
         self._silent: list[str] = []
         self._in_title = False
+        self._raised = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {k: v or "" for k, v in attrs}
+        if self._silent and (
+            tag in _ENDED_BY.get(self._silent[-1], ()) or (self._silent[-1] == "p" and tag in _BLOCKS - {"br"})
+        ):
+            self._silent.pop()
+        self._raised = tag == "sup" or (self._raised and tag not in _BLOCKS and tag not in ("td", "th"))
         if tag == "meta":
             name = (given.get("name") or given.get("property") or given.get("itemprop") or "").lower()
             self.metadata.setdefault(name, given.get("content", ""))
@@ -81,7 +103,7 @@ class _Page(HTMLParser):
             self._in_title = True
         elif tag == "body":
             self._silent = []
-        elif tag in _SILENT:
+        elif tag in _SILENT or tag in self._silent or (tag not in _VOID and tag != "html" and _hidden(given)):
             self._silent.append(tag)
         elif tag in ("td", "th"):
             self.pieces.append(" | ")
@@ -91,6 +113,7 @@ class _Page(HTMLParser):
             self.pieces.append("\n")
 
     def handle_endtag(self, tag: str) -> None:
+        self._raised = self._raised and tag != "sup"
         if tag == "title":
             self._in_title = False
         elif tag in self._silent:
@@ -102,8 +125,16 @@ class _Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._in_title:
             self.title.append(data)
+        elif self._raised and not self._silent:
+            power = re.search(r"(?<![\d.,])10\s*$", "".join(self.pieces[-3:]))
+            self.pieces.append(data.strip().translate(_RAISED) if power else "")
         elif not self._silent:
             self.pieces.append(re.sub(r"\s+", " ", data))
+
+
+def _hidden(given: dict[str, str]) -> bool:
+    """Whether an element says that it is not shown."""
+    return "hidden" in given or _UNSEEN.search(given.get("style", "")) is not None
 
 
 def _page(data: bytes) -> tuple[str, dict[str, str]]:

@@ -26,6 +26,10 @@ _WORDS_MIN = 8
 _OTHER_SCRIPT = re.compile(
     r"[\u0400-\u04ff\u0590-\u06ff\u0900-\u0dff\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
 )
+_MACHINES = (
+    r"(?:extractors?|parsers?|models?|AIs?|LLMs?|bots?|chatbots?|machines?|crawlers?|scrapers?|algorithms?|assistants?"
+    r"|(?:data|information|computer|automated|IT|extraction)\s+(?:systems?|readers?|tools?|pipelines?|agents?))"
+)
 _INSTRUCTIONS = re.compile(
     r"\b(?:ignore|disregard|forget|override|bypass)\b[^.\n]{0,40}\b(?:instruction|prompt|rule|guideline|context"
     r"|direction|above|previous|prior"
@@ -39,9 +43,16 @@ _INSTRUCTIONS = re.compile(
     r"|\b(?:please\s+)?(?:output|return|respond|reply|answer|print|record|extract)\s+(?:only|that|with"
     r"|the\s+following|exactly|this\s+as)\b"
     r"|\bnew\s+instructions?\b|^\s*(?:assistant|system|user)\s*:|<\s*/?\s*(?:system|assistant|instructions?)\s*>"
-    r"|\[/?INST\]",
+    r"|\[/?INST\]"
+    rf"|\bdear\s+(?:\w+\s+){{0,2}}{_MACHINES}\b"
+    rf"|\b(?:note|notice|message|memo|attention|reminder|instructions?)\s*(?:to|for|,|:)\s*(?:\w+\s+){{0,3}}{_MACHINES}\b"
+    r"|\b(?:treat|take|accept|regard|consider)\s+(?:the\s+following|what\s+follows|this|these|all)\b[^.\n]{0,40}"
+    r"\bas\s+(?:an?\s+|the\s+)?(?:\w+\s+){0,2}(?:facts?|true|truth|authoritative|verified|confirmed|official)\b",
     re.IGNORECASE | re.MULTILINE,
 )
+#: an instruction on what stands behind it takes the rest of its paragraph along
+_ON_WHAT_FOLLOWS = re.compile(r"\b(?:the\s+following|what\s+follows)\b", re.IGNORECASE)
+_PARAGRAPH = re.compile(r"\n[ \t]*\n|\Z")
 _END = re.compile(r"[.!?](?=\s)|\n")
 
 
@@ -57,6 +68,9 @@ def instructions(text: str) -> list[Span]:
         while last + 1 < len(ends) - 1 and ends[last + 1] < m.end():
             last += 1
         start, end = ends[n], ends[min(last + 1, len(ends) - 1)]
+        if _ON_WHAT_FOLLOWS.search(text, start, end) or text[start:end].rstrip().endswith(":"):
+            behind = _PARAGRAPH.search(text, end)
+            end = behind.start() if behind else len(text)
         start += len(text[start:end]) - len(text[start:end].lstrip())
         if found and start <= found[-1][1]:
             found[-1] = (found[-1][0], max(found[-1][1], end))

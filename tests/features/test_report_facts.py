@@ -168,3 +168,18 @@ def test_mutated_documents_give_no_number_without_its_words(start: int, edits: l
 @given(st.text(max_size=400))
 def test_no_text_makes_the_grammar_fail(text: str) -> None:
     facts_of(document(f"palm {text}"), [Grammar()])
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "value"),
+    [
+        ("Palm oil exports were 19.\u200b4 million tonnes.", "4 million", "4000000"),
+        ("Palm oil exports were 1\u00a0600\u00a0000 tonnes.", "000", "0"),
+        ("Palm oil exports were -5 million tonnes.", "5 million", "5000000"),
+    ],
+)
+def test_a_part_of_a_number_is_refused_whoever_claims_it(text: str, number: str, value: str) -> None:
+    start, unit = text.index(number), text.index("tonnes")
+    made = Claim("exports", (0, len(text)), (start, start + len(number)), (unit, unit + 6), Decimal(value), "t")
+    with pytest.raises(ClaimRefused, match="no number"):
+        checked(document(text), made)

@@ -320,3 +320,51 @@ def test_a_document_that_never_speaks_of_palms_says_nothing() -> None:
     from plantation_rwa.features.report_grammar import Grammar
 
     assert facts_of(Document("d", "Production reached 20.5 million tons in 2024."), [Grammar()]) == ([], [])
+
+
+@pytest.mark.parametrize("space", [" ", "\u00a0", "\u202f", "\u2009", "'"])
+def test_digits_that_spaces_part_are_not_read_in_parts(space: str) -> None:
+    written = f"1{space}600{space}000"
+    assert numbers(f"Palm oil exports were {written} tonnes in May 2025.") == []
+    assert [f[3] for f in numbers(f"Exports of palm oil were 1.6 million tonnes, up from {written} tonnes.")] == [1.6e6]
+
+
+@pytest.mark.parametrize("written", ["19.\u200b4 million tonnes", "1\u200b9 million tonnes", "1\u03369 million tonnes"])
+def test_a_number_with_characters_that_are_not_seen_is_not_read(written: str) -> None:
+    assert numbers(f"Palm oil stocks were {written} in May 2025.") == []
+
+
+@pytest.mark.parametrize("sign", ["-", "\u2212", "\u2013", "\u2212 "])
+def test_a_number_below_zero_is_not_read_without_its_sign(sign: str) -> None:
+    assert numbers(f"Palm oil stocks were {sign}5 million tonnes in May 2025.") == []
+    assert [f[3] for f in numbers("Palm oil prices rose 3-5 percent in May 2025.")] == [3.0, 5.0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It is false that palm oil exports were 1.6 million tonnes in May 2025.",
+        "That palm oil exports were 1.6 million tonnes in May 2025 is not true.",
+        "The board withdrew its decision that the export levy rises to 15 percent.",
+        "The board revoked its decision that the export levy rises to 15 percent.",
+        "Without the floods, palm oil production would have been 15 million tonnes in 2024.",
+    ],
+)
+def test_what_is_false_withdrawn_or_unreal_is_no_fact(text: str) -> None:
+    assert numbers(text) == []
+
+
+def test_a_bound_is_no_level() -> None:
+    assert numbers("Palm oil prices fell below RM3,900 per tonne in May 2025.") == []
+
+
+def test_the_country_that_exports_leave_is_that_of_their_levy_and_no_comparison() -> None:
+    text = "The levy rises to 10 percent on May 17, 2025, on palm oil exports from Indonesia."
+    assert [f[:4] for f in numbers(text)] == [("levy", "ID", "2025-05-17", 10.0)]
+    text = "Palm oil exports from Indonesia reached 1.6 million tonnes in May 2025."
+    assert [(*f[:4], f[7]) for f in numbers(text)] == [("exports", "ID", "2025-05", 1.6e6, "actual")]
+
+
+def test_a_levy_in_percent_of_a_price_is_a_levy() -> None:
+    found = numbers("Indonesia raised the levy from 12.5 percent to 14 percent of the reference price in May 2025.")
+    assert [(f[0], f[3], f[7]) for f in found] == [("levy", 12.5, "superseded"), ("levy", 14.0, "actual")]

@@ -67,6 +67,8 @@ def test_the_file_is_read_as_a_fiscal_table(tmp_path: Path) -> None:
     [
         "Indonesia is considering raising the export levy on crude palm oil to 15 percent from March 1, 2026.",
         "Indonesia will not raise the export levy on crude palm oil to 15 percent from March 1, 2026.",
+        "It is false that Indonesia raised the export levy on crude palm oil to 15 percent from March 1, 2026.",
+        "Indonesia withdrew its decision that the levy on crude palm oil rises to 15 percent from March 1, 2026.",
         "Indonesia raised the export levy on crude palm oil to 15 percent.",
         "Indonesia will set the export levy at 9.5 percent for refined products from March 1, 2026.",
         "Indonesia could raise the export levy to 15 percent on March 1, 2026.",
