@@ -59,7 +59,7 @@ _NUMBERS, _DIGITS_ONLY = re.compile(_NUMBER), re.compile(_DIGITS)
 _SCALED = re.compile(rf"\s*-?{_SCALE}\b", re.IGNORECASE)
 #: groups of three digits with a space or an apostrophe between, which may be one number or two
 _SPLIT = re.compile(r"(?<![\d.,])\d{1,3}(?:[ \n\u00a0\u202f\u2009\u2007'’]\d{3})+(?!\d)")
-_MINUS = re.compile(r"(?:^|[^\w)%])[-\u2010\u2011\u2013\uff0d]$|\u2212\s?$")
+_MINUS = re.compile(r"(?:^|[^\w)%])[-\u2010\u2011\u2013\uff0d]$|\u2212\s?$|\bminus\s$", re.IGNORECASE)
 #: between a number and the unit that it shares with the next one, or had from the one before
 _TO_NEXT = re.compile(
     rf"\s*(?:-|–|—|to|and|or|,\s*and)\s*(?:(?:over|about|around|nearly|some|{_MONEY})\s*)*", re.IGNORECASE
@@ -204,7 +204,7 @@ def _unseen(text: str, start: int, end: int) -> bool:
 def _in_doubt(text: str, number_at: Span, unit_at: Span) -> bool:
     """Whether a number has a minus before it, or is a part of digits that spaces part."""
     first = min(number_at[0], unit_at[0]) if unit_at[0] < number_at[0] < unit_at[0] + 12 else number_at[0]
-    if any(_MINUS.search(text[max(0, at - 2) : at]) for at in (first, number_at[0])):
+    if any(_MINUS.search(text[max(0, at - 8) : at]) for at in (first, number_at[0])):
         return True
     around = _SPLIT.finditer(text, max(0, number_at[0] - 24), number_at[1] + 24)
     return any(m.start() < number_at[1] and number_at[0] < m.end() for m in around)

@@ -37,9 +37,10 @@ _WHAT_IS_SAID = (
 #: what is told is not so, wherever the sentence says it
 _FALSE = re.compile(
     r"\b(?:is|are|was|were|be|been|proved?|proven)\s+(?:(?!not\b)\w+\s+)?(?:false|untrue|incorrect|wrong|fake|mistaken"
-    r"|withdrawn|retracted|rescinded|annulled)\b|\b(?:is|are|was|were)\s+not\s+(?:true|correct|the\s+case)\b"
+    r"|withdrawn|retracted|rescinded|annulled|denied|dismissed|refuted|debunked)\b|\b(?:is|are|was|were)\s+not\s+(?:true|correct|the\s+case)\b"
     r"|\b(?:false|untrue|incorrect|wrong|fake|mistaken)(?:ly)?\s+(?:that\b|report|claim|rumou?r|news|said|stat|alleg)"
     r"|\b(?:withdr[ae]w\w*|retract\w*|rescind\w*)\b"
+    rf"|\b(?:deny|denie[ds]|dismiss\w*|refut\w+|debunk\w*)\s+(?:\w+\s+){{0,3}}(?:{_WHAT_IS_SAID}|rumou?rs?|news)\b"
     rf"|\b(?:revok|revers|annul|abandon|dropp?|overturn|repeal)\w*\s+(?:\w+\s+){{0,3}}{_WHAT_IS_SAID}\b",
     re.IGNORECASE,
 )
@@ -82,8 +83,10 @@ def carries(sentence: Sentence, before: Context) -> Context:
 
 def denied(sentence: Sentence, place: int) -> bool:
     """Whether a denial stands before a place in its clause."""
+    if _untrue(sentence, place):
+        return True
     start, _ = sentence.clause(place)
-    return any(start <= m.start < place for m in sentence.of("denied")) or _untrue(sentence, place)
+    return any(start <= m.start < place for m in sentence.of("denied"))
 
 
 def _untrue(sentence: Sentence, place: int) -> bool:

@@ -334,7 +334,7 @@ def test_a_number_with_characters_that_are_not_seen_is_not_read(written: str) ->
     assert numbers(f"Palm oil stocks were {written} in May 2025.") == []
 
 
-@pytest.mark.parametrize("sign", ["-", "\u2212", "\u2013", "\u2212 "])
+@pytest.mark.parametrize("sign", ["-", "\u2212", "\u2013", "\u2212 ", "minus "])
 def test_a_number_below_zero_is_not_read_without_its_sign(sign: str) -> None:
     assert numbers(f"Palm oil stocks were {sign}5 million tonnes in May 2025.") == []
     assert [f[3] for f in numbers("Palm oil prices rose 3-5 percent in May 2025.")] == [3.0, 5.0]
@@ -347,6 +347,8 @@ def test_a_number_below_zero_is_not_read_without_its_sign(sign: str) -> None:
         "That palm oil exports were 1.6 million tonnes in May 2025 is not true.",
         "The board withdrew its decision that the export levy rises to 15 percent.",
         "The board revoked its decision that the export levy rises to 15 percent.",
+        "Reports that the export levy rises to 15 percent from March 1, 2026, were denied.",
+        "The ministry denied reports that, from March 1, 2026, the export levy rises to 15 percent.",
         "Without the floods, palm oil production would have been 15 million tonnes in 2024.",
     ],
 )
