@@ -42,6 +42,7 @@ def test_every_snippet_of_the_page_has_an_answer() -> None:
     assert re.findall(r"^```(\w+)$", text, flags=re.MULTILINE).count("r") == 1  # marked as not run
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_answers_are_those_of_the_snippets(tmp_path: Path) -> None:
     config = str(ROOT / "configs" / "sample.yaml")

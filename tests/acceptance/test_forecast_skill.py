@@ -40,6 +40,7 @@ def _gates(figures: pd.DataFrame, baselines: tuple[str, ...]) -> None:
     assert figures["score90_over_plain"].mean() <= 1.0, told
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_gates_on_three_unseen_portfolios() -> None:
     _gates(evaluate([7001, 7002, 7003], FEW), ("climatology", "last_year", "prior_t_ha"))

@@ -121,6 +121,7 @@ def test_one_changed_row_changes_exactly_the_records_that_depend_on_it(terms_wor
         assert changed(before, after, "model_hash") == set(), what
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_rows_that_no_value_reads_change_no_record(terms_world: Path, tmp_path: Path) -> None:
     before = records_of(run_world(terms_world, tmp_path / "out").root)
@@ -168,7 +169,9 @@ def chosen(table: str, frame: pd.DataFrame) -> list[int]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("table", ["fiscal", "rates", "fx", "prices"])
+@pytest.mark.parametrize(
+    "table", ["fiscal", *(pytest.param(t, marks=pytest.mark.long) for t in ("rates", "fx", "prices"))]
+)
 def test_no_value_changes_without_the_hash_of_its_inputs(session: Session, book: Book, table: str) -> None:
     """Every row bent in turn: a value that moves has told of that row, and most rows move somebody or nobody."""
     whole = getattr(session.known, table)

@@ -123,6 +123,7 @@ def test_a_changed_sponsor_changes_the_records_behind_it(world_copy: Path, small
     assert "input 'sponsors' is not the one that the manifest names" in failed
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_what_is_known_later_leaves_the_root_as_it_was(world_copy: Path, small_run: Path, tmp_path: Path) -> None:
     def change(frame: pd.DataFrame) -> pd.DataFrame:
@@ -149,6 +150,7 @@ def test_a_changed_harvest_changes_the_model_and_is_reported_as_that(world_copy:
     assert any(r.startswith("forecast_model: ") for r in failed)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_model_hash_of_a_changed_harvest(world_copy: Path, small_run: Path, tmp_path: Path) -> None:
     run_world(edited(world_copy, "harvest.csv", less_harvest), tmp_path / "out")

@@ -61,6 +61,7 @@ def test_a_run_killed_before_its_manifest_leaves_none_that_names_replaced_pages(
     assert verify(out, TODAY).failed == []
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_page_that_was_bent_is_made_again_and_named(light_world: Path, tmp_path: Path) -> None:
     """Nothing but the page has changed: the manifest that comes out is the one that was there."""
@@ -74,6 +75,7 @@ def test_a_page_that_was_bent_is_made_again_and_named(light_world: Path, tmp_pat
     assert_whole(out)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_profile_killed_before_its_manifest_names_nothing_replaced(light_world: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"

@@ -92,6 +92,7 @@ def test_what_is_written(done: tuple[Path, Path]) -> None:
     assert {"1-3", "4-6", "1-12"} <= set(pooled["horizon"])
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_second_backtest_and_one_on_processes_give_the_same_bytes(done: tuple[Path, Path], tmp_path: Path) -> None:
     config, first = done
@@ -104,6 +105,7 @@ def test_a_second_backtest_and_one_on_processes_give_the_same_bytes(done: tuple[
     assert {name: (tmp_path / "other" / name).read_bytes() for name in WRITTEN} == before
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_leak_checks_pass_on_an_honest_record(done: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
     config, out = done
@@ -186,6 +188,7 @@ def test_a_start_that_leaves_nothing_to_score_is_refused(
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_start_before_the_record_begins_with_the_first_harvest_known(
     world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -119,7 +119,7 @@ def dead_process() -> int:
 
 @pytest.mark.slow
 @pytest.mark.server
-@pytest.mark.parametrize("seed", [0, 11])
+@pytest.mark.parametrize("seed", [0, pytest.param(11, marks=pytest.mark.long)])
 @pytest.mark.parametrize(("first", "step"), [(7, 16), *(pytest.param(n, 4, marks=pytest.mark.long) for n in range(4))])
 def test_a_run_killed_at_any_write_leaves_a_whole_publication_and_is_mended(
     seed: int,
@@ -157,6 +157,7 @@ def test_a_run_killed_at_any_write_leaves_a_whole_publication_and_is_mended(
         print(f"\n  {len(range(first, len(states), step))} of {len(states)} instants, {len(done)} objects")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.server
 def test_a_run_that_was_killed_goes_on_with_what_it_had_computed(
@@ -177,6 +178,7 @@ def test_a_run_that_was_killed_goes_on_with_what_it_had_computed(
     assert hashes(s3.objects("out/")) == tree(whole)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.server
 def test_two_machines_publish_two_dates_at_once(s3: S3, config: Path, whole: Path, tmp_path: Path) -> None:
@@ -199,6 +201,7 @@ def test_two_machines_publish_two_dates_at_once(s3: S3, config: Path, whole: Pat
     assert hashes(s3.objects("out/")) == tree(whole)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.server
 @pytest.mark.parametrize("scenes", ["local", "remote"])
@@ -236,6 +239,7 @@ def addressed(value: Any, folder: Path) -> Any:
     return f"s3://{BUCKET}/in/{value}" if isinstance(value, str) and (folder / value).is_file() else value
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.server
 def test_partial_results_profiles_and_pruning_in_a_store(

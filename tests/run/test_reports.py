@@ -61,6 +61,7 @@ def test_documents_published_after_the_date_change_no_byte(world: Path, tmp_path
     assert tree(tmp_path / "before") == tree(tmp_path / "after")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_reports_move_no_value_and_stand_in_the_outputs(world: Path, tmp_path: Path) -> None:
     write(world.parent / "reports", "levy.md", LEVY, "2026-05-20", "ID")
