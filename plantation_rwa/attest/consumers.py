@@ -15,6 +15,8 @@ def check_feeds(feeds: Mapping[str, Any], where: str, disclosure: Mapping[str, A
     start, described = f"NAV of {disclosure['portfolio']}, ", str(feeds["description"])
     if described.startswith(start):
         total = totals.get(described.removeprefix(start), {"nav_total_int": "0"})
+        if "currency" not in total:
+            out.unchecked.append((where, f"feed '{described}': the disclosure has no total in its currency"))
         _check_feed(feeds, where, total, disclosure["as_of"], out)
     else:
         out.fail(where, f"feed '{described}' is not one of portfolio '{disclosure['portfolio']}'")

@@ -13,6 +13,7 @@ import pytest
 
 from plantation_rwa.attest.attestation import attestation_digest
 from plantation_rwa.attest.checking import Findings, Trust, check_attestation, end_of_day
+from plantation_rwa.attest.consumers import check_feeds
 from plantation_rwa.attest.eip712 import digest as typed_digest
 from plantation_rwa.attest.hashing import canonical, hex_of, keccak256, sha256_hex
 from plantation_rwa.attest.signing import recover, sign
@@ -235,6 +236,16 @@ def test_one_signer_fills_one_role(run_copy: Path) -> None:
         signed_by(run_copy, KEY, role)
     said = f"{COW} signs as auditor and as valuer: one signer fills one role"
     assert failures(run_copy, trusting(valuer=COW, auditor=COW)) == [(f"{FOLDER}/{NAV}", said)]
+
+
+def test_a_feed_in_a_currency_without_a_total_is_told_and_may_only_be_zero(small_run: Path) -> None:
+    feeds, disclosure = (json.loads((small_run / FOLDER / n).read_text("utf-8")) for n in (ORACLE, "disclosure.json"))
+    feeds["description"] = f"NAV of {disclosure['portfolio']}, XAU"
+    for answer, faults in (("0", 0), ("1", 1)):
+        feeds["answer"], out = answer, Findings()
+        check_feeds(feeds, ORACLE, disclosure, out)
+        assert len(out.failed) == faults
+        assert out.unchecked[0][1].endswith("the disclosure has no total in its currency")
 
 
 def test_an_expired_attestation_is_named(run_copy: Path) -> None:
