@@ -137,10 +137,13 @@ def _check_files(root: Path, manifests: Sequence[Manifest], out: Findings) -> No
     for output in outputs.values():
         for text in damaged(root, [output]):
             out.fail(*text.rsplit(": ", 1))
+    of_dates = set((root / "manifests").glob("as_of=*.json"))
     for path in sorted(root.rglob("*")):
         relative = path.relative_to(root)
         hidden = any(part.startswith(".") for part in relative.parts)
-        if path.is_file() and not hidden and relative.parts[0] not in _OTHERS and relative.as_posix() not in outputs:
+        apart = relative.parts[0] in _OTHERS and (relative.parts[0] != "manifests" or path in of_dates)
+        there = path.is_file() or path.is_symlink()
+        if there and not hidden and not apart and relative.as_posix() not in outputs:
             out.fail(relative.as_posix(), "is named by no manifest")
     out.checked.append(f"{len(outputs)} files of {len(manifests)} valuation dates")
 
