@@ -25,8 +25,8 @@ demo: $(VENV)/.runtime  ## value data/sample and say where the results are
 test: $(VENV)/.dev  ## the suite that needs only Python
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not server and not long"
 
-test-full: $(VENV)/.dev  ## adds slow and server suites
-	$(BIN)/python -m pytest -q
+test-full: $(VENV)/.dev  ## adds slow and server suites, and draws new examples for the property tests
+	$(BIN)/python -m pytest -q --hypothesis-profile explore
 
 check: $(VENV)/.dev  ## format, lint, types
 	$(BIN)/ruff format --check .

@@ -24,8 +24,10 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 # nothing of a test is kept in the cache folder of who runs it
 os.environ.setdefault("PLANTATION_RWA_CACHE", "")
 
-# how long an example takes says something about the machine, not about the code
-settings.register_profile("house", deadline=None)
+# how long an example takes says something about the machine, not about the code; the continuous run tries the same
+# examples on every machine, `--hypothesis-profile explore` (make test-full) draws new ones
+settings.register_profile("house", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None)
 settings.load_profile("house")
 
 ROOT = Path(__file__).parents[1]

@@ -213,7 +213,10 @@ def _dated(document: Document, period: str) -> bool:
     years = {int(y) for y in re.findall(r"\d{4}", period)}
     if not years:
         return period == ""
-    written = {int(y) for y in re.findall(r"(?:19|20)\d\d", f"{document.title} {document.text}")}
+    text = f"{document.title} {document.text}"
+    written = {int(y) for y in re.findall(r"(?:19|20)\d\d", text)}
+    # a quarter or a half is told with two digits: 1H16
+    written |= {2000 + int(y) for y in re.findall(r"\b[1-4][QH]\s?(\d\d)\b", text)}
     if document.published_at is not None:
         written.add(document.published_at.year)
     # 'a year earlier' and 'next year' tell a year by its distance from one that is written

@@ -34,7 +34,7 @@ _COUNTS = {
 }
 _COUNT = "|".join((*_COUNTS, *(str(n) for n in _COUNTS.values())))
 _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (kind, re.compile(pattern, re.IGNORECASE if kind != "month_only" else 0))
+    (kind, re.compile(pattern, 0 if kind in ("month_only", "short") else re.IGNORECASE))
     for kind, pattern in (
         ("days", rf"\b{_NAME}\s+\d{{1,2}}\s*(?:-|–|to)\s*\d{{1,2}}\b|\b\d{{1,2}}\s*(?:-|–|to)\s*\d{{1,2}}\s+{_NAME}"),
         ("days", rf"\bfirst\s+\w+\s+days\s+of\s+{_NAME}|\b(?:FY|fiscal\s+year|financial\s+year)\s?\d{{2,4}}\b"),

@@ -164,6 +164,16 @@ def test_mutated_documents_give_no_number_without_its_words(start: int, edits: l
         assert fact.claim.value is None or stands(text, fact.text, fact.claim.value, fact.claim.unit)
 
 
+def test_a_half_told_with_two_digits_stands_in_the_document() -> None:
+    facts, refused = facts_of(document("Palm oil exports were 7.1 million tonnes in 1H16."), [Grammar()])
+    assert [f.claim.period for f in facts] == ["2016-H1"]
+    assert refused == []
+    # an hour is no half of a year
+    facts, refused = facts_of(document("At 1h 16 palm oil exports were 7.1 million tonnes."), [Grammar()])
+    assert [f.claim.period for f in facts] == [""]
+    assert refused == []
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.text(max_size=400))
 def test_no_text_makes_the_grammar_fail(text: str) -> None:
