@@ -116,7 +116,7 @@ def read_part(path: str | Path, columns: Sequence[str] | None = None) -> pd.Data
     except (OSError, pa.ArrowException) as error:
         raise PublishError(f"{path}: cannot be read ({error}). Run the stage that writes it again.") from error
     order = names if columns is None else list(columns)
-    data = {name: _series(content.column(name)) for name in order}
+    data = {name: _series(content.column(name), name) for name in order}
     frame = pd.DataFrame(data, index=pd.RangeIndex(content.num_rows), columns=order)
     is_geo = "geometry" in order and b"geo" in (file.schema_arrow.metadata or {})
     return gpd.GeoDataFrame(frame, geometry="geometry", crs=CRS_TEXT) if is_geo else frame
@@ -258,7 +258,8 @@ def _write_and_compare(content: pa.Table, temporary: Path, path: str) -> int:
         compression_level=6,
         row_group_size=_ROW_GROUP,
         dictionary_pagesize_limit=_DICTIONARY_BYTES,
-        write_statistics=[p for p in _leaf_paths(content.schema) if p != "geometry"],
+        # the smallest and the largest outline or picture say nothing and would be stored once more
+        write_statistics=_leaf_paths(pa.schema([f for f in content.schema if not pa.types.is_binary(f.type)])),
         write_page_checksum=True,
         store_schema=True,
     )
@@ -275,8 +276,10 @@ def _leaf_paths(schema: pa.Schema) -> list[str]:
     ]
 
 
-def _series(column: pa.ChunkedArray) -> Any:
+def _series(column: pa.ChunkedArray, name: str) -> Any:
     kind = column.type
+    if pa.types.is_binary(kind) and name != "geometry":
+        return pd.Series(column.to_pylist(), dtype="object")
     if pa.types.is_binary(kind):
         return pd.Series(shapely.from_wkb(column.to_numpy(zero_copy_only=False)), dtype="object")
     if pa.types.is_decimal(kind):

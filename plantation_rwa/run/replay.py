@@ -136,9 +136,12 @@ class _Replay:
             made = next(m for m in load_all(root) if m.as_of == self.manifest.as_of)
             new = {name: [Published(root, o) for o in made.tables(name)] for name in names}
             tables = {name: read_all(parts, partition_key="month") for name, parts in new.items() if parts}
+            chips = read_all([Published(root, o) for o in made.tables("chips")])
         for name in names:
             old = self._read(name, partition_key="month") if self.manifest.tables(name) else pd.DataFrame()
             self._compare(name, old, tables.get(name, pd.DataFrame()), ("month", *table(name).key))
+        old = self._read("chips") if self.manifest.tables("chips") else pd.DataFrame()
+        self._compare("chips", old, chips, table("chips").key)
 
     def _screening(self) -> None:
         rows, exported = screening_tables(self.session, self._parts("features"))

@@ -206,12 +206,13 @@ def summary_data(root: Path, manifest: Manifest, tables: dict[str, pd.DataFrame]
             columns=["key", "value", "unit", "source"],
         ),
         track=track_record(root / "backtest", manifest.as_of),
-        signals=_signals(root, manifest),
+        signals=_beside(root, manifest, "signals", SummaryData({}).signals),
+        chips=_beside(root, manifest, "chips", SummaryData({}).chips),
         geometry=gpd.GeoDataFrame(outlines, geometry="geometry", crs="EPSG:4326"),
     )
 
 
-def _signals(root: Path, manifest: Manifest) -> pd.DataFrame:
-    """Facts of trade reports of the date; empty without any."""
-    parts = [Published(root, o) for o in manifest.outputs if o.table == "signals"]
-    return read_all(parts) if parts else SummaryData({}).signals
+def _beside(root: Path, manifest: Manifest, table: str, none: pd.DataFrame) -> pd.DataFrame:
+    """A table that a date may do without."""
+    parts = [Published(root, o) for o in manifest.outputs if o.table == table]
+    return read_all(parts) if parts else none

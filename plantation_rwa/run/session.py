@@ -40,6 +40,7 @@ _ROOMS = {
     "valuation": ("valuation", "attest/hashing.py", "attest/records.py", "run/record_inputs.py", "run/market_reads.py"),
     "attest": ("attest", "run/record_inputs.py", "run/market_reads.py"),
     "report": ("publish",),
+    "chips": ("sources", "features"),
     "screening": ("screening", "sources", "run/land.py", "features/zonal.py"),
     "signals": ("features", "sources"),
 }

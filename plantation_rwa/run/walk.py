@@ -16,6 +16,7 @@ from plantation_rwa.publish.manifest import Manifest, Output, code_version, save
 from plantation_rwa.publish.working_copy import shared
 from plantation_rwa.run import features as features_stage
 from plantation_rwa.run.ahead import ImageryOfDates
+from plantation_rwa.run.chips import publish_chips
 from plantation_rwa.run.claims import claim
 from plantation_rwa.run.copies import copies_there, write_copies
 from plantation_rwa.run.finishing import Finish, read_table
@@ -41,6 +42,9 @@ from plantation_rwa.run.session import (
 )
 from plantation_rwa.run.signals import publish_signals
 from plantation_rwa.schema.checks import finalise
+
+#: what is published beside the stages, the first two before the forecast
+_BESIDE = ("screening", "chips", "signals", "quarantine", "sensor_flags")
 
 
 def run_date(
@@ -110,6 +114,8 @@ class _Walk:
         note_scene_problems(self.session, self._parts("features"))
         if self.beside:
             self._screening()
+            scenes, parts = self.feature_work.scenes, self._parts("features")
+            self.published["chips"] = publish_chips(self.session, self.history, self.target, scenes, parts)
         for stage in ("forecast", "valuation"):
             if stage in self.stages:
                 self._whole(stage)
@@ -290,7 +296,7 @@ class _Walk:
     def _manifest(self) -> Manifest:
         session = self.session
         outputs: list[Output] = []
-        for stage in ("features", "screening", "forecast", "valuation", "signals", "quarantine", "sensor_flags"):
+        for stage in ("features", *_BESIDE[:2], "forecast", "valuation", *_BESIDE[2:]):
             outputs += [p.output for p in self._parts(stage) if self._current(stage, p)]
         code = code_version(program_hash())
         manifest = Manifest(
@@ -307,7 +313,7 @@ class _Walk:
 
     def _current(self, stage: str, part: Published) -> bool:
         """Whether a part still belongs to this date's inputs: results of stages that were not run now may be stale."""
-        if stage in self.stages or stage in ("screening", "signals", "quarantine", "sensor_flags"):
+        if stage in self.stages or stage in _BESIDE:
             return True
         if stage in ("forecast", "valuation"):
             return part.output.fingerprint == identity(self._needed(stage))

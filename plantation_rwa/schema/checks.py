@@ -26,7 +26,10 @@ _DTYPES: dict[str, Any] = {
     "date": np.dtype("object"),
     "decimal": np.dtype("object"),
     "geometry": None,
+    "png": np.dtype("object"),
 }
+#: first bytes of every PNG file (ISO/IEC 15948, 5.2)
+_PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def finalise(frame: pd.DataFrame, name: str, *, partition: str = "") -> pd.DataFrame:
@@ -128,7 +131,16 @@ def _typed(values: pd.Series | None, field: Field, index: pd.Index) -> Any:
     if field.kind in {"date", "decimal"}:
         convert = _day if field.kind == "date" else _integer
         return pd.Series([None if pd.isna(v) else convert(v) for v in values], index=index, dtype="object")
+    if field.kind == "png":
+        return pd.Series([None if pd.isna(v) else _picture(v) for v in values], index=index, dtype="object")
     return values.astype(_DTYPES[field.kind])
+
+
+def _picture(value: Any) -> bytes:
+    """The bytes of a PNG file, told by their signature."""
+    if not isinstance(value, bytes) or not value.startswith(_PNG):
+        raise TypeError(f"{type(value).__name__} is not the bytes of a PNG file")
+    return value
 
 
 def _day(value: Any) -> dt.date:

@@ -25,6 +25,7 @@ TABLE_KINDS: dict[str, Classification] = {
     "features": "commercial",
     "features_blocks": "commercial",
     "features_scenes": "commercial",
+    "chips": "commercial",
     "forecasts": "commercial",
     "forecast_model": "commercial",
     "harvests": "commercial",
@@ -50,6 +51,10 @@ TABLE_KINDS: dict[str, Classification] = {
 #: columns of another kind than their table, in every table that has them
 COLUMN_KINDS: dict[str, Classification] = {
     "geometry": "sensitive_location",
+    "colour_png": "sensitive_location",
+    "ndmi_png": "sensitive_location",
+    "left_edge": "sensitive_location",
+    "top_edge": "sensitive_location",
     "payor_id": "personal",
     "record": "issuer",
     "salt": "issuer",

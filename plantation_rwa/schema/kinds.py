@@ -7,7 +7,7 @@ from typing import Literal
 
 import pyarrow as pa
 
-Kind = Literal["text", "int", "float", "bool", "date", "decimal", "geometry"]
+Kind = Literal["text", "int", "float", "bool", "date", "decimal", "geometry", "png"]
 
 _ARROW: dict[str, pa.DataType] = {
     "text": pa.string(),
@@ -16,6 +16,7 @@ _ARROW: dict[str, pa.DataType] = {
     "bool": pa.bool_(),
     "date": pa.date32(),
     "decimal": pa.decimal128(38, 0),
+    "png": pa.binary(),
 }
 
 
@@ -63,6 +64,11 @@ class Field:
 def text(name: str, description: str, values: tuple[str, ...] = ()) -> Field:
     """Text, from a closed list if ``values`` are given."""
     return Field(name, "text", "", description, values=values)
+
+
+def png(name: str, description: str) -> Field:
+    """A picture: the bytes of a PNG file."""
+    return Field(name, "png", "", description)
 
 
 def index(name: str, description: str, lower: float = -1.0, upper: float = 1.0) -> Field:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from plantation_rwa.schema.backtest_fields import LEAK_FIELDS, METRIC_FIELDS, PREDICTION_FIELDS
+from plantation_rwa.schema.chip_fields import CHIP_FIELDS
 from plantation_rwa.schema.disclosure_fields import DISCLOSURE_FIELDS
 from plantation_rwa.schema.fields import FIELDS, Field
 from plantation_rwa.schema.forecast_fields import HARVEST_FIELDS
@@ -121,6 +122,14 @@ TABLES: dict[str, Table] = {
             ("plantation_id", "acquired", "scene_id", "item_hash"),
             ("month", "vintage"),
             _words("plantation_id scene_id item_hash datatake acquired offset_claimed_dn outcome known_at"),
+        ),
+        Table(
+            "chips",
+            "Two small pictures of each plantation from one scene of its latest clear month, or why there are none.",
+            tuple(f.name for f in CHIP_FIELDS),
+            ("plantation_id",),
+            required=_words("plantation_id reason"),
+            own=CHIP_FIELDS,
         ),
         Table(
             "forecasts",

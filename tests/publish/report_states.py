@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
+from PIL import Image
 
+from plantation_rwa.grid import reproject, utm_epsg
 from plantation_rwa.publish.report import SummaryData
 from plantation_rwa.publish.report.words import BRIDGE, DRIVERS, STRESSES
 from plantation_rwa.schema.checks import finalise
@@ -102,6 +106,44 @@ def screening(names: list[str]) -> pd.DataFrame:
     return finalise(pd.DataFrame(rows), "screening") if rows else empty("screening")
 
 
+@lru_cache(maxsize=1)
+def noise() -> tuple[bytes, bytes]:
+    """Pictures of the largest size that hold as much as their colours can: no real ones are as large."""
+    found = []
+    for count, seed in ((32, 1), (16, 2)):
+        pixels = np.random.default_rng(seed).integers(0, count, (64, 64), dtype=np.uint8)
+        image = Image.frombytes("P", (64, 64), pixels.tobytes())
+        image.putpalette(np.random.default_rng(3).integers(40, 200, 3 * count, dtype=np.uint8).tobytes())
+        out = io.BytesIO()
+        image.save(out, "PNG", optimize=True)
+        found.append(out.getvalue())
+    return found[0], found[1]
+
+
+def chips(geometry: pd.DataFrame) -> pd.DataFrame:
+    """A row for each plantation, pictures for all that have an area."""
+    rows: list[dict[str, object]] = []
+    for name, shape in zip(geometry["plantation_id"], geometry["geometry"], strict=True):
+        if shape.geom_type == "Point":
+            rows.append({"plantation_id": name, "reason": "the register gives a point, no outline"})
+            continue
+        crs = utm_epsg(shape.centroid.x, shape.centroid.y)
+        x0, y0, x1, y1 = reproject(shape, "EPSG:4326", crs).bounds
+        side = 1.2 * max(x1 - x0, y1 - y0)
+        rows.append({
+            "plantation_id": name, "clear_month": "2026-05", "scene_id": "S2A", "acquired": "2026-05-24T03:10:00+00:00",
+            "tile": "48NUG", "clear_share": 0.93, "colour_bands": "B04 B03 B02", "colour_png": noise()[0],
+            "ndmi_png": noise()[1], "crs": crs, "left_edge": (x0 + x1 - side) / 2, "top_edge": (y0 + y1 + side) / 2,
+            "side": side, "side_m": side, "reason": "",
+        })  # fmt: skip
+    return finalise(pd.DataFrame(rows), "chips")
+
+
+def pictured(data: SummaryData) -> SummaryData:
+    """The same portfolio with pictures."""
+    return replace(data, chips=chips(data.geometry))
+
+
 def renamed(data: SummaryData, names: dict[str, str]) -> SummaryData:
     """The same portfolio under other names."""
     frames = {}
@@ -151,7 +193,33 @@ def many(count: int) -> SummaryData:
     frames["valuations"] = frames["valuations"].assign(
         npv_fair=frames["valuations"]["npv_fair"] * (1 + (np.arange(len(frames["valuations"])) % 97) / 40)
     )
-    return replace(base, **frames)
+    outlines = frames["geometry"][frames["geometry"].geom_type != "Point"]
+    points = frames["geometry"][frames["geometry"].geom_type == "Point"]
+    drawn = [chips(outlines.head(200 - min(len(points), 200))), chips(points)]
+    return replace(base, **frames, chips=pd.concat(drawn, ignore_index=True))
+
+
+def _two_currencies(data: SummaryData) -> SummaryData:
+    """Rights in ringgit and in rupiah, the last plantation with one in each."""
+    values = data.valuations.copy()
+    rupiah = np.arange(len(values)) % 3 == 1
+    money = [c for c in values if c.startswith(("npv_", "es9", "stress_")) and c != "npv_mc_se"]
+    values["currency"] = np.where(rupiah, "IDR", "MYR")
+    values.loc[rupiah, money] *= 3_600
+    second = values.tail(1).assign(right_id="R2", currency="IDR")
+    second[money] = second[money] * 3_600
+    values = pd.concat([values, second], ignore_index=True)
+    both = pd.concat([data.disclosure, _in_rupiah(data.disclosure)], ignore_index=True)
+    pools = pd.concat([data.pools, _in_rupiah(data.pools)], ignore_index=True)
+    return replace(data, valuations=finalise(values, "valuations"), disclosure=both, pools=pools)
+
+
+def _in_rupiah(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the pool in the other currency, amounts as they would be."""
+    money = [c for c in frame if c.startswith(("npv_", "es9", "effect_"))]
+    other = frame.assign(pool_id="portfolio:IDR", currency="IDR")
+    other[money] = other[money] * 3_600
+    return other
 
 
 def _moved(k: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -160,7 +228,7 @@ def _moved(k: int) -> Callable[[np.ndarray], np.ndarray]:
 
 
 STATES_OF_THE_REPORT: dict[str, Callable[[], SummaryData]] = {
-    "whole": lambda: whole(12),
+    "whole": lambda: pictured(whole(12)),
     "empty": lambda: SummaryData(meta={"as_of": AS_OF, "portfolio": "nothing yet", "simulated": True}),
     "one": lambda: whole(1),
     "many": lambda: many(2000),
@@ -168,4 +236,5 @@ STATES_OF_THE_REPORT: dict[str, Callable[[], SummaryData]] = {
     "all_quarantined": _quarantined,
     "odd_names": lambda: renamed(whole(8), {f"P-{i:02d}": name for i, name in enumerate(NAMES, start=1)}),
     "negative": lambda: _negative(whole(5)),
+    "two_currencies": lambda: _two_currencies(pictured(whole(9))),
 }

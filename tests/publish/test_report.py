@@ -145,9 +145,12 @@ def test_values_stand_with_their_units() -> None:
     tonnes = data.forecasts.loc[data.forecasts["horizon_months"] <= 12, "ffb_mean_t"].sum()
     assert f"{tonnes:,.0f} t expected fruit bunches, next 12 months" in text
     # row of P-02: area, yield with interval, fair value, quantiles, per ha, age of the data
-    row = "2 P-02 memo of R1 B 43.0 18.1 13.5 to 22.7 537,004 418,863 to 703,475 12,488 31"
+    row = (
+        "2 P-02 memo of R1 537,004 80 % 418,863 to 703,475 90 % 375,902 to 751,805 B "
+        "18.1 90 % 13.5 to 22.7 43.0 12,488 31"
+    )
     assert row in text.replace("\u00a0", " ")
-    for unit in ("MYR; 10 % to 90 %", "MYR/ha", "t/ha; mean, 90 %", "MYR/t", "oldest kind, days"):
+    for unit in ("MYR; intervals", "MYR/ha", "t/ha; mean, intervals", "MYR/t", "oldest kind, days"):
         assert unit in text
     assert "no_sensors" in text
     assert "no sensor data" in text
@@ -269,7 +272,9 @@ def test_several_currencies_are_named_at_each_number_and_not_added() -> None:
     text = visible(page).replace("\u00a0", " ")
     assert "582,001 MYR fair value of 2 rights" in text
     assert "537,004 IDR fair value of 1 right" in text
-    assert "418,863 to 703,475 IDR" in text
+    assert "80 % 418,863 to 703,475 90 % 375,902 to 751,805 IDR" in text
+    assert "Amounts in IDR, MYR are sorted within each currency, never added up." in text
+    assert page.count('data-g="IDR"') == 3
     assert '"value":{"classes":[null,null,null]' in page  # no colour scale over two currencies
 
 
@@ -336,7 +341,7 @@ def test_the_commands_name_the_date_and_the_hashes() -> None:
 
 def test_a_negative_value_is_shown_as_one() -> None:
     text = visible(render_summary(STATES_OF_THE_REPORT["negative"]())).replace("\u00a0", " ")
-    assert "\u2212125,000 \u2212260,000 to 327,500" in text
+    assert "\u2212125,000 80 % \u2212260,000 to 327,500 90 % \u2212300,000 to 350,000" in text
 
 
 def test_names_in_any_script_stand_whole_and_lead_to_their_memo() -> None:

@@ -64,5 +64,5 @@ def test_blocks_have_no_sensors() -> None:
 
 def test_an_unknown_table_lists_the_known_ones() -> None:
     assert table("curves") is TABLES["curves"]
-    with pytest.raises(KeyError, match="no table 'curve'; known: cash_flows, curves, disclosure, features"):
+    with pytest.raises(KeyError, match="no table 'curve'; known: cash_flows, chips, curves, disclosure, features"):
         table("curve")

@@ -16,7 +16,7 @@ CURVE_WIDTH = 480.0
 #: Months of history before the valuation date, and of forecast after it, that the charts show.
 HISTORY_MONTHS = 48
 FORECAST_MONTHS = 60
-OUTER, INNER = "#cfe6d8", "#94c9aa"
+OUTER, MIDDLE, INNER = "#dcede3", "#bcdcc9", "#94c9aa"
 
 
 def fan_chart(forecasts: pd.DataFrame, history: pd.DataFrame, as_of: str, label: str) -> str:
@@ -41,7 +41,7 @@ def fan_chart(forecasts: pd.DataFrame, history: pd.DataFrame, as_of: str, label:
     ]
     shown = forecasts.assign(_o=_ordinals(forecasts, "target_month"))
     shown = shown[(shown["_o"] > now) & (shown["_o"] <= now + FORECAST_MONTHS)]
-    columns = {q: f"yield_q{q}_t_ha" for q in ("05", "25", "50", "75", "95")}
+    columns = {q: f"yield_q{q}_t_ha" for q in ("05", "10", "25", "50", "75", "90", "95")}
     series = {q: _points(shown, "target_month", column) if len(shown) else [] for q, column in columns.items()}
     values = [v for _, v in [*past, *series["95"], *series["50"]] if math.isfinite(v)]
     ordinals = [o for o, _ in [*past, *series["50"]]]
@@ -52,6 +52,7 @@ def fan_chart(forecasts: pd.DataFrame, history: pd.DataFrame, as_of: str, label:
     parts = [
         frame.axes("t/ha per month"),
         frame.band(series["05"], series["95"], OUTER),
+        frame.band(series["10"], series["90"], MIDDLE),
         frame.band(series["25"], series["75"], INNER),
         element(
             "line",

@@ -50,6 +50,8 @@ class SummaryData:
         ``what, value, lo, hi, n``: scores of backtests of this portfolio.
     signals
         Table ``signals``.
+    chips
+        Table ``chips``; a plantation without a row has no picture.
     geometry
         GeoDataFrame ``plantation_id, geometry`` (longitude, latitude); also plantations without a value.
     """
@@ -70,4 +72,5 @@ class SummaryData:
     assumptions: pd.DataFrame = field(default_factory=_empty("key value unit source"))
     track: pd.DataFrame = field(default_factory=_empty("what value lo hi n"))
     signals: pd.DataFrame = field(default_factory=_empty("doc_id quantity value basis"))
+    chips: pd.DataFrame = field(default_factory=_empty("plantation_id reason"))
     geometry: pd.DataFrame = field(default_factory=_empty("plantation_id geometry"))

@@ -10,22 +10,26 @@ from plantation_rwa.publish.report.data import SummaryData
 from plantation_rwa.publish.report.embedded import plain, series, text
 from plantation_rwa.publish.report.markup import esc, unit_value
 from plantation_rwa.publish.report.memo import memo_name
+from plantation_rwa.publish.report.pictures import chips_data, pictures
 from plantation_rwa.publish.report.view import View, with_yield
-from plantation_rwa.publish.report.words import DRIVERS, STRESSES
+from plantation_rwa.publish.report.words import DRIVERS, STRESSES, step_of
 
 _CHARTS = (
-    ("fan", "Monthly yield: harvested, and forecast with its 50 and 90 % intervals, t/ha"),
+    ("fan", "Monthly yield: harvested, and forecast with its 50, 80 and 90 % intervals, t/ha"),
     ("index", "Vegetation and moisture index from Sentinel-2"),
     ("clear", "Clear satellite observations per pixel and month"),
     ("water", "Rain and water deficit by month, mm"),
     ("drivers", "Change of fair value, %, if one driver moves"),
     ("breaks", "Change of fair value, %, under each stress"),
 )
-_RIGHT = ("npv_fair", "npv_q05", "npv_q50", "npv_q95", "es95", "advance_rate", "prob_loss", "share_npv_extrapolated")
+_RIGHT = (
+    *("npv_fair", "npv_q05", "npv_q10", "npv_q50", "npv_q90", "npv_q95"),
+    *("es95", "advance_rate", "prob_loss", "share_npv_extrapolated"),
+)
 
 
 def detail_data(view: View, data: SummaryData) -> dict[str, Any]:
-    """Series and rights of all plantations in the order of their numbers."""
+    """Series, rights and pictures of all plantations in the order of their numbers."""
     now = Month.parse(str(data.meta["as_of"])[:7]).ordinal
     names = [p.name for p in view.plantations]
     past = now - embedded.HISTORY_MONTHS + 1, embedded.HISTORY_MONTHS
@@ -39,7 +43,7 @@ def detail_data(view: View, data: SummaryData) -> dict[str, Any]:
                 "per_ha": plain(p.npv_per_ha, 2),
                 "anomaly": plain(p.anomaly, 4),
                 "grade": text(p.grade),
-                "yield12": [plain(p.outlook.get(f"yield12_{k}"), 4) for k in ("mean", "q05", "q95")],
+                "yield12": [plain(p.outlook.get(f"yield12_{k}"), 4) for k in ("mean", "q05", "q95", "q10", "q90")],
                 "rights": [_right(p.name, r) for r in p.records],
             }
             for p in view.plantations
@@ -47,8 +51,9 @@ def detail_data(view: View, data: SummaryData) -> dict[str, Any]:
         "forecast": series(data.forecasts, names, "target_month", *ahead, embedded.FORECAST),
         "history": series(with_yield(data.history), names, "month", *past, embedded.HISTORY),
         "features": series(data.features, names, "month", *past, embedded.FEATURES),
-        "drivers": [[words, change] for _, change, words in DRIVERS],
+        "drivers": [[words, change, step_of(change)] for _, change, words in DRIVERS],
         "stress_names": list(STRESSES.values()),
+        "chips": chips_data(view, data),
         "skill": [
             [plain(r["horizon"]), plain(r["value"], 4), plain(r["lo"], 4), plain(r["hi"], 4)]
             for r in data.skill.to_dict("records")
@@ -96,7 +101,8 @@ def detail(view: View, data: SummaryData) -> str:
         '<p class="find"><label for="chosen">Plantation</label> <select id="chosen"></select> '
         '<button type="button" id="before">previous</button> <button type="button" id="after">next</button></p>'
         '<article class="one" aria-labelledby="one-name">'
-        '<h3 id="one-name" aria-live="polite"></h3><dl class="facts" id="one-facts"></dl>'
+        '<h3 id="one-name" aria-live="polite"></h3><div class="about"><dl class="facts" id="one-facts"></dl>'
+        f"{pictures()}</div>"
         f'<div class="charts">{charts}</div></article>'
         '<noscript><p class="empty">The charts need script; every number stands '
         "in the tables and in the published files.</p></noscript>"

@@ -19,7 +19,7 @@ MISSING = -32768
 _LARGEST = 32_767
 #: months of history and of forecast that the charts show
 HISTORY_MONTHS, FORECAST_MONTHS = 48, 60
-FORECAST = {f"q{q}": (f"yield_q{q}_t_ha", 4) for q in ("05", "25", "50", "75", "95")}
+FORECAST = {f"q{q}": (f"yield_q{q}_t_ha", 4) for q in ("05", "10", "25", "50", "75", "90", "95")}
 HISTORY = {"yield": ("yield_t_ha", 4)}
 FEATURES = {
     "ndvi": ("ndvi", 4),

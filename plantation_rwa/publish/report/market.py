@@ -61,11 +61,17 @@ def market(data: SummaryData) -> str:
         chart = f'<div class="chart" role="img" aria-label="{esc(label)}" data-chart="curve" data-index="{i}"></div>'
         picked = rows.iloc[sorted({0, *(k for k in (5, 11, 23, 35, 59) if k < len(rows))})]
         cells = [
-            [esc(r["delivery_month"]), number(r["forward"]), interval(r["q05"], r["q95"]), esc(r["curve_source"])]
+            [
+                *(esc(r["delivery_month"]), number(r["forward"])),
+                *(interval(r["q10"], r["q90"]), interval(r["q05"], r["q95"]), esc(r["curve_source"])),
+            ]
             for r in picked.to_dict("records")
         ]
         body = table(
-            ["Delivery", f"Forward<small>{esc(unit)}</small>", "90 %", "Source"], cells, numeric=(1, 2), label=title
+            ["Delivery", f"Forward<small>{esc(unit)}</small>", "80 %", "90 %", "Source"],
+            cells,
+            numeric=(1, 2, 3),
+            label=title,
         )
         day = clean(rows["settle_date"].iloc[0]) if "settle_date" in rows else ""
         dated = f" Settlements of {esc(day)}." if day else ""

@@ -89,7 +89,7 @@ def _listed(title: str, facts: pd.DataFrame) -> str:
         if len(facts) > _MAX_ROWS
         else ""
     )
-    return f"<h3>{esc(title)}</h3>{table(head, rows, classes='long', numeric=(3,), label=title)}{more}"
+    return f"<h3>{esc(title)}</h3>{table(head, rows, classes='long told-by', numeric=(3,), label=title)}{more}"
 
 
 def _row(fact: Mapping[Any, Any]) -> list[str]:

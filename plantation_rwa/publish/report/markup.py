@@ -49,6 +49,18 @@ def interval(low: Any, high: Any, decimals: int = 0) -> str:
     return f"{number(low, decimals)}&nbsp;to&nbsp;{number(high, decimals)}"
 
 
+def both_levels(row: Mapping[Any, Any], name: str, decimals: int = 0) -> str:
+    """The 80 and the 90 % interval of a quantity whose quantiles stand in ``{name}_q05`` to ``{name}_q95``."""
+    pairs = {
+        80: interval(row.get(f"{name}_q10"), row.get(f"{name}_q90"), decimals),
+        90: interval(row.get(f"{name}_q05"), row.get(f"{name}_q95"), decimals),
+    }
+    lines = [
+        f'<span class="level">{level}&nbsp;% <b>{pair}</b></span>' for level, pair in pairs.items() if pair != DASH
+    ]
+    return "".join(lines) or DASH
+
+
 def units(value: Any, decimals: int, shown: int) -> str:
     """An integer in units of ``10**-decimals``, cut (not rounded) to ``shown`` decimals, exactly."""
     if value is None or value is pd.NA or pd.isna(value):
@@ -86,10 +98,11 @@ def coordinate(value: float) -> str:
 
 
 class Cell(NamedTuple):
-    """A cell with what it is sorted by: a number, a text, or nothing."""
+    """A cell with what it is sorted by, a number, a text, or nothing, and within which group."""
 
     markup: str
     key: Any
+    group: str = ""
 
 
 def table(
@@ -133,4 +146,5 @@ def _cell(cell: str | Cell, attributes: str) -> str:
     if isinstance(cell, str):
         return f"<td{attributes}>{cell}</td>"
     key = "" if isinstance(cell.key, str) or is_missing(cell.key) else f"{float(cell.key):.10g}"
-    return f'<td{attributes} data-v="{esc(cell.key) if isinstance(cell.key, str) else key}">{cell.markup}</td>'
+    group = f' data-g="{esc(cell.group)}"' if cell.group else ""
+    return f'<td{attributes} data-v="{esc(cell.key) if isinstance(cell.key, str) else key}"{group}>{cell.markup}</td>'

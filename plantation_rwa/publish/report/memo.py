@@ -15,7 +15,7 @@ from plantation_rwa.publish.report.markup import DASH, clean, element, esc, inte
 from plantation_rwa.publish.report.page import grade_badge, page
 from plantation_rwa.publish.report.svg import AMBER, GRID, INK, MUTED, drawing, text
 from plantation_rwa.publish.report.view import Plantation
-from plantation_rwa.publish.report.words import DRIVERS, SCREEN, STRESSES
+from plantation_rwa.publish.report.words import DRIVERS, SCREEN, STRESSES, step_of
 from plantation_rwa.schema.flags import FLAGS
 
 Row = Mapping[Any, Any]
@@ -104,6 +104,7 @@ def _value(r: Row) -> str:
         return '<h2>Value</h2><p class="empty">No value could be computed; see what is not known.</p>'
     facts = [
         ("Fair value", f"<b>{number(r['npv_fair'])} {money}</b> {grade_badge(r.get('confidence_grade'))}"),
+        ("Real-world value, 80 %", f"{interval(r.get('npv_q10'), r.get('npv_q90'))} {money}"),
         ("Real-world value, 90 %", f"{interval(r.get('npv_q05'), r.get('npv_q95'))} {money}"),
         ("Median", f"{number(r.get('npv_q50'))} {money}"),
         ("Worst twentieth, mean loss", f"{number(r.get('es95'))} {money}"),
@@ -135,16 +136,21 @@ def _is_blank(cell: str) -> bool:
 
 
 def _drivers(r: Row) -> str:
-    rows = []
+    """Effects of drivers, the largest first among those of one size of step."""
+    groups: dict[str, list[tuple[float, list[str]]]] = {}
     for column, change, words in DRIVERS:
         elasticity = _amount(r, column)
         if elasticity is not None and abs(elasticity) > 1e-9:
             effect = elasticity * change
-            rows.append((abs(effect), [esc(words), f"{number(100 * effect, 1)} %"]))
-    if not rows:
+            cells = [esc(words), f"{number(100 * effect, 1)} %"]
+            groups.setdefault(step_of(change), []).append((abs(effect), cells))
+    if not groups:
         return ""
-    ranked = [cells for _, cells in sorted(rows, key=lambda x: -x[0])]
-    return "<h2>What drives it</h2>" + table(["If", "Fair value"], ranked, numeric=(1,), label="Drivers")
+    body = []
+    for step, rows in groups.items():
+        ranked = [cells for _, cells in sorted(rows, key=lambda x: -x[0])]
+        body.append(table([f"If ({step})", "Fair value"], ranked, numeric=(1,), label=f"Drivers, {step}"))
+    return f"<h2>What drives it</h2><div class='steps'>{''.join(body)}</div>"
 
 
 def _breaks(r: Row) -> str:
@@ -168,19 +174,19 @@ def _breaks(r: Row) -> str:
 
 def stress_chart(fair: float, values: Sequence[tuple[str, float]], currency: str) -> str:
     """Fair value under each named stress as a bar from zero, today's as a line."""
-    width, line, left = 360.0, 17.0, 142.0
+    width, line, left, right = 360.0, 17.0, 142.0, 52.0
     top = max(fair, *(v for _, v in values), 1e-9)
-    scale = (width - left - 62) / top
-    parts = []
+    scale = (width - left - right) / top
+    bottom = 8 + len(values) * line
+    x = left + max(fair, 0.0) * scale
+    parts = [element("line", x1=x, x2=x, y1=2.0, y2=bottom, stroke=AMBER, stroke_dasharray="3 3")]
     for i, (words, value) in enumerate(values):
         y = 6 + i * line
+        change = 100 * (value / fair - 1) if fair > 0 else 0.0
         parts.append(text(left - 6, y + 10, words, anchor="end", fill=MUTED))
         parts.append(element("rect", x=left, y=y + 1, width=max(value, 0.0) * scale, height=line - 6, fill="#94c9aa"))
-        change = 100 * (value / fair - 1) if fair > 0 else 0.0
-        parts.append(text(left + max(value, 0.0) * scale + 4, y + 10, f"{number(change)} %", fill=INK))
-    bottom = 8 + len(values) * line
-    x = left + fair * scale
-    parts.append(element("line", x1=x, x2=x, y1=2.0, y2=bottom, stroke=AMBER, stroke_dasharray="3 3"))
+        # in a column of their own: no bar and no line runs through them
+        parts.append(text(width - 4, y + 10, f"{number(change)} %", anchor="end", fill=INK))
     parts.append(element("line", x1=left, x2=left, y1=2.0, y2=bottom, stroke=GRID))
     parts.append(text(x, bottom + 11, f"today {number(fair)} {clean(currency, 8)}", anchor="end", fill=AMBER))
     worst = f"; the worst is {values[0][0]}" if values else ""
@@ -189,13 +195,15 @@ def stress_chart(fair: float, values: Sequence[tuple[str, float]], currency: str
 
 def _yield(p: Plantation, as_of: str) -> str:
     fan = charts.fan_chart(p.forecasts, p.history, as_of, f"Monthly yield of {clean(p.name, 60)}")
-    low, mean, high = (p.outlook.get(f"yield12_{k}") for k in ("q05", "mean", "q95"))
-    line = "" if is_missing(mean) else f"Next 12 months {number(mean, 1)} t/ha, 90 % {interval(low, high, 1)}. "
+    mean, low, high = (p.outlook.get(f"yield12_{k}") for k in ("mean", "q05", "q95"))
+    near = interval(p.outlook.get("yield12_q10"), p.outlook.get("yield12_q90"), 1)
+    spread = f"80 % {near}, 90 % {interval(low, high, 1)}"
+    line = "" if is_missing(mean) else f"Next 12 months {number(mean, 1)} t/ha, {spread}. "
     head = "<h2>What it rests on</h2>"
     if not fan:
         return head + '<p class="empty">No forecast.</p>'
     shape = maps.inset(p.site) if p.site else ""
-    area = f"Mature area {number(p.area_ha, 1)} ha. Black: harvested. Bands: 50 and 90 % of the forecast."
+    area = f"Mature area {number(p.area_ha, 1)} ha. Black: harvested. Bands: 50, 80 and 90 % of the forecast."
     return f'{head}<div class="top">{shape}<p class="note">{line}{area}</p></div><figure>{fan}</figure>'
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from plantation_rwa.publish.report.data import SummaryData
-from plantation_rwa.publish.report.markup import DASH, clean, element, esc, interval, is_missing, number, table
+from plantation_rwa.publish.report.markup import DASH, both_levels, clean, element, esc, is_missing, number, table
 from plantation_rwa.publish.report.page import GRADES, grade_badge
 from plantation_rwa.publish.report.svg import INK, MUTED, drawing, text
 from plantation_rwa.publish.report.view import View
@@ -16,6 +18,13 @@ from plantation_rwa.publish.report.view import View
 _BINS = 12
 #: largest / smallest value from which the steps grow by a constant factor
 _WIDE = 20.0
+#: why a tranche cannot fall short
+_NO_CLAIM = {
+    "whole": "no fixed claim",
+    "fees": "paid first, as long as there is cash",
+    "reserve": "an account, no claim",
+    "junior": "takes what is left",
+}
 
 
 def tiles(view: View, data: SummaryData) -> str:
@@ -119,17 +128,28 @@ def _pools(data: SummaryData) -> str:
                 esc(r["tranche"]),
                 number(r.get("n_rights")),
                 f"{number(r['npv_fair'])} {money}",
-                interval(r.get("npv_q05"), r.get("npv_q95")),
+                both_levels(r, "npv"),
                 number(r.get("es95")),
+                _shortfall(r),
                 DASH if is_missing(r.get("effective_n")) else number(r["effective_n"], 1),
                 esc(clean(r.get("quality_flag")).replace(";", ", ")) or DASH,
             ]
         )
     head = [
-        "Pool", "Tranche", "Rights", "Fair value", "Real-world value<small>90 %</small>",
-        "Mean loss<small>worst twentieth</small>", "Effective number<small>of rights</small>", "Remarks",
+        "Pool", "Tranche", "Rights", "Fair value", "Real-world value<small>intervals</small>",
+        "Mean loss<small>worst twentieth</small>", "Not repaid in full<small>share of paths</small>",
+        "Effective number<small>of rights</small>", "Remarks",
     ]  # fmt: skip
-    return "<h3>Pools and tranches</h3>" + table(head, rows, numeric=(2, 3, 4, 5, 6), label="Pools and tranches")
+    return "<h3>Pools and tranches</h3>" + table(head, rows, numeric=(2, 3, 4, 5, 6, 7), label="Pools and tranches")
+
+
+def _shortfall(row: Mapping[Any, Any]) -> str:
+    """Share of real-world paths on which the tranche's claim is not repaid in full, or why there is none."""
+    if not is_missing(row.get("prob_shortfall")):
+        return f"{number(100 * float(row['prob_shortfall']), 1)} %"
+    if row["tranche"] == "senior":
+        return "<small>not computed</small>"
+    return f"<small>{_NO_CLAIM[str(row['tranche'])]}</small>"
 
 
 def _tonnes(data: SummaryData) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from plantation_rwa.publish.report import charts
-from plantation_rwa.publish.report.markup import DASH, Cell, clean, esc, interval, is_missing, number, table
+from plantation_rwa.publish.report.markup import DASH, Cell, both_levels, clean, esc, is_missing, number, table
 from plantation_rwa.publish.report.memo import memo_name
 from plantation_rwa.publish.report.page import grade_badge
 from plantation_rwa.publish.report.view import Plantation, View
@@ -26,11 +26,11 @@ def rights_table(view: View) -> str:
     head = [
         "#",
         "Plantation<small>right</small>",
-        "Grade",
-        "Mature area<small>ha</small>",
-        "Yield, 12 months<small>t/ha; mean, 90 %</small>",
         f"Fair value<small>{unit}</small>",
-        f"Real-world value<small>{unit}; 10 % to 90 %</small>",
+        f"Real-world value<small>{unit}; intervals</small>",
+        "Grade",
+        "Yield, 12 months<small>t/ha; mean, intervals</small>",
+        "Mature area<small>ha</small>",
         f"Fair value per ha<small>{unit}/ha; all rights of the plantation</small>",
         "Newest data<small>oldest kind, days</small>",
         "Remarks",
@@ -53,14 +53,14 @@ def rights_table(view: View) -> str:
         '<input id="find" type="search" autocomplete="off"> <span id="found" role="status"></span></p>'
     )
     body = table(
-        head, rows, classes="values", numeric=(0, 3, 4, 5, 6, 7, 8), label="Rights and their values",
+        head, rows, classes="values", numeric=(0, 2, 3, 5, 6, 7, 8), label="Rights and their values",
         sortable=_SORTED, ident="rights",
     )  # fmt: skip
     return (
         '<h2 id="values">Values</h2><p class="note">Fair value: expected payments under the forward curve, discounted. '
         "Real-world value: quantiles of the present value over simulated prices and yields, so the fair value need not "
         "lie in their middle. The bar shows the 90 % interval of the yield from zero, the mark its mean. Choose a "
-        f"plantation by its name to see it below.</p>{find}{body}{legend}"
+        f"plantation by its name to see it below.{_mixed(view)}</p>{find}{body}{legend}"
     )
 
 
@@ -69,7 +69,10 @@ def _row(
 ) -> list[str | Cell]:
     out = plantation.outlook
     low, mean, high = (out.get(f"yield12_{k}") for k in ("q05", "mean", "q95"))
-    money = "" if view.money or not record else f" {esc(record.get('currency'))}"
+    currency = clean(record.get("currency"))
+    money = "" if view.money or not record else f" {esc(currency)}"
+    # amounts in several currencies are put in order within each
+    group = "" if view.money else currency
     flags = " ".join(f'<code title="{esc(FLAGS.get(c, "unknown code"))}">{esc(c)}</code>' for c in codes)
     name = (
         f'<button type="button" class="pick" data-plantation="{plantation.number - 1}">'
@@ -79,18 +82,24 @@ def _row(
     if record:
         memo = esc(f"memos/{memo_name(plantation.name, str(record['right_id']))}")
         name += f'<small><a href="{memo}">memo of <bdi>{esc(right)}</bdi></a></small>'
-    spread = f"<b>{number(mean, 1)}</b><small>{interval(low, high, 1)}</small>{charts.range_bar(low, mean, high, top)}"
+    spread = f"<b>{number(mean, 1)}</b>{both_levels(out, 'yield12', 1)}{charts.range_bar(low, mean, high, top)}"
     grade = clean(record.get("confidence_grade"))
     per_ha = number(plantation.npv_per_ha) + money if first else ""
     return [
         Cell(str(plantation.number) if first else "", plantation.number),
         Cell(name, f"{clean(plantation.name)} {right}"),
+        Cell(f"<b>{number(record.get('npv_fair'))}</b>{money}", record.get("npv_fair"), group),
+        Cell(both_levels(record, "npv") + money, record.get("npv_q10"), group),
         Cell(grade_badge(grade) if record else DASH, grade),
-        Cell(number(plantation.area_ha, 1) if first else "", plantation.area_ha),
         Cell((spread if not is_missing(mean) else DASH) if first else "", mean),
-        Cell(f"<b>{number(record.get('npv_fair'))}</b>{money}", record.get("npv_fair")),
-        Cell(interval(record.get("npv_q10"), record.get("npv_q90")) + money, record.get("npv_q10")),
-        Cell(per_ha, plantation.npv_per_ha),
+        Cell(number(plantation.area_ha, 1) if first else "", plantation.area_ha),
+        Cell(per_ha, plantation.npv_per_ha, group),
         Cell(number(record.get("data_age_days_max")), record.get("data_age_days_max")),
         flags if record else "no value",
     ]
+
+
+def _mixed(view: View) -> str:
+    if len(view.currencies) < 2:
+        return ""
+    return f" Amounts in {', '.join(esc(c) for c in view.currencies)} are sorted within each currency, never added up."

@@ -13,12 +13,13 @@ from plantation_rwa.publish.report.words import SENSITIVITIES, STRESSES
 
 
 def tornado(data: SummaryData) -> dict[str, pd.DataFrame]:
-    """Effects of each driver's step by currency, summed over pools, the widest first.
+    """Effects of each driver's step by currency, summed over pools; of the drivers with one step the widest first.
 
     Returns
     -------
     dict
-        currency -> ``item, unit, bump, effect_down, effect_up``.
+        currency -> ``item, unit, bump, step, effect_down, effect_up``; ``step`` in words. The step whose drivers do
+        most comes first.
     """
     rows = data.disclosure[data.disclosure["section"] == "sensitivity"]
     found = {}
@@ -27,9 +28,12 @@ def tornado(data: SummaryData) -> dict[str, pd.DataFrame]:
             unit=("unit", "first"), bump=("bump", "first"), effect_down=("effect_down", "sum"),
             effect_up=("effect_up", "sum"),
         )  # fmt: skip
+        sums = sums.assign(step=[_step(r) for r in sums.to_dict("records")])
         width = sums[["effect_down", "effect_up"]].abs().max(axis=1)
-        found[str(currency)] = (
-            sums.assign(_w=width).sort_values("_w", ascending=False, kind="stable").drop(columns="_w")
+        sums = sums.assign(_w=width, _g=width.groupby(sums["step"]).transform("max"))
+        order = ["_g", "step", "_w"]
+        found[str(currency)] = sums.sort_values(order, ascending=[False, True, False], kind="stable").drop(
+            columns=["_w", "_g"]
         )
     return {currency: frame.reset_index() for currency, frame in found.items()}
 
@@ -59,6 +63,7 @@ def sensitivity_data(data: SummaryData) -> dict[str, list[dict[str, Any]]]:
             "names": [_driver(r) for r in frame.to_dict("records")],
             "down": [plain(v, 2) for v in frame["effect_down"]],
             "up": [plain(v, 2) for v in frame["effect_up"]],
+            "steps": [f"step of {s}" for s in frame["step"]],
         }
         for currency, frame in tornado(data).items()
     ]
@@ -100,16 +105,23 @@ def sensitivity(data: SummaryData) -> str:
         return f'{title}<p class="empty">No right has a value that could be stressed.</p>'
     note = (
         "Sensitivities value everything again with one driver moved and nothing else; stresses are named past events "
-        "or rules with their shocks in the assumptions. They are not added to each other."
+        "or rules with their shocks in the assumptions. They are not added to each other. Drivers move by steps of "
+        "different size: bars are ranked within one step only, and a longer bar under another step says nothing."
     )
     return f'{title}<p class="note">{note}</p>{"".join(parts)}'
 
 
 def _driver(row: dict[Any, Any]) -> str:
-    """Driver with its step, relative or in its own unit."""
-    name, step = SENSITIVITIES.get(str(row["item"]), str(row["item"])), float(row["bump"])
-    relative = "relative" in str(row["unit"])
-    return f"{name} \u00b1 {100 * step:g} {'%' if relative else 'points'}"
+    """Driver with its step."""
+    return f"{SENSITIVITIES.get(str(row['item']), str(row['item']))} \u00b1 {row['step']}"
+
+
+def _step(row: dict[Any, Any]) -> str:
+    """Step of a driver, relative or in points."""
+    size = 100 * float(row["bump"])
+    if "relative" in str(row["unit"]):
+        return f"{size:g} %"
+    return f"{size:g} point" if size == 1 else f"{size:g} points"
 
 
 def _pair(chart: str, index: int, label: str, body: str) -> str:

@@ -118,6 +118,7 @@ def _embedded(view: View, data: SummaryData) -> dict[str, object]:
     """What the page's script draws from."""
     return {
         "as_of": text(data.meta["as_of"]),
+        "simulated": bool(data.meta.get("simulated", False)),
         "money": text(view.money),
         "map": where.map_data(view),
         "bridge": change.change_data(data),

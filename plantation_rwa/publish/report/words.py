@@ -13,6 +13,13 @@ DRIVERS = (
     ("elasticity_discount", 1.0, "discount rate 1 point higher"),
     ("elasticity_hazard", 1.0, "default 1 point a year likelier"),
 )
+
+
+def step_of(change: float) -> str:
+    """Size of a driver's step in words: effects of different ones are not compared."""
+    return "step of 10 %" if abs(change) < 0.5 else "step of 1 point"
+
+
 STRESSES = {
     "stress_gfc2008": "price fall of 2008",
     "stress_elnino2016": "El Ni\u00f1o of 2015-16",

@@ -54,13 +54,15 @@ function show(place, figure) {
   return Bokeh.Plotting.show(figure, place);
 }
 
-// Bars to both sides of zero, the first on top.
-function bars(names, series, unit, height = undefined) {
-  const range = new Bokeh.FactorRange({ factors: [...names].reverse() });
-  const figure = styledFigure({ height: height ?? 60 + 26 * names.length, y_range: range });
+// Bars to both sides of zero, the first on top. Bars of different steps stand in groups, each under the name of its step.
+function bars(names, series, unit, height = undefined, groups = []) {
+  const kinds = [...new Set(groups)];
+  const order = kinds.length > 1 ? kinds.flatMap((kind) => [`${kind}:`, ...names.filter((_, k) => groups[k] === kind)]) : names;
+  const range = new Bokeh.FactorRange({ factors: [...order].reverse() });
+  const figure = styledFigure({ height: height ?? 60 + 26 * order.length, y_range: range });
   for (const axis of figure.left) axis.setv({ major_tick_line_color: null, axis_line_color: null, major_label_text_color: COLOURS.ink });
   for (const axis of figure.below) {
-    axis.axis_label = unit;
+    axis.axis_label = unit === "%" ? unit : `${unit} (k thousand, m million)`;
     axis.formatter = new Bokeh.NumeralTickFormatter({ format: unit === "%" ? "0" : "0.[0]a" });
   }
   for (const { values, label, colour, alpha } of series) {
@@ -72,4 +74,3 @@ function bars(names, series, unit, height = undefined) {
   figure.add_layout(new Bokeh.Span({ location: 0, dimension: "height", line_color: COLOURS.muted }));
   return figure;
 }
-const sided = (values) => values.map((v) => (v < 0 ? COLOURS.loss : COLOURS.gain));

@@ -1,7 +1,7 @@
 // The embedded tables: packed series unpacked when they are asked for, numbers as people read them.
 const data = JSON.parse(document.getElementById("report-data").textContent);
 const COLOURS = { ink: "#1c2b24", muted: "#5d6b64", grid: "#e6ebe8", green: "#1b7a4b", blue: "#2f6fb0", amber: "#b45309",
-  outer: "#cfe6d8", inner: "#94c9aa", rain: "#a9c6e3", clear: "#b9c4be", loss: "#c0704a", gain: "#4f9a74" };
+  outer: "#dcede3", middle: "#bcdcc9", inner: "#94c9aa", rain: "#a9c6e3", clear: "#b9c4be", loss: "#c0704a", gain: "#4f9a74" };
 const MISSING = -32768;
 
 function unpack(pack) {

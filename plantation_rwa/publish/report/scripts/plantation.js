@@ -10,11 +10,13 @@ function fan(i) {
   const figure = monthFigure({ height: 260, y_range: fromZero() });
   const x = ahead.month.map(monthTime);
   const rows = source({ ...ahead, x, when: ahead.month.map(monthText), middle: ahead.q50.map((v) => `${number(v, 2)} t/ha`),
+    near: ahead.q10.map((v, k) => `${number(v, 2)} to ${number(ahead.q90[k], 2)} t/ha`),
     range: ahead.q05.map((v, k) => `${number(v, 2)} to ${number(ahead.q95[k], 2)} t/ha`) });
   figure.varea({ field: "x" }, { field: "q05" }, { field: "q95" }, { source: rows, fill_color: COLOURS.outer });
+  figure.varea({ field: "x" }, { field: "q10" }, { field: "q90" }, { source: rows, fill_color: COLOURS.middle });
   figure.varea({ field: "x" }, { field: "q25" }, { field: "q75" }, { source: rows, fill_color: COLOURS.inner });
   const median = figure.line({ field: "x" }, { field: "q50" }, { source: rows, line_color: COLOURS.green, line_width: 2 });
-  hover(figure, median, [["", "when"], ["median", "middle"], ["90 %", "range"]]);
+  hover(figure, median, [["", "when"], ["median", "middle"], ["80 %", "near"], ["90 %", "range"]]);
   const told = source({ x: past.month.map(monthTime), y: past.yield });
   figure.line({ field: "x" }, { field: "y" }, { source: told, line_color: COLOURS.ink });
   const dots = figure.scatter({ field: "x" }, { field: "y" }, { source: source({ x: harvested.month.map(monthTime), y: harvested.yield,
@@ -79,11 +81,11 @@ const largest = (i) => [...data.plantations[i].rights].sort((a, b) => (b.npv_fai
 
 function drivers(i) {
   const right = largest(i);
-  const rows = data.drivers.map(([words, change], k) => [words, right?.elasticity[k] * change * 100]).filter(([, v]) => Number.isFinite(v) && Math.abs(v) > 1e-7);
+  const rows = data.drivers.map(([words, change, step], k) => [words, right?.elasticity[k] * change * 100, step])
+    .filter(([, v]) => Number.isFinite(v) && Math.abs(v) > 1e-7);
   if (!right || !rows.length) return null;
   rows.sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));
-  const values = rows.map((r) => r[1]);
-  return bars(rows.map((r) => r[0]), [{ values, label: right.id, colour: undefined }], "%", 250);
+  return bars(rows.map((r) => r[0]), [{ values: rows.map((r) => r[1]), label: right.id, colour: undefined }], "%", 290, rows.map((r) => r[2]));
 }
 
 function breaks(i) {
@@ -101,11 +103,11 @@ const CHARTS = { fan: [fan, "No forecast and no harvest."], index: [indices, "No
 function facts(i) {
   const p = data.plantations[i];
   const list = [["mature area", `${number(p.area, 1)} ha`], ["next 12 months", p.yield12[0] === null ? "no forecast"
-    : `${number(p.yield12[0], 1)} t/ha (90 %: ${number(p.yield12[1], 1)} to ${number(p.yield12[2], 1)})`]];
+    : `${number(p.yield12[0], 1)} t/ha (80 %: ${number(p.yield12[3], 1)} to ${number(p.yield12[4], 1)}; 90 %: ${number(p.yield12[1], 1)} to ${number(p.yield12[2], 1)})`]];
   if (p.anomaly !== null) list.push(["against the region's usual", percent(p.anomaly, 0)]);
   const nodes = list.flatMap(([k, v]) => [make("dt", {}, k), make("dd", {}, v)]);
   for (const r of p.rights) {
-    const value = r.npv_fair === null ? "no value" : `${number(r.npv_fair)} ${r.currency} (real world, 90 %: ${number(r.npv_q05)} to ${number(r.npv_q95)})`;
+    const value = r.npv_fair === null ? "no value" : `${number(r.npv_fair)} ${r.currency} (real world, 80 %: ${number(r.npv_q10)} to ${number(r.npv_q90)}; 90 %: ${number(r.npv_q05)} to ${number(r.npv_q95)})`;
     const link = make("a", { href: r.memo }, "memo");
     nodes.push(make("dt", {}, make("bdi", {}, r.id)), make("dd", {}, `${percent(r.share, 1)} for ${number(r.tenor)} months, ${value}, grade ${r.grade}; one unit ${r.npv_fair === null ? "not valued" : `${r.unit} ${r.currency}`}; `
       + `can be advanced ${percent(r.advance_rate)}; priced beyond the last contract ${percent(r.share_npv_extrapolated)}; land ${r.screen.replace("_", " ") || "not checked"}; `, link));
@@ -114,11 +116,40 @@ function facts(i) {
   return nodes;
 }
 
+// Two squares of one scene, each with the outline and a scale bar over it; or why there are none.
+const SVG = "http://www.w3.org/2000/svg";
+function drawn(tag, attributes, ...content) {
+  const node = document.createElementNS(SVG, tag);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  node.append(...content);
+  return node;
+}
+
+function picture(chip, k, id) {
+  const { length, words } = chip.bar;
+  const right = 192, base = 190;
+  const bar = (classes) => drawn("path", { class: classes, d: `M${right - length} ${base - 5}V${base}H${right}V${base - 5}` });
+  const over = drawn("svg", { viewBox: "0 0 200 200", "aria-hidden": "true" }, drawn("path", { class: "outline", d: chip.outline }),
+    bar("under"), bar("over"), drawn("text", { x: right - length / 2, y: base - 7, "text-anchor": "middle" }, words));
+  const image = make("img", { src: chip.pictures[k], alt: `${chip.titles[k]} picture of ${id}, ${chip.told}`, width: "200", height: "200" });
+  const frame = make("div", { class: "frame" }, image, over);
+  if (data.simulated) frame.append(make("span", { class: "fake" }, "SIMULATED"));
+  return make("figure", {}, frame, make("figcaption", {}, chip.titles[k]));
+}
+
+function images(i) {
+  const chip = data.chips[i];
+  if (chip.none) return [make("p", { class: "empty" }, chip.none)];
+  const shown = chip.pictures.map((url, k) => (url ? picture(chip, k, data.plantations[i].id) : null)).filter((node) => node !== null);
+  return [...shown, make("p", { class: "told" }, `${chip.told}. ${chip.why}`)];
+}
+
 function choose(i, scroll = false) {
   if (i === chosen || !places.fan) return;
   chosen = i;
   document.getElementById("one-name").replaceChildren(make("bdi", {}, data.plantations[i].id));
   document.getElementById("one-facts").replaceChildren(...facts(i));
+  document.getElementById("one-chips").replaceChildren(...images(i));
   document.getElementById("chosen").value = String(i);
   for (const [name, [build, nothing]] of Object.entries(CHARTS)) {
     const note = places[name].parentElement.querySelector(".empty");

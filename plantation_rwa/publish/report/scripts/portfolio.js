@@ -41,9 +41,9 @@ function curve(k) {
   for (const [kind, fill, size] of [["extrapolated", null, 0], ["interpolated", "#ffffff", 6], ["settlement", COLOURS.ink, 5]]) {
     const own = c.month.map((_, i) => i).filter((i) => c.source[i] === kind);
     const rows = source({ x: own.map((i) => x[i]), y: own.map((i) => c.forward[i]), when: own.map((i) => c.month[i]), kind: own.map(() => kind),
-      text: own.map((i) => `${number(c.forward[i])} ${c.currency}/t`), range: own.map((i) => `${number(c.q05[i])} to ${number(c.q95[i])}`) });
+      text: own.map((i) => `${number(c.forward[i])} ${c.currency}/t`), near: own.map((i) => `${number(c.q10[i])} to ${number(c.q90[i])}`), range: own.map((i) => `${number(c.q05[i])} to ${number(c.q95[i])}`) });
     const dots = figure.scatter({ field: "x" }, { field: "y" }, { source: rows, size: size || 7, fill_color: fill, fill_alpha: size ? 1 : 0, line_color: COLOURS.ink, line_alpha: size ? 1 : 0 });
-    hover(figure, dots, [["", "when"], ["forward", "text"], ["90 %", "range"], ["source", "kind"]], "mouse");
+    hover(figure, dots, [["", "when"], ["forward", "text"], ["80 %", "near"], ["90 %", "range"], ["source", "kind"]], "mouse");
   }
   for (const axis of figure.left) axis.formatter = new Bokeh.NumeralTickFormatter({ format: "0,0" });
   return figure;
@@ -51,7 +51,7 @@ function curve(k) {
 
 function tornado(k) {
   const t = data.tornado[k];
-  return bars(t.names, [{ values: t.down, label: "step down", colour: COLOURS.loss }, { values: t.up, label: "step up", colour: COLOURS.gain, alpha: 0.75 }], t.currency);
+  return bars(t.names, [{ values: t.down, label: "step down", colour: COLOURS.loss }, { values: t.up, label: "step up", colour: COLOURS.gain, alpha: 0.75 }], t.currency, undefined, t.steps);
 }
 
 function stressed(k) {

@@ -1,4 +1,4 @@
-// First the map and the plantation of most value; the rest when it comes near the window.
+// First the map and the plantation of most value, the first where there are several currencies; the rest when it comes near the window.
 function watchChoice() {
   const list = document.getElementById("chosen");
   if (!list) return;
@@ -16,7 +16,7 @@ skillNote();
 portfolioCharts();
 for (const radio of document.querySelectorAll('input[name="mode"]')) radio.addEventListener("change", colourMap);
 if (data.plantations.length) {
-  const worth = data.plantations.map((p) => p.fair ?? -Infinity);
+  const worth = data.plantations.map((p) => (data.money ? p.fair : null) ?? -Infinity);
   choose(worth.indexOf(Math.max(...worth)));
 }
 document.documentElement.dataset.ready = "yes";

@@ -6,12 +6,12 @@ function sortRights(button) {
   for (const other of head.parentElement.children) other.removeAttribute("aria-sort");
   head.setAttribute("aria-sort", down ? "descending" : "ascending");
   const body = document.querySelector("#rights tbody");
-  const keyed = [...body.rows].map((row, place) => ({ row, place, key: row.cells[column].dataset.v ?? "" }));
+  const keyed = [...body.rows].map((row, place) => ({ row, place, key: row.cells[column].dataset.v ?? "", group: row.cells[column].dataset.g ?? "" }));
   const numeric = keyed.every(({ key }) => key === "" || Number.isFinite(Number(key)));
   const collator = new Intl.Collator("en", { numeric: true });
   const compare = (a, b) => (numeric ? Number(a) - Number(b) : collator.compare(a, b));
-  // what is missing comes last either way
-  keyed.sort((a, b) => (a.key === "") - (b.key === "") || (down ? -1 : 1) * compare(a.key, b.key) || a.place - b.place);
+  // what is missing comes last either way, and amounts of one currency stay together
+  keyed.sort((a, b) => (a.key === "") - (b.key === "") || collator.compare(a.group, b.group) || (down ? -1 : 1) * compare(a.key, b.key) || a.place - b.place);
   body.append(...keyed.map(({ row }) => row));
 }
 
