@@ -118,14 +118,23 @@ def _same_kind(old: Any, new: Any) -> bool:
 
 
 @lru_cache(maxsize=1)
-def packaged() -> Assumptions:
-    """The assumptions that ship with the package, read once."""
-    entries: dict[str, Assumption] = {}
+def packaged_files() -> dict[str, tuple[Assumption, ...]]:
+    """The assumptions that ship with the package by file name, in the order they stand in, read once."""
+    files: dict[str, tuple[Assumption, ...]] = {}
     folder = resources.files("plantation_rwa").joinpath("data/assumptions")
     for file in sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name):
-        for section, items in yaml.load(file.read_text("utf-8"), _LOADER).items():
-            for name, item in items.items():
-                key = f"{section}.{name}"
-                low, high = item.get("bounds", (-math.inf, math.inf))
-                entries[key] = Assumption(key, item["value"], item["unit"], item["source"], (low, high))
-    return Assumptions(entries)
+        sections = yaml.load(file.read_text("utf-8"), _LOADER)
+        files[file.name] = tuple(
+            Assumption(
+                f"{section}.{name}", x["value"], x["unit"], x["source"], tuple(x.get("bounds", Assumption.bounds))
+            )
+            for section, entries in sections.items()
+            for name, x in entries.items()
+        )
+    return files
+
+
+@lru_cache(maxsize=1)
+def packaged() -> Assumptions:
+    """The assumptions that ship with the package."""
+    return Assumptions({entry.key: entry for entries in packaged_files().values() for entry in entries})

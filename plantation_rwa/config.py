@@ -17,7 +17,7 @@ from pydantic import Field as F
 from plantation_rwa.assumptions import Assumptions, packaged
 from plantation_rwa.config_attest import AttestConfig, PublishConfig, SignerConfig
 from plantation_rwa.config_compliance import ComplianceConfig
-from plantation_rwa.config_problems import ENV, expand_env, label, load_yaml, validation_problems
+from plantation_rwa.config_problems import ENV, expand_env, label, load_yaml, unreadable, validation_problems
 from plantation_rwa.config_types import MonthText, Paths, Section, Texts, as_list
 from plantation_rwa.errors import ConfigError, Problem
 
@@ -218,7 +218,7 @@ def load_config(path: str | Path) -> Config:
     try:
         text = file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([Problem(str(path), "cannot be read", str(error), "Give the path of a YAML file.")]) from None
+        raise ConfigError([unreadable(file, error)]) from None
     problems: list[Problem] = []
     try:
         raw = load_yaml(text, file.name, problems)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -169,3 +170,16 @@ def label(model: Any, name: str) -> str:
     """The key of a field in the file."""
     kind: Any = model if isinstance(model, type) else type(model)
     return str(kind.model_fields[name].alias or name)
+
+
+def unreadable(file: Path, error: OSError | UnicodeDecodeError) -> Problem:
+    """Why a configuration cannot be read; of one that is not there what lies near, or where it was sought."""
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    remedy = "Give the path of a YAML file."
+    if isinstance(error, FileNotFoundError):
+        beside = {p.stem: p for p in file.parent.glob("*.y*ml")} if file.parent.is_dir() else {}
+        near = difflib.get_close_matches(file.stem, beside, n=1)
+        remedy = (
+            f"Did you mean '{beside[near[0]]}'? {remedy}" if near else f"{remedy} It was looked for in {Path.cwd()}."
+        )
+    return Problem(str(file), "cannot be read", str(reason), remedy)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+#: the form of every message: place, what is wrong, and after the first full stop the remedy
+_FORM = re.compile(r"(?:(?P<where>[^:]+(?::[^ :][^:]*)*): )?(?P<what>.+?)(?:\. (?P<remedy>[A-Z'].+))?", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -28,16 +32,29 @@ class Problem:
     remedy: str = ""
 
     def __str__(self) -> str:
-        text = f"{self.where}: {self.what}"
+        text = f"{self.where}: {self.what}" if self.where else self.what
         if self.value:
             text += f" (got {self.value})"
         if self.remedy:
             text += f". {self.remedy}"
         return text
 
+    @classmethod
+    def read(cls, text: str) -> Problem:
+        """Read a message of the form ``where: what. Remedy.`` again; a place and a remedy may be missing."""
+        found = _FORM.fullmatch(text.strip())
+        if found is None:  # empty
+            return cls("", text)
+        return cls(found["where"] or "", found["what"], remedy=found["remedy"] or "")
+
 
 class PlantationError(Exception):
     """Base of every error this package raises on purpose."""
+
+    @property
+    def told(self) -> tuple[Problem, ...]:
+        """What is wrong, one by one."""
+        return (Problem.read(str(self)),)
 
 
 class ProblemsError(PlantationError):
@@ -46,6 +63,11 @@ class ProblemsError(PlantationError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(p) for p in self.problems))
+
+    @property
+    def told(self) -> tuple[Problem, ...]:
+        """The problems."""
+        return self.problems
 
 
 class ConfigError(ProblemsError):

@@ -211,6 +211,16 @@ def test_files_that_are_no_configuration(folder: Path) -> None:
         load_config(folder / "list.yaml")
 
 
+def test_a_file_that_is_not_there_is_looked_for_among_its_neighbours(folder: Path) -> None:
+    (folder / "sample.yaml").write_text(BASE)
+    with pytest.raises(
+        ConfigError, match=r"sampel\.yaml: cannot be read \(got No such file or directory\)\. Did you mean"
+    ):
+        load_config(folder / "sampel.yaml")
+    with pytest.raises(ConfigError, match=r"YAML file\. It was looked for in /"):
+        load_config(folder / "away" / "sampel.yaml")
+
+
 def test_long_values_are_cut_in_messages(folder: Path) -> None:
     (said,) = refusals(folder, BASE + f"seed: {'x' * 500}\n")
     assert len(said) < 200

@@ -101,7 +101,7 @@ def check_attestation(
         out.fail(where, f"states digest {stated}, its typed data has {digest}")
     if newest and trust.now > until:
         day = dt.datetime.fromtimestamp(until, dt.UTC).date().isoformat()
-        out.fail(where, f"expired: it was valid until {day}")
+        out.fail(where, f"expired: it was valid until {day}. Give --at {day} to check what held then")
     if status >= len(STATUSES):
         out.fail(where, f"status {status} is none of {', '.join(STATUSES)}")
     elif STATUSES[status] == "withdrawn":

@@ -14,15 +14,18 @@ import cyclopts
 from cyclopts import Parameter, Token
 
 from plantation_rwa import __version__
-from plantation_rwa.errors import PlantationError
+from plantation_rwa.cli import console
+from plantation_rwa.cli.options import begin_untyped, spoken, usage_problem
+from plantation_rwa.errors import PlantationError, Problem
 
-OK, PARTIAL, USAGE = 0, 1, 2
+OK, PARTIAL, USAGE, STOPPED = 0, 1, 2, 130
 
 app = cyclopts.App(
     name="plantation-rwa",
     version=__version__,
     help="Oil-palm yield forecasts from space and the value of the future revenue right, per plantation.",
     help_format="plaintext",
+    suppress_keyboard_interrupt=False,
 )
 
 ConfigPath = Annotated[Path, Parameter(help="Configuration file, YAML.")]
@@ -55,25 +58,50 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def run_command(argv: Sequence[str]) -> int:
-    """Run one command and return its exit code: 0 done, 1 partly, 2 usage, configuration or unreadable input."""
-    from plantation_rwa.cli.console import error
+    """Run one command and return its exit code.
 
+    0 done, 1 partly, 2 usage, configuration or unreadable input, 130 stopped by Ctrl-C.
+    """
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     # what a command makes lives to its end: looking for cycles in it again and again took a tenth of a run
     gc.set_threshold(50_000, 50, 100)
+    begin_untyped(argv, list(app))
     try:
-        result = app(list(argv), exit_on_error=False, print_error=False, result_action="return_value")
-    except cyclopts.CycloptsError as problem:
-        error(str(problem) + "\nTry 'plantation-rwa --help'.")
+        code = _called(list(argv))
+    except Exception as fault:  # a defect of ours: the traceback follows the document
+        remedy = "This is a defect of the program: report it with the traceback on standard error."
+        console.close(PARTIAL, Problem("", f"{type(fault).__name__}: {fault}", remedy=remedy))
+        raise
+    console.close(code)
+    return code
+
+
+def _called(argv: list[str]) -> int:
+    try:
+        result = app(
+            argv,
+            exit_on_error=False,
+            print_error=False,
+            result_action="return_value",
+            console=console.console(soft_wrap=False),
+        )
+    except cyclopts.CycloptsError as fault:
+        console.error(usage_problem(fault))
         return USAGE
-    except PlantationError as problem:
-        error(str(problem))
+    except PlantationError as fault:
+        for problem in fault.told:
+            console.error(problem)
         return USAGE
+    except KeyboardInterrupt:
+        remedy = "What was published stays; the same command goes on from there."
+        console.error(Problem("", "stopped by Ctrl-C", remedy=remedy))
+        return STOPPED
     return int(result) if isinstance(result, int) else OK
 
 
 @app.command
+@spoken
 def run(
     config: ConfigPath,
     /,
@@ -96,6 +124,7 @@ def run(
 
 
 @app.command
+@spoken
 def backfill(
     config: ConfigPath,
     /,
@@ -119,6 +148,7 @@ def backfill(
 
 
 @app.command
+@spoken
 def plan(
     config: ConfigPath,
     /,
@@ -140,22 +170,19 @@ def plan(
 
 
 @app.command
-def check(
-    config: ConfigPath,
-    /,
-    *,
-    json: Annotated[Path | None, Parameter(help="Also write what was found as JSON.")] = None,
-) -> int:
+@spoken
+def check(config: ConfigPath, /) -> int:
     """Check the configuration and every input's header, schema, CRS and dates; all problems at once.
 
     Example: plantation-rwa check configs/sample.yaml
     """
     from plantation_rwa.cli import checking as command
 
-    return command.check(config, json)
+    return command.check(config)
 
 
 @app.command
+@spoken
 def backtest(
     config: ConfigPath,
     /,
@@ -181,6 +208,7 @@ def backtest(
 
 
 @app.command
+@spoken
 def verify(
     uri: Annotated[str, Parameter(help="Output folder, or a file that 'prove' wrote.")],
     /,
@@ -199,7 +227,7 @@ def verify(
 ) -> int:
     """Check hashes, Merkle root, proofs, signatures, history; 0 all good, 1 something failed, 2 could not check.
 
-    Example: plantation-rwa verify out/sample --replay configs/sample.yaml
+    Example: plantation-rwa verify out/sample --replay configs/sample.yaml --at 2026-06-15
     """
     from plantation_rwa.cli import attesting as command
 
@@ -207,6 +235,7 @@ def verify(
 
 
 @app.command
+@spoken
 def prove(
     uri: Annotated[str, Parameter(help="Output folder of the profile 'full'.")],
     plantation: Annotated[str, Parameter(help="Plantation id.")],
@@ -226,6 +255,7 @@ def prove(
 
 
 @app.command
+@spoken
 def sign(
     uri: Annotated[str, Parameter(help="Output folder, or a copy of nav_attestation.json.")],
     /,
@@ -250,6 +280,7 @@ def sign(
 
 
 @app.command
+@spoken
 def report(
     uri: Annotated[str, Parameter(help="Output folder.")],
     /,
@@ -266,6 +297,7 @@ def report(
 
 
 @app.command
+@spoken
 def signals(
     documents: Annotated[list[str], Parameter(help="Documents (.txt .md .html .pdf), or folders of them.")],
     /,
@@ -282,6 +314,7 @@ def signals(
 
 
 @app.command
+@spoken
 def describe(table: Annotated[str | None, Parameter(help="Table name; all tables without it.")] = None, /) -> int:
     """Print the data dictionary: column, type, unit, meaning.
 
@@ -293,6 +326,7 @@ def describe(table: Annotated[str | None, Parameter(help="Table name; all tables
 
 
 @app.command
+@spoken
 def doctor(config: Annotated[Path | None, Parameter(help="Configuration file to look at too.")] = None, /) -> int:
     """Look at the installation: versions, GDAL and PROJ, credentials, disk, cluster and Prefect.
 
@@ -304,6 +338,7 @@ def doctor(config: Annotated[Path | None, Parameter(help="Configuration file to 
 
 
 @app.command
+@spoken
 def prune(
     out: Annotated[str, Parameter(help="Output folder.")],
     /,
@@ -320,6 +355,7 @@ def prune(
 
 
 @app.command
+@spoken
 def simulate(
     directory: Annotated[Path, Parameter(help="Folder to write; must be empty or absent.")],
     /,

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from plantation_rwa.attest.attestation import ROLES
 from plantation_rwa.attest.checking import Findings, Trust, end_of_day
 from plantation_rwa.attest.signing import is_address
-from plantation_rwa.cli.console import error, say
+from plantation_rwa.cli.console import error, result, say
 from plantation_rwa.config_attest import SignerConfig
 from plantation_rwa.errors import PlantationError
 from plantation_rwa.publish.files import write_text_atomically
@@ -51,6 +51,7 @@ def prove(uri: str, plantation: str, right: str | None, as_of: dt.date | None, o
     name = "_".join(re.sub(r"[^A-Za-z0-9.-]", "-", record[k]) for k in ("plantation_id", "right_id", "as_of"))
     path = out or Path(f"{name.lstrip('.')}.proof.json")
     write_text_atomically(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    result(**{k: record[k] for k in ("plantation_id", "right_id", "as_of")}, file=path)
     say(f"record, salt, proof and attestation of {plantation} {record['right_id']} at {record['as_of']}: {path}")
     return 0
 
@@ -84,12 +85,14 @@ def sign(
         except ValidationError:
             # what was given is not repeated: it might be a key
             raise PlantationError(
-                f"sign: give --role ({', '.join(ROLES)}) and one of --env NAME, --keystore FILE with --password-env "
-                "NAME, --command PROGRAM; names of environment variables are capital letters, digits and '_'. "
+                f"sign: has no key to sign with. Give --role ({', '.join(ROLES)}) and one of --env NAME, "
+                "--keystore FILE with --password-env NAME, --command PROGRAM; names of environment variables are "
+                "capital letters, digits and '_'. "
                 "Without a role give --add FILE. Keys never stand on a command line."
             ) from None
     place = Path(uri) if Path(uri).is_file() else ready(uri)
     made = make_signature(place, signers, add, None if as_of is None else as_of.isoformat())
+    result(digest=made["digest"], signatures=[{k: s[k] for k in ("role", "signer")} for s in made["signatures"]])
     for signature in made["signatures"]:
         say(f"signed       {signature['role']} {signature['signer']}")
     say(f"digest {made['digest']}", "bold")
@@ -97,14 +100,21 @@ def sign(
 
 
 def _told(found: Findings) -> int:
+    unchecked, failed = (list(dict.fromkeys(pairs)) for pairs in (found.unchecked, found.failed))
     for text in found.checked:
         say(f"checked      {text}")
     for text in found.noted:
         say(f"noted        {text}")
-    for where, reason in dict.fromkeys(found.unchecked):
+    for where, reason in unchecked:
         say(f"not checked  {where}: {reason}")
-    for where, reason in dict.fromkeys(found.failed):
+    for where, reason in failed:
         error(f"{where}: {reason}")
+    result(
+        verified=not failed,
+        checked=found.checked,
+        noted=found.noted,
+        not_checked=[{"where": where, "reason": reason} for where, reason in unchecked],
+    )
     say("FAILED" if found.failed else "everything that was checked is as it should be", "bold")
     return 1 if found.failed else 0
 

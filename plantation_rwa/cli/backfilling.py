@@ -6,8 +6,8 @@ import datetime as dt
 from collections.abc import Sequence
 from pathlib import Path
 
-from plantation_rwa.cli.console import StageProgress, error, say, table
-from plantation_rwa.cli.valuing import output_of
+from plantation_rwa.cli.console import StageProgress, error, note, result, say, table
+from plantation_rwa.cli.valuing import output_of, refused
 from plantation_rwa.config import load_config, with_out
 from plantation_rwa.executor import Runner
 from plantation_rwa.publish.working_copy import address
@@ -49,10 +49,11 @@ def backfill(
         progress=StageProgress(),
         course=Told(),
     )
+    result(portfolio=config.portfolio.name, simulated=config.simulated)
     _closing(found, folder)
     if found.failures:
         return 1
-    return 1 if strict and found.quarantined else 0
+    return refused(found.quarantined) if strict else 0
 
 
 class Told:
@@ -60,13 +61,13 @@ class Told:
 
     def begun(self, date: dt.date, course: Course) -> None:
         """A date begins."""
-        say(f"{date} ({course.done + 1} of {course.total})", "bold")
+        note(f"{date} ({course.done + 1} of {course.total})")
 
     def ended(self, date: dt.date, report: RunReport | None, course: Course) -> None:
         """A date is over."""
         left = course.left_seconds
         rest = "" if left is None or not course.seconds else f", about {duration(left)} left"
-        say(f"{date} {'published' if report else 'FAILED'}: {course.done} of {course.total} dates{rest}")
+        note(f"{date} {'published' if report else 'FAILED'}: {course.done} of {course.total} dates{rest}")
 
 
 def duration(seconds: float) -> str:
@@ -94,6 +95,14 @@ def _closing(found: Backfilled, folder: Path) -> None:
         error(failure)
     if found.left:
         error(f"not tried: {found.left[0]} to {found.left[-1]}. Run the same command again when the cause is gone.")
+    result(
+        dates=[
+            {k: getattr(r, k) for k in ("as_of", "computed", "skipped", "quarantined", "failures")}
+            for r in found.reports
+        ],
+        not_tried=found.left,
+        results=address(folder),
+    )
     if found.recomputed_nothing:
         say("nothing to recompute: every partition is already published and unchanged")
     say(f"results: {address(folder)}")

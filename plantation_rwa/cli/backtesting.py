@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
-from plantation_rwa.cli.console import StageProgress, error, say, table
+from plantation_rwa.cli.console import StageProgress, error, result, say, table
 from plantation_rwa.cli.ghosts import ghosts
 from plantation_rwa.config import load_config
 from plantation_rwa.errors import ConfigError, Problem
@@ -15,6 +15,7 @@ from plantation_rwa.publish.backtest import tables
 from plantation_rwa.run import load_inputs, resolve_as_of
 from plantation_rwa.run.backtest import Evaluated, run_backtest
 from plantation_rwa.run.evaluation import write_evaluation
+from plantation_rwa.run.ghost import ghost_dates
 from plantation_rwa.run.session import output_folder
 from plantation_rwa.stores import is_store
 
@@ -36,6 +37,8 @@ def backtest(config_path: Path, out: Path | None, runner: str, *, value: bool, l
     as_of = resolve_as_of(config, None, dt.datetime.now(dt.UTC).date())
     say(f"{config.portfolio.name}, backtest to {as_of}" + (", SIMULATED DATA" if config.simulated else ""), "bold")
     inputs = load_inputs(config)
+    if value:
+        ghost_dates(config, inputs, as_of)  # what cannot be scored is refused before anything is computed
     near = Runner("threads", workers, limit).map
     found = run_backtest(
         config,
@@ -49,15 +52,25 @@ def backtest(config_path: Path, out: Path | None, runner: str, *, value: bool, l
     )
     written = write_evaluation(config, found, as_of.isoformat(), folder)
     _print_scores(found)
+    result(
+        portfolio=config.portfolio.name,
+        simulated=config.simulated,
+        as_of=as_of,
+        origins=found.origins,
+        metrics=found.tables.metrics,
+        pooled=found.tables.pooled,
+        notes=found.notes,
+        leak_checks=found.verdicts,
+        files=written,
+    )
     for failure in found.failures:
         error(f"left out of the scores: {failure}")
     say(f"results in {folder}: {', '.join(p.name for p in written)}")
-    if value:
-        ghosts(config, inputs, as_of, folder, chosen.map, near)
+    valued = not value or ghosts(config, inputs, as_of, folder, chosen.map, near)
     fired = [v for v in found.verdicts if v.outcome == FIRED]
     for verdict in fired:
         error(f"leak: {verdict.check}: {verdict.detail}. The scores above are not to be trusted.")
-    return 1 if fired else 0
+    return 0 if valued and not fired else 1
 
 
 def _print_scores(found: Evaluated) -> None:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import json
 from pathlib import Path
 
 import pandas as pd
 
-from plantation_rwa.cli.console import error, say, table
+from plantation_rwa.cli.console import error, result, say, table
 from plantation_rwa.config import Config, load_config
 from plantation_rwa.errors import ConfigError, Problem
 from plantation_rwa.periods import last_month_end
-from plantation_rwa.publish.files import write_text_atomically
 from plantation_rwa.publish.report.grouping import grouped
 from plantation_rwa.run import resolve_as_of
 from plantation_rwa.run.session import output_folder
@@ -24,7 +22,7 @@ from plantation_rwa.run.survey.lines import actions, files_text
 _SHOWN = 40
 
 
-def check(config_path: Path, json_path: Path | None = None) -> int:
+def check(config_path: Path) -> int:
     """Open everything a run would open and say what is wrong; see ``plantation-rwa check --help``."""
     config = load_config(config_path)
     as_of, problems = _settings(config)
@@ -34,10 +32,17 @@ def check(config_path: Path, json_path: Path | None = None) -> int:
     _inputs(found, as_of)
     _records(found.quarantine)
     _findings(found)
-    if json_path is not None:
-        write_text_atomically(json_path, _document(found, as_of, problems))
+    result(
+        as_of=as_of,
+        usable=not problems,
+        inputs=found.lines,
+        imagery=found.imagery,
+        climate_grids=found.grids,
+        findings=found.findings,
+        records=grouped(found.quarantine),
+    )
     for problem in problems:
-        error(str(problem))
+        error(problem)
     say(_verdict(config_path.name, found, len(problems)))
     return 2 if problems else 0
 
@@ -118,24 +123,6 @@ def _verdict(name: str, found: Survey, errors: int) -> str:
     bad = ", ".join(f"{n} {action}" for action, n in actions(found.quarantine).items())
     said += [f"records: {bad}" if bad else "no records set aside"]
     return f"{name}: {'not usable' if errors else 'usable'}; {'; '.join(said)}"
-
-
-def _document(found: Survey, as_of: dt.date, problems: list[Problem]) -> str:
-    """The same as the tables, for programs."""
-    content = {
-        "as_of": as_of.isoformat(),
-        "inputs": [dataclasses.asdict(line) for line in found.lines],
-        "imagery": [dataclasses.asdict(line) for line in found.imagery],
-        "climate_grids": [dataclasses.asdict(g) for g in found.grids],
-        "findings": [dataclasses.asdict(f) for f in found.findings],
-        "errors": [dataclasses.asdict(p) for p in problems],
-        "records": json.loads(grouped(found.quarantine).to_json(orient="records")),
-    }
-    return json.dumps(content, indent=1, ensure_ascii=False, default=_plain) + "\n"
-
-
-def _plain(value: object) -> object:
-    return _day(value)
 
 
 def _day(value: object) -> str:

@@ -1,9 +1,17 @@
-"""Talking to people: colour and live counts on a terminal, plain lines in a log file."""
+"""Talking to people and programs: results on standard output, progress and errors on standard error.
+
+A command says what it found three ways at once: lines and tables for people, which ``--quiet`` and ``--json`` silence,
+and :func:`result` for programs, which ``--json`` prints as one document when the command is over.
+"""
 
 from __future__ import annotations
 
 import io
+import os
+import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -11,22 +19,79 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+from plantation_rwa.errors import Problem
+
+
+def console(*, stderr: bool = False, soft_wrap: bool = True) -> Console:
+    """A console without any escape code where ``NO_COLOR`` is set or no terminal listens."""
+    if os.environ.get("NO_COLOR"):
+        return Console(stderr=stderr, highlight=False, soft_wrap=soft_wrap, color_system=None)
+    return Console(stderr=stderr, highlight=False, soft_wrap=soft_wrap)
+
+
+out = console()
+err = console(stderr=True)
 
 #: columns of a page that has no edge, and those that a wrapped cell needs to be read
 _UNBOUNDED = 100_000
 _WRAPPED = 24
 
 
-def error(text: str) -> None:
-    """Print an error to standard error, as plain text."""
-    err.print("error: " + text, style="bold red", markup=False)
+@dataclass
+class _Voice:
+    """What is said in which way, and what has been found so far."""
+
+    command: str = ""
+    quiet: bool = False
+    json: bool = False
+    result: dict[str, Any] = field(default_factory=dict)
+    errors: list[Problem] = field(default_factory=list)
+
+
+_voice = _Voice()
+
+
+def begin(command: str, *, quiet: bool = False, json: bool = False) -> None:
+    """A command begins; what an earlier one of this process has said is forgotten."""
+    global _voice
+    _voice = _Voice(command, quiet, json)
+
+
+def close(code: int, defect: Problem | None = None) -> None:
+    """A command is over: with ``--json`` everything it has found is printed as one document."""
+    over = _voice
+    begin("")
+    if not over.json:
+        return
+    from plantation_rwa.cli.documents import document
+
+    errors = over.errors if defect is None else [*over.errors, defect]
+    sys.stdout.write(document(over.command, code, errors, over.result))
+    sys.stdout.flush()
+
+
+def result(**values: object) -> None:
+    """Add what was found to the document of ``--json``."""
+    _voice.result.update(values)
+
+
+def error(problem: Problem | str) -> None:
+    """Print an error to standard error, as plain text, and keep it for the document."""
+    kept = problem if isinstance(problem, Problem) else Problem.read(problem)
+    _voice.errors.append(kept)
+    err.print(f"error: {problem}", style="bold red", markup=False)
 
 
 def say(text: str, style: str | None = None) -> None:
     """Print a line to standard output, as plain text."""
-    out.print(text, style=style, markup=False)
+    if not (_voice.quiet or _voice.json):
+        out.print(text, style=style, markup=False)
+
+
+def note(text: str) -> None:
+    """Print how far a command is to standard error, so that results can be piped."""
+    if not _voice.quiet:
+        err.print(text, markup=False)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:
@@ -35,6 +100,8 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], rig
     On a terminal the last column is wrapped, so that nothing of it is cut off; each row of a table that is too wide
     even so is a paragraph.
     """
+    if _voice.quiet or _voice.json:
+        return
     if title:
         say(title, "bold")
     grid = Table(box=None, pad_edge=False)
@@ -44,7 +111,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], rig
     for row in rows:
         grid.add_row(*(_plain(cell) for cell in row))
     if out.is_terminal:
-        screen = Console(highlight=False, no_color=out.no_color)
+        screen = console(soft_wrap=False)
         if _least_width(columns, rows) <= screen.width:
             screen.print(grid)
             return
@@ -58,7 +125,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], rig
 
 
 class StageProgress:
-    """Progress by stage: a live bar on a terminal, one line per stage elsewhere."""
+    """Progress by stage: a live bar on a terminal, one line per stage elsewhere, both on standard error."""
 
     def __init__(self) -> None:
         self._bar: Progress | None = None
@@ -66,14 +133,14 @@ class StageProgress:
 
     def started(self, stage: str, total: int) -> None:
         """A stage begins."""
-        if not out.is_terminal or total <= 1:
+        if _voice.quiet or not err.is_terminal or err.color_system is None or total <= 1:
             return
         self._bar = Progress(
             TextColumn("{task.description:<10}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            console=out,
+            console=err,
             transient=True,
         )
         self._bar.start()
@@ -89,7 +156,7 @@ class StageProgress:
         if self._bar is not None:
             self._bar.stop()
             self._bar, self._task = None, None
-        say(f"{stage:<10} {text}  {seconds:.1f} s")
+        note(f"{stage:<10} {text}  {seconds:.1f} s")
 
 
 def _least_width(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from plantation_rwa.cli.console import error, say, table
+from plantation_rwa.cli.console import error, note, result, say, table
 from plantation_rwa.config import Config
+from plantation_rwa.errors import ConfigError
 from plantation_rwa.run.ghost import run_ghosts
 from plantation_rwa.run.imagery import Work
 from plantation_rwa.sources.base import Inputs
@@ -27,10 +28,21 @@ _LABELS = {
 }
 
 
-def ghosts(config: Config, inputs: Inputs, as_of: dt.date, folder: Path, work: Work, near: Work) -> None:
-    """Issue rights on all past month ends, print their scores and losses, and where the tables are."""
+def ghosts(config: Config, inputs: Inputs, as_of: dt.date, folder: Path, work: Work, near: Work) -> bool:
+    """Issue rights on all past month ends, print their scores and losses, and where the tables are.
+
+    Returns
+    -------
+    bool
+        Whether any could be scored; why not is told. The forecast's scores stand by then.
+    """
     say("rights issued at past month ends, as known then")
-    found = run_ghosts(config, inputs, as_of, folder, work=work, near=near, told=say)
+    try:
+        found = run_ghosts(config, inputs, as_of, folder, work=work, near=near, told=note)
+    except ConfigError as fault:
+        for problem in fault.problems:
+            error(problem)
+        return False
     first = found.metrics.iloc[0]
     say(
         f"{first['n']} ghost rights of {first['vintages']} vintages; terms overlap, so that they are worth "
@@ -41,9 +53,12 @@ def ghosts(config: Config, inputs: Inputs, as_of: dt.date, folder: Path, work: W
     )
     columns = ["advance", "service missed at some date", "share missed", "owed at the end", "loss", "n"]
     table("advances on ghost rights, all vintages", columns, loss_rows(found.losses), right=columns)
+    result(ghost_metrics=found.metrics, ghost_losses=found.losses)
     for failure in found.failures:
         error(failure)
-    say("results: " + ", ".join(str(folder / f"{n}.parquet") for n in ("ghosts", "ghost_metrics", "ghost_losses")))
+    names = ("ghosts", "ghost_metrics", "ghost_losses")
+    say("results: " + ", ".join(str(folder / f"{n}.parquet") for n in names))
+    return True
 
 
 def score_rows(metrics: pd.DataFrame) -> list[list[str]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlparse
 
-from plantation_rwa.cli.console import table
+from plantation_rwa.cli.console import error, result, table
 from plantation_rwa.config import Config, load_config
 from plantation_rwa.errors import ConfigError, PublishError
 from plantation_rwa.publish.leases import held_by
@@ -72,7 +72,11 @@ def doctor(config_path: Path | None) -> int:
         _service("DASK_SCHEDULER_ADDRESS"),
     ]
     table("", ["what", "state", "finding"], [[f.what, f.state, f.text] for f in findings])
-    return 1 if any(f.state == "bad" for f in findings) else 0
+    result(findings=findings)
+    bad = [f for f in findings if f.state == "bad"]
+    for f in bad:
+        error(f"{f.what}: {f.text}")
+    return 1 if bad else 0
 
 
 def _versions() -> list[Finding]:
@@ -132,8 +136,8 @@ def _credentials() -> list[Finding]:
 def _disk(config: Config | None) -> Finding:
     try:
         folder = output_folder(config) if config else Path.cwd()
-    except ConfigError as error:
-        return Finding("output folder", "bad", str(error))
+    except ConfigError as fault:
+        return Finding("output folder", "bad", str(fault))
     while not folder.exists():
         folder = folder.parent
     if not folder.is_dir():
@@ -154,14 +158,14 @@ def _outputs(config: Config | None) -> list[Finding]:
             Store(full_place(config)).probe()
     except ConfigError:  # told beside the disk
         folder = None
-    except PublishError as error:
-        return [Finding("outputs", "bad", str(error))]
+    except PublishError as fault:
+        return [Finding("outputs", "bad", str(fault))]
     if folder is None or not folder.is_dir():
         return []
     try:
         found = waste(folder)
-    except PublishError as error:
-        return [Finding("outputs", "bad", str(error))]
+    except PublishError as fault:
+        return [Finding("outputs", "bad", str(fault))]
     findings = [Finding("outputs", "ok", f"{len(load_all(folder))} dates published")]
     if found:
         size = sum(one.bytes for one in found) / 1e6

@@ -6,7 +6,7 @@ import datetime as dt
 from itertools import groupby
 from pathlib import Path
 
-from plantation_rwa.cli.console import say, table
+from plantation_rwa.cli.console import result, say, table
 from plantation_rwa.config import load_config, with_out
 from plantation_rwa.errors import ConfigError, Problem
 from plantation_rwa.plan import Foreseen, counts, geojson, make_plan
@@ -49,8 +49,21 @@ def plan(
             if (n := sum(v for (_, s), v in total.items() if s == status))
         ]
         say("partitions: " + ", ".join(said))
+    result(
+        portfolio=config.portfolio.name,
+        dates=[
+            {
+                "as_of": session.as_of,
+                "partitions": [
+                    {k: getattr(p, k) for k in ("stage", "table", "partition", "status", "reason")} for p in plans
+                ],
+            }
+            for session, plans in planned
+        ],
+    )
     if map_file is not None:
         write_text_atomically(map_file, geojson(planned))
+        result(map=map_file)
         say(f"map: {map_file}")
     return 0
 

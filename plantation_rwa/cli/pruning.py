@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from plantation_rwa.cli.console import say, table
+from plantation_rwa.cli.console import result, say, table
 from plantation_rwa.errors import ConfigError, Problem
 from plantation_rwa.publish.leases import held_by
 from plantation_rwa.publish.pruning import prune as delete_waste
@@ -24,6 +24,12 @@ def prune(out: str, *, delete: bool) -> int:
     found = [one for place in roots for one in (delete_waste(place) if delete else waste(place))]
     rows = [[one.kind, one.path.relative_to(root).as_posix(), f"{one.bytes:,}"] for one in found]
     rows += [["work of a killed run", folder.relative_to(root).as_posix(), ""] for folder in work]
+    result(
+        deleted=delete,
+        bytes=sum(one.bytes for one in found),
+        files=[{"kind": o.kind, "path": o.path.relative_to(root).as_posix(), "bytes": o.bytes} for o in found],
+        work_folders=[folder.relative_to(root).as_posix() for folder in work],
+    )
     if rows:
         table("", ["what", "where", "bytes"], rows, right=["bytes"])
     counts = Counter(row[0] for row in rows)

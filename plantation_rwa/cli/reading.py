@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from plantation_rwa.cli.console import say, table
+from plantation_rwa.cli.console import result, say, table
 from plantation_rwa.errors import SourceError
 from plantation_rwa.features.report_facts import facts_of
 from plantation_rwa.features.report_grammar import Grammar
@@ -36,14 +36,19 @@ def signals(paths: list[str], labels: Path | None) -> int:
             ["file", "action", "reason", "value"],
             aside[["file", "action", "reason", "value"]].values.tolist(),
         )
+    result(not_read=aside[["file", "action", "reason", "value"]])
     if documents.empty and aside.empty:
         say(f"No documents in {', '.join(paths)}: .txt, .md, .html and .pdf are read.")
     read = [document_of(row) for row in documents.itertuples(index=False)]
     if labels is None:
+        told: list[dict[str, object]] = []
         for document in read:
             facts, _ = facts_of(document, [Grammar()])
+            own = {"doc_id": document.doc_id, "published_at": document.published_at}
+            told += [{**own, **vars(f.claim), "words": f.text} for f in facts]
             rows = [[*map(str, _short(vars(f.claim))), " ".join(f.text.split())] for f in facts]
             table(f"\n{document.doc_id}, published {document.published_at}", [*KEY, "words"], rows)
+        result(facts=told)
         return 0
     wanted = labelled(_labels(labels, [d.doc_id for d in read]))
     total = sum(len(v) for v in wanted.values())
@@ -53,6 +58,7 @@ def signals(paths: list[str], labels: Path | None) -> int:
         ("all words", False),
     ):
         counted, misses = scores(read_facts(read, leave_one_out=left_out), wanted)
+        result(**{"leave_one_out" if left_out else "all_words": counted})
         rows = [
             [
                 *(

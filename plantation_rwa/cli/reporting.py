@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
-from plantation_rwa.cli.console import say
-from plantation_rwa.errors import PlantationError
+from plantation_rwa.cli.console import result, say
+from plantation_rwa.errors import SourceError
 from plantation_rwa.publish.working_copy import shared
 from plantation_rwa.run.report import rebuild
 from plantation_rwa.run.session import ready
@@ -15,10 +15,12 @@ def report(uri: str, as_of: dt.date | None) -> int:
     """Write the page and the memos again and say where; see ``plantation-rwa report --help``."""
     root = ready(uri)
     if not root.is_dir():
-        raise PlantationError(f"{uri}: no such folder. Give an output folder of 'run'.")
+        raise SourceError.of(uri, "no such folder", "", "Give an output folder of 'run'.")
     with shared(root) as folder, folder.turn():
         page = rebuild(root, None if as_of is None else as_of.isoformat())
     place = f"{uri.rstrip('/')}/{page.relative_to(root).as_posix()}"
+    memos = f"{place.rsplit('/', 1)[0]}/memos"
+    result(page=place, memos=memos)
     say(f"page: {place}")
-    say(f"memos: {place.rsplit('/', 1)[0]}/memos")
+    say(f"memos: {memos}")
     return 0

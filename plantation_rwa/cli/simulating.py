@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from plantation_rwa.cli.console import say
+from plantation_rwa.cli.console import result, say
 from plantation_rwa.errors import ConfigError, PlantationError, Problem
 
 
@@ -64,6 +64,7 @@ def simulate(
         without={"harvest": without_harvest, "sensors": without_sensors, "climate": without_climate},
         options={**said, "traps": traps, "atlas": atlas, "land": land},
     )
+    result(directory=directory, config=directory / "config.yaml", **said)
     say(f"simulated portfolio (seed {seed}): {directory}")
     say(f"try: plantation-rwa run {directory / 'config.yaml'}")
     return 0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from plantation_rwa.cli.console import StageProgress, error, say, table
+from plantation_rwa.cli.console import StageProgress, error, result, say, table
 from plantation_rwa.config import Config, load_config, with_out
 from plantation_rwa.errors import ConfigError, Problem
 from plantation_rwa.executor import Runner
@@ -52,7 +52,16 @@ def run(
     _closing(report, config)
     if report.failures:
         return 1
-    return 1 if strict and report.quarantined else 0
+    return refused(report.quarantined) if strict else 0
+
+
+def refused(quarantined: dict[str, int]) -> int:
+    """Exit code of ``--strict``, which takes records that were set aside for an error."""
+    if not quarantined:
+        return 0
+    counted = ", ".join(f"{n} {action}" for action, n in quarantined.items())
+    error(Problem("--strict", "records were set aside", counted, "Mend what quarantine/ names, or leave --strict out."))
+    return 1
 
 
 def output_of(config: Config) -> Path:
@@ -64,8 +73,19 @@ def output_of(config: Config) -> Path:
 
 
 def _closing(report: RunReport, config: Config) -> None:
+    page = next((p.path for p in report.parts if p.output.table == "report"), None)
+    result(
+        portfolio=config.portfolio.name,
+        simulated=config.simulated,
+        **{k: getattr(report, k) for k in ("as_of", "computed", "skipped", "quarantined")},
+        results=address(report.root),
+        profile=None if report.profile is None else address(report.profile),
+        page=None if page is None else address(page),
+    )
     if report.tables:
-        rows = summary_rows(config, *(report.tables[name] for name in SHOWN))
+        rights = rights_ahead(config, *(report.tables[name] for name in SHOWN))
+        result(rights=rights)
+        rows = summary_rows(rights)
         columns = [
             "plantation",
             "right",
@@ -83,26 +103,33 @@ def _closing(report: RunReport, config: Config) -> None:
     say(f"results: {address(report.root)}")
     if report.profile is not None:
         say(f"profile {config.publish.profile}: {address(report.profile)}")
-    page = next((p.path for p in report.parts if p.output.table == "report"), None)
     if page is not None:
         say(f"summary: {address(page)}")
 
 
-def summary_rows(
+def rights_ahead(
     config: Config, forecasts: pd.DataFrame, model: pd.DataFrame, valuations: pd.DataFrame
-) -> list[list[str]]:
-    """One line per right for people: yield and value, each with its interval and unit."""
+) -> pd.DataFrame:
+    """One row per right: yield of the next twelve months (t/ha) with its 90 %, value with its 80 %, and its grade."""
     from plantation_rwa.forecast.outlook import outlook
 
-    ahead = outlook(config.seed, forecasts, model).set_index("plantation_id")
+    ahead = outlook(config.seed, forecasts, model)[["plantation_id", *_YIELD]]
+    rights = valuations.sort_values(["plantation_id", "right_id"])
+    return rights[["plantation_id", "right_id", *_VALUE]].merge(ahead, on="plantation_id", how="left")
+
+
+_YIELD = ["yield12_mean", "yield12_q05", "yield12_q95"]
+_VALUE = ["currency", "npv_fair", "npv_q10", "npv_q90", "confidence_grade", "quality_flag"]
+
+
+def summary_rows(rights: pd.DataFrame) -> list[list[str]]:
+    """One line per right for people: yield and value, each with its interval and unit."""
     rows = []
-    for right in valuations.sort_values(["plantation_id", "right_id"]).itertuples(index=False):
-        y = ahead.loc[right.plantation_id] if right.plantation_id in ahead.index else None
-        text = (
-            f"{y['yield12_mean']:.1f} ({y['yield12_q05']:.1f} to {y['yield12_q95']:.1f})" if y is not None else "none"
-        )
-        money = "no value: see quality_flag"
-        if pd.notna(right.npv_fair):
-            money = f"{right.currency} {right.npv_fair:,.0f} ({right.npv_q10:,.0f} to {right.npv_q90:,.0f})"
-        rows.append([right.plantation_id, right.right_id, text, money, right.confidence_grade])
+    for r in rights.itertuples(index=False):
+        crop, money = "none", "no value: see quality_flag"
+        if pd.notna(r.yield12_mean):
+            crop = f"{r.yield12_mean:.1f} ({r.yield12_q05:.1f} to {r.yield12_q95:.1f})"
+        if pd.notna(r.npv_fair):
+            money = f"{r.currency} {r.npv_fair:,.0f} ({r.npv_q10:,.0f} to {r.npv_q90:,.0f})"
+        rows.append([r.plantation_id, r.right_id, crop, money, r.confidence_grade])
     return rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,9 +93,9 @@ class Backfilled:
         return sum(sum(r.computed.values()) for r in self.reports)
 
     @property
-    def quarantined(self) -> bool:
-        """Whether a date has records in quarantine."""
-        return any(r.quarantined for r in self.reports)
+    def quarantined(self) -> dict[str, int]:
+        """Records in quarantine by what became of them, over all dates."""
+        return dict(sum((Counter(r.quarantined) for r in self.reports), Counter[str]()))
 
 
 def run_backfill(

@@ -96,15 +96,32 @@ def origins_of(config: Config, inputs: Inputs, as_of: dt.date) -> list[dt.date]:
     start = config.forecast.backtest_start
     first = Month.parse(start) if start else Month.parse(min(inputs.harvest["month"])) + (RECORD_MONTHS - 1)
     if first > last:
-        remedy = f"Origins end with {last}, the month before the valuation date's: an earlier start, a later date"
-        remedy += "." if start else f", or give more than the {RECORD_MONTHS} months of harvest that the default skips."
-        raise ConfigError([Problem("forecast.backtest_start", "leaves no month to forecast", str(first), remedy)])
+        until = f"Origins end with {last}, the month before the valuation date's"
+        if start:
+            problem = Problem(
+                "forecast.backtest_start", "leaves no month to forecast", start, f"{until}: choose an earlier start."
+            )
+        else:
+            months = f"harvests from {min(inputs.harvest['month'])} on"
+            remedy = f"{until}: give more than the {RECORD_MONTHS} months of harvest that the default skips, or name a "
+            remedy += "month of the record as forecast.backtest_start."
+            problem = Problem("harvest.path", "is too short a record to forecast any of it", months, remedy)
+        raise ConfigError([problem])
     known = inputs.harvest["known_at"].min()
     dates = [d for d in month_ends(first, last) if pd.Timestamp(d, tz="UTC") + pd.Timedelta(days=1) > known]
     if not dates:
         remedy = "Choose a later valuation date, or look at the column known_at."
         raise ConfigError([Problem("harvest.path", f"holds no harvest known by {last}", str(known.date()), remedy)])
+    told = inputs.harvest["known_at"] < pd.Timestamp(as_of, tz="UTC") + pd.Timedelta(days=1)
+    newest = inputs.harvest.loc[told, "month"].max()
+    if not told.any() or Month.parse(newest) <= Month.of(dates[0]):
+        raise ConfigError([_nothing_after(newest)])
     return dates
+
+
+def _nothing_after(newest: str) -> Problem:
+    remedy = "Choose an earlier forecast.backtest_start, or add later harvests."
+    return Problem("harvest.path", "holds no harvest after the first origin", str(newest), remedy)
 
 
 def vintages(out: Path) -> Path:
@@ -179,8 +196,7 @@ def run_backtest(
     tables = evaluate(parts, panel, config.seed)
     if tables.predictions.empty:
         newest = panel.loc[panel["yield_t_ha"].notna(), "month"].max()
-        remedy = "Choose an earlier forecast.backtest_start, or add later harvests."
-        raise ConfigError([Problem("harvest.path", "holds no harvest after the first origin", str(newest), remedy)])
+        raise ConfigError([_nothing_after(newest)])
     clock.end("scores", f"{len(tables.predictions)} forecasts with a harvest")
     verdicts: tuple[leaks.Verdict, ...] = ()
     if dealt is not None:

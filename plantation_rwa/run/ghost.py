@@ -57,6 +57,31 @@ class Ghosts:
     failures: list[str]
 
 
+#: assumptions: months of a ghost right, months between issues
+_TERMS = ("ghost.tenor_months", "ghost.every_months")
+
+
+def ghost_dates(config: Config, inputs: Inputs, as_of: dt.date) -> list[dt.date]:
+    """Month ends at which ghosts are issued: those whose term is over, ``ghost.every_months`` apart.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, which can be said before anything is computed.
+    """
+    tenor, every = (_months(config, name) for name in _TERMS)
+    last = Month.of(as_of) + -(tenor + 1)
+    origins = origins_of(config, inputs, as_of)
+    dates = [d for d in origins if Month.of(d) <= last][::-every][::-1]
+    if not dates:
+        start = config.forecast.backtest_start
+        where = "forecast.backtest_start" if start else "harvest.path"
+        what = f"leaves no ghost right to score: no term of {tenor} months is over"
+        remedy = f"Values need a first origin by {last}: an earlier start, longer records, or leave --value out."
+        raise ConfigError([Problem(where, what, f"first origin {Month.of(origins[0])}", remedy)])
+    return dates
+
+
 def run_ghosts(
     config: Config,
     inputs: Inputs,
@@ -83,12 +108,11 @@ def run_ghosts(
     Raises
     ------
     ConfigError
-        If no term issued since ``forecast.backtest_start`` is over, or months are no whole number above 0.
+        If no term is over, no right could be valued, or months are no whole number above 0.
     """
     inputs = with_climate_per_plantation(inputs, config)
-    tenor, every = (_months(config, name) for name in ("ghost.tenor_months", "ghost.every_months"))
-    last = Month.of(as_of) + -(tenor + 1)
-    dates = [d for d in origins_of(config, inputs, as_of) if Month.of(d) <= last][::-every][::-1]
+    dates = ghost_dates(config, inputs, as_of)
+    tenor, every = (_months(config, name) for name in _TERMS)
     root = vintages(out)
     now = open_session(config, inputs, as_of, root=root)
     panel = _panel(now, near)
@@ -109,8 +133,8 @@ def run_ghosts(
     found = [v for v in values if len(v)]
     if not found:
         reason = failures[0] if failures else "no right's term and harvests are known"
-        remedy = f"Values are scored where {tenor} months of harvests and prices follow an origin."
-        raise ConfigError([Problem("forecast.backtest_start", "leaves no ghost right to score", reason, remedy)])
+        remedy = f"Values are scored where {tenor} months of harvests and prices follow an origin: add market.futures."
+        raise ConfigError([Problem("--value", "no ghost right could be scored", reason, remedy)])
     table = pd.concat(found, ignore_index=True)
     lost = loss_table(pd.concat([x for x in losses if len(x)], ignore_index=True))
     metrics = score(table, -(-tenor // every), config.seed)

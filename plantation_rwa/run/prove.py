@@ -56,12 +56,12 @@ def _row(rows: list[dict[str, Any]], plantation_id: str, right_id: str | None) -
     own = [r for r in rows if r["plantation_id"] == plantation_id]
     if not own:
         close = difflib.get_close_matches(plantation_id, [str(r["plantation_id"]) for r in rows], n=1)
-        hint = f" Did you mean '{close[0]}'?" if close else ""
-        raise PlantationError(f"no attested right of a plantation '{plantation_id}'.{hint}")
+        hint = f" Did you mean '{close[0]}'?" if close else " See the table valuations for the ids."
+        raise PlantationError(f"plantation '{plantation_id}': has no attested right here.{hint}")
     names = ", ".join(str(r["right_id"]) for r in own)
     if right_id is None and len(own) > 1:
-        raise PlantationError(f"plantation '{plantation_id}' has several rights: {names}. Choose one with --right.")
+        raise PlantationError(f"plantation '{plantation_id}': has several rights ({names}). Choose one with --right.")
     chosen = [r for r in own if right_id is None or r["right_id"] == right_id]
     if not chosen:
-        raise PlantationError(f"plantation '{plantation_id}' has no right '{right_id}'. It has: {names}.")
+        raise PlantationError(f"plantation '{plantation_id}': has no right '{right_id}'. It has: {names}.")
     return chosen[0]

@@ -259,7 +259,8 @@ def test_a_feed_in_a_currency_without_a_total_is_told_and_may_only_be_zero(small
 
 def test_an_expired_attestation_is_named(run_copy: Path) -> None:
     late = Trust({}, None, end_of_day("2026-07-06"))
-    assert failures(run_copy, late) == [(f"{FOLDER}/nav_attestation.json", "expired: it was valid until 2026-07-05")]
+    told = "expired: it was valid until 2026-07-05. Give --at 2026-07-05 to check what held then"
+    assert failures(run_copy, late) == [(f"{FOLDER}/nav_attestation.json", told)]
     assert failures(run_copy, Trust({}, None, end_of_day("2026-07-05"))) == []
 
 

@@ -51,7 +51,7 @@ def test_harvest_climate_and_register_are_enough(
 ) -> None:
     out = tmp_path / "scores"
     assert backtest(world, out) == 0
-    said = capsys.readouterr().out
+    said, course = capsys.readouterr()
     assert "simulated portfolio, backtest to 2026-05-31, SIMULATED DATA" in said
     assert "3 plantations scored; 3 origins, 2026-02 to 2026-04" in said
     assert "RMSE, t/ha" in said
@@ -59,7 +59,7 @@ def test_harvest_climate_and_register_are_enough(
     assert "note: no_imagery: not evaluated, the portfolio has none" in said
     assert "note: baselines have no intervals yet: their spread needs 24 past errors" in said
     for stage in ("newest", "features", "fits", "scores"):
-        line = next(text for text in said.splitlines() if text.startswith(stage))
+        line = next(text for text in course.splitlines() if text.startswith(stage))
         assert line.endswith(" s")
     predictions, metrics = (pd.read_parquet(out / f"{name}.parquet") for name in ("predictions", "metrics"))
     assert list(metrics.columns) == [*(["protocol", "horizon", "region", "metric", "model", "value", "lo", "hi", "n"])]
@@ -186,6 +186,7 @@ def test_a_start_that_leaves_nothing_to_score_is_refused(
 ) -> None:
     assert backtest(edit_config(world, {"forecast.backtest_start": start}), tmp_path / "o") == 2
     assert said in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
 
 
 @pytest.mark.long
@@ -207,7 +208,12 @@ def test_a_record_shorter_than_the_default_skips_is_told_so(
 ) -> None:
     edit_csv(world.parent / "harvest/harvest.csv", lambda t: t[t["month"] >= "2025-01"])
     assert backtest(edit_config(world, {"forecast.backtest_start": None}), tmp_path / "o") == 2
-    assert "give more than the 36 months of harvest that the default skips" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert told.startswith(
+        "error: harvest.path: is too short a record to forecast any of it (got harvests from 2025-01 "
+    )
+    assert "give more than the 36 months of harvest that the default skips" in told
+    assert not (tmp_path / "o").exists()
 
 
 @pytest.mark.slow
@@ -244,9 +250,27 @@ def test_values_are_scored_against_what_came(world: Path, tmp_path: Path, capsys
     assert set(losses["advance_rate"]) == {0.4, 0.5, 0.6, 0.7, 0.8}
 
 
+@pytest.mark.parametrize("start", ["2026-02", None])
+def test_values_without_a_finished_term_are_refused_before_anything_is_written(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], start: str | None
+) -> None:
+    """A key that the configuration does not have is not blamed."""
+    edit_csv(world.parent / "harvest/harvest.csv", lambda t: t[t["month"] >= "2023-03"])
+    assert backtest(edit_config(world, {"forecast.backtest_start": start}), tmp_path / "o", "--value") == 2
+    told = capsys.readouterr().err
+    where = "harvest.path" if start is None else "forecast.backtest_start"
+    assert told.startswith(f"error: {where}: leaves no ghost right to score: no term of 12 months is over (got first ")
+    assert "Values need a first origin by 2025-04: an earlier start, longer records, or leave --value out." in told
+    assert not (tmp_path / "o").exists()
+
+
 @pytest.mark.slow
-def test_values_without_a_finished_term_are_refused(
+def test_values_that_cannot_be_scored_leave_the_scores_of_the_forecast(
     world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert backtest(world, tmp_path / "o", "--value") == 2
-    assert "forecast.backtest_start: leaves no ghost right to score" in capsys.readouterr().err
+    config = edit_config(world, {"forecast.backtest_start": "2025-03", "market": {}})
+    assert backtest(config, tmp_path / "o", "--value") == 1
+    told = capsys.readouterr()
+    assert "error: --value: no ghost right could be scored" in told.err
+    assert "results in " in told.out
+    assert (tmp_path / "o" / "metrics.parquet").is_file()

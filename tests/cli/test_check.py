@@ -261,15 +261,17 @@ def test_a_climate_grid_is_listed_with_its_units_axes_and_calendar(world_copy: P
     assert re.search(r"3 plantations without climate ", out)
 
 
-def test_the_same_as_json(world_copy: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_the_same_as_json(world_copy: Path, capsys: Capture) -> None:
     edit_csv(next(world_copy.rglob("mills.csv")), SPOILS["a mill with a sponsor's id"][1])
     config = edit_config(world_copy / "config.yaml", {"sensors": None})
-    _, err = check(config, capsys, 2, "--json", str(tmp_path / "found.json"))
-    found = json.loads((tmp_path / "found.json").read_text("utf-8"))
+    out, err = check(config, capsys, 2, "--json")
+    told = json.loads(out)
+    found = told["result"]
+    assert (found["usable"], told["exit_code"]) == (False, 2)
     assert found["as_of"] == "2026-05-31"
     assert [line["input"] for line in found["inputs"]][:2] == ["portfolio.register", "portfolio.blocks"]
     assert found["imagery"][0]["tile"] == "49MSM"
-    assert [e["where"] for e in found["errors"]] == ["portfolio.mills: mills.csv: mill_id"]
+    assert [e["where"] for e in told["errors"]] == ["portfolio.mills: mills.csv: mill_id"]
     errors = [f for f in found["findings"] if f["severity"] == "error"]
     assert [(e["input"], e["file"], e["key"], e["value"]) for e in errors] == [
         ("portfolio.mills", "mills.csv", "mill_id", "SPONSOR-A")

@@ -82,10 +82,10 @@ def test_an_unchanged_run_says_that_there_is_nothing_to_do(
 ) -> None:
     before = tree(run_copy)
     assert run_command(["run", str(small_world / "config.yaml"), "--out", str(run_copy)]) == 0
-    out = capsys.readouterr().out
+    out, course = capsys.readouterr()
     assert f"simulated portfolio, as of {AS_OF}, SIMULATED DATA" in out
     for stage in ("features", "forecast", "valuation", "attest", "report"):
-        assert any(line.startswith(f"{stage} ") and " 0 computed" in line for line in out.splitlines())
+        assert any(line.startswith(f"{stage} ") and " 0 computed" in line for line in course.splitlines())
     for plantation in ("SIM-001", "SIM-002", "SIM-003", "SIM-004"):
         line = next(row for row in out.splitlines() if row.startswith(plantation))
         assert " MYR " in line

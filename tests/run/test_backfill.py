@@ -136,10 +136,10 @@ def test_a_second_backfill_recomputes_nothing(
     out = tmp_path / "out"
     command = ["backfill", str(light_world), *RANGE, "--out", str(out)]
     assert run_command(command) == 0
-    said = capsys.readouterr().out
+    said, course = capsys.readouterr()
     assert "simulated portfolio, 3 month ends, 2026-03-31 to 2026-05-31, SIMULATED DATA" in said
-    assert "2026-04-30 (2 of 3)" in said
-    assert re.search(r"2026-04-30 published: 2 of 3 dates, about \d+ s left", said)
+    assert "2026-04-30 (2 of 3)" in course
+    assert re.search(r"2026-04-30 published: 2 of 3 dates, about \d+ s left", course)
     before = tree(out)
     assert run_command(command) == 0
     said = capsys.readouterr().out

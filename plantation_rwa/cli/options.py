@@ -1,0 +1,59 @@
+"""Options that every command has, and faults of what was typed."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import cyclopts
+from cyclopts import Group, Parameter
+
+from plantation_rwa.cli.console import begin
+from plantation_rwa.errors import Problem
+
+_GROUP = Group("What is said", sort_key=9)
+Quiet = Annotated[
+    bool, Parameter(negative=(), group=_GROUP, help="Print nothing but errors; the exit code says the rest.")
+]
+Json = Annotated[
+    bool,
+    Parameter(negative=(), group=_GROUP, help="Print one JSON document, errors too; progress goes to standard error."),
+]
+
+
+def spoken(function: Callable[..., int]) -> Callable[..., int]:
+    """A command that also takes ``--quiet`` and ``--json``."""
+
+    @functools.wraps(function)
+    def command(*given: object, quiet: bool = False, json: bool = False, **named: object) -> int:
+        begin(function.__name__, quiet=quiet, json=json)
+        return function(*given, **named)
+
+    own = inspect.signature(function)
+    added = {"quiet": Quiet, "json": Json}
+    options = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind)
+        for name, kind in added.items()
+    ]
+    command.__signature__ = own.replace(parameters=[*own.parameters.values(), *options])  # type: ignore[attr-defined]
+    command.__annotations__ = {**function.__annotations__, **added}
+    return command
+
+
+def begin_untyped(argv: Sequence[str], commands: Sequence[str]) -> None:
+    """Before what was typed is understood: which command it is about, and how it wants to be told."""
+    words = list(argv[: argv.index("--")] if "--" in argv else argv)
+    name = next((word for word in words if word in commands), "")
+    begin(name, quiet="--quiet" in words, json="--json" in words)
+
+
+def usage_problem(fault: cyclopts.CycloptsError) -> Problem:
+    """A fault of what was typed, with the nearest right word and the help that explains the rest."""
+    what, _, meant = str(fault).partition(" Did you mean ")
+    command = " ".join(["plantation-rwa", *(fault.command_chain or ())])
+    remedy = f"Try '{command} --help'."
+    if meant:
+        remedy = f"Did you mean {meant.split('? ')[0].rstrip('?')}? {remedy}"
+    return Problem(command, what.rstrip("."), remedy=remedy)
