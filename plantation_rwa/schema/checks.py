@@ -125,9 +125,12 @@ def _typed(values: pd.Series | None, field: Field, index: pd.Index) -> Any:
         numbers = pd.to_numeric(values, errors="raise").astype("float64").to_numpy(na_value=np.nan)
         numbers = np.where(np.isfinite(numbers), numbers, np.nan)
         return pd.Series(rounded(numbers, field), index=index)
-    if field.kind in {"date", "decimal"}:
-        convert = _day if field.kind == "date" else _integer
-        return pd.Series([None if pd.isna(v) else convert(v) for v in values], index=index, dtype="object")
+    if field.kind == "date":
+        given = list(values)  # few days, many rows
+        days = {v: None if pd.isna(v) else _day(v) for v in dict.fromkeys(given)}
+        return pd.Series([days[v] for v in given], index=index, dtype="object")
+    if field.kind == "decimal":
+        return pd.Series([None if pd.isna(v) else _integer(v) for v in values], index=index, dtype="object")
     return values.astype(_DTYPES[field.kind])
 
 
