@@ -269,11 +269,15 @@ def json_schema() -> str:
     return json.dumps(Config.model_json_schema(), indent=2, sort_keys=True) + "\n"
 
 
+#: made once: a portfolio has a fingerprint for each row
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str)
+
+
 def fingerprint(value: Any) -> str:
     """SHA-256 of a JSON-able value or model in canonical form."""
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json")
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode()).hexdigest()
+    return hashlib.sha256(_CANONICAL.encode(value).encode()).hexdigest()
 
 
 def _resolve_raw_paths(raw: dict[str, Any], file: Path, problems: list[Problem]) -> None:

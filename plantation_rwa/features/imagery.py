@@ -7,12 +7,14 @@ dask-backed xarray with its CRS, from the same kernels.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 import shapely
+from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from plantation_rwa.features.composites import monthly_composite
@@ -23,14 +25,23 @@ from plantation_rwa.features.engine.month import Target, chunks_of, gather_month
 from plantation_rwa.features.engine.samples import Figures
 from plantation_rwa.features.engine.shares import KnownGrids, Shares
 from plantation_rwa.features.indices import INDICES, needed_bands
+from plantation_rwa.features.month_part import MonthPart, SceneTrail, Verdicts, flags_of
 from plantation_rwa.features.observations import Reader, SceneLike, readable, versions_of
-from plantation_rwa.features.scene_checks import Rules, SceneRecord, Verdict, judge
+from plantation_rwa.features.scene_checks import (
+    OTHER_OFFSET,
+    PastLines,
+    Rules,
+    SceneLines,
+    SceneRecord,
+    Verdict,
+    judge_lines,
+)
 from plantation_rwa.features.scene_claims import crs_faults, item_faults, missing_bands
-from plantation_rwa.features.scene_figures import SceneFigures, scene_figures
-from plantation_rwa.features.scene_trail import UNSEEN, idle_row, item_hash, problems_of, trail_row
+from plantation_rwa.features.scene_figures import scene_figures
+from plantation_rwa.features.scene_trail import head_of, item_hash
 from plantation_rwa.grid import area_ha, edge_buffer_m, perimeter_m
 
-__all__ = ["Checks", "MonthOfOutlines", "Outline", "monthly_composite", "plantation_month"]
+__all__ = ["Believed", "Checks", "Judged", "MonthOfOutlines", "Outline", "monthly_composite", "plantation_month"]
 
 #: effective pixels (sum of covered fractions) below which indices are withheld
 MIN_PIXELS = 12.0
@@ -41,8 +52,46 @@ _BANDS = tuple(dict.fromkeys((*CHECKED, *needed_bands(_NAMES))))
 
 
 @dataclass(frozen=True)
+class Judged:
+    """Scenes are judged by rules and by the past of each outline.
+
+    Parameters
+    ----------
+    rules
+        Limits of :func:`~plantation_rwa.features.scene_checks.judge`.
+    past
+        What earlier scenes said of the outlines, in their order.
+    """
+
+    rules: Rules
+    past: Sequence[PastLines] = ()
+
+    def of(self, chosen: NDArray[np.intp]) -> Judged:
+        """The same for some of the outlines."""
+        return Judged(self.rules, [(lines, rows[chosen]) for lines, rows in self.past])
+
+
+@dataclass(frozen=True)
+class Believed:
+    """Verdicts formed elsewhere: the blocks of a plantation use those of the plantation.
+
+    Parameters
+    ----------
+    verdicts
+        Of each outline, by the ``item_hash`` of :mod:`~plantation_rwa.features.scene_trail`; a scene without a verdict
+        is believed.
+    """
+
+    verdicts: Sequence[Mapping[str, Verdict]]
+
+    def of(self, chosen: NDArray[np.intp]) -> Believed:
+        """The same for some of the outlines."""
+        return Believed([self.verdicts[n] for n in chosen.tolist()])
+
+
+@dataclass(frozen=True)
 class Checks:
-    """What the scenes of a month are checked by.
+    """What the scenes of a plantation's month are checked by.
 
     Parameters
     ----------
@@ -51,13 +100,19 @@ class Checks:
     history
         Records of the plantation's earlier scenes.
     verdicts
-        Verdicts formed elsewhere by the ``item_hash`` of :mod:`~plantation_rwa.features.scene_trail`: the blocks of a
-        plantation use those of the plantation. None judges here; a scene without a verdict is believed.
+        Verdicts formed elsewhere, see :class:`Believed`. None judges here.
     """
 
     rules: Rules
     history: tuple[SceneRecord, ...] = ()
     verdicts: Mapping[str, Verdict] | None = None
+
+    def of_outlines(self, count: int) -> Judged | Believed:
+        """The same for so many outlines."""
+        if self.verdicts is not None:
+            return Believed([self.verdicts] * count)
+        past = [(SceneLines.of(self.history), np.zeros(count, np.intp))] if self.history else []
+        return Judged(self.rules, past)
 
 
 @dataclass(frozen=True)
@@ -79,8 +134,38 @@ class Outline:
     edge_buffer: Literal["auto"] | float = "auto"
 
 
+@dataclass(frozen=True)
+class _Cohort:
+    """Outlines that have the same scenes, of which the same cannot be read.
+
+    Parameters
+    ----------
+    numbers
+        Of the outlines.
+    scenes
+        Best readable version of each scene.
+    idle
+        Versions of which no pixel counts.
+    touching
+        Scenes of the tiles that reach the outlines.
+    lost
+        Band and message of each scene that could not be read, by its id.
+    """
+
+    numbers: tuple[int, ...]
+    scenes: tuple[SceneLike, ...]
+    idle: tuple[SceneLike, ...]
+    touching: tuple[SceneLike, ...]
+    lost: Mapping[str, tuple[str, str]]
+
+    @property
+    def known_at(self) -> pd.Timestamp | None:
+        """When the last of the scenes became known."""
+        return max((s.known_at for s in (*self.touching, *self.idle)), default=None)
+
+
 class MonthOfOutlines:
-    """The numbers under some outlines in one month, gathered; :meth:`rows` makes features of them.
+    """The numbers under some outlines in one month, gathered; :meth:`parts` makes features of them.
 
     Gathering needs no history: the next month's can go on while this one is judged.
 
@@ -114,10 +199,12 @@ class MonthOfOutlines:
         if profile not in {"strict", "lenient"}:
             raise ValueError(f"{month}: no SCL profile '{profile}'; known: strict, lenient")
         self._lenient = profile == "lenient"
-        self._near = [_near(o) for o in outlines]
+        shapes = np.array([o.shape for o in outlines], object)
+        near = _near(outlines, shapes)
         # a plot given as a point has no pixels
-        self._sized = [n for n, o in enumerate(outlines) if o.shape.area > 0]
-        targets = [Target(outlines[n].shape, tuple(self._near[n]), _edge(outlines[n])) for n in self._sized]
+        sized = np.flatnonzero(shapely.area(shapes) > 0).tolist()
+        self._points = sorted(set(range(len(outlines))).difference(sized))
+        targets = [Target(outlines[n].shape, near[n], _edge(outlines[n])) for n in sized]
         self._known, self._claimed = KnownGrids(reader), dict[SceneKey, tuple[str, str, str]]()
         looks = gather_month(
             targets,
@@ -128,10 +215,26 @@ class MonthOfOutlines:
             shares=shares or Shares(),
             lanes=lanes or OneLane(),
         )
-        self._looks = dict(zip(self._sized, looks, strict=True))
+        self._looks = dict(zip(sized, looks, strict=True))
+        self._cohorts = self._same_scenes(near)
 
-    def rows(self, checks: Mapping[int, Checks], cores: Lanes | None = None) -> dict[int, dict[str, Any]]:
-        """Imagery columns of the ``features`` table by number of the outline.
+    def _same_scenes(self, near: Sequence[tuple[SceneLike, ...]]) -> list[_Cohort]:
+        groups: dict[tuple[Any, ...], list[int]] = {}
+        for n, look in self._looks.items():
+            key = id(near[n]), id(look.share.used), tuple(look.lost.items())
+            groups.setdefault(key, []).append(n)
+        found = []
+        for numbers in groups.values():
+            look = self._looks[numbers[0]]
+            scenes = tuple(readable(near[numbers[0]], look.lost))
+            used = {s.id for s in scenes}
+            idle = tuple(v for s in near[numbers[0]] for v in versions_of(s) if v.id not in used)
+            touching = tuple(s for tile in look.share.used for s in tile.scenes)
+            found.append(_Cohort(tuple(numbers), scenes, idle, touching, look.lost))
+        return found
+
+    def parts(self, numbers: Sequence[int], checks: Judged | Believed, cores: Lanes | None = None) -> list[MonthPart]:
+        """Imagery columns of the ``features`` table for some outlines, those under the same scenes together.
 
         First every scene's claimed offset and air are checked, see :mod:`~plantation_rwa.features.scene_checks`: the
         offset is corrected, an observation in haze left out. Then each index per pixel and scene, the median over the
@@ -142,93 +245,97 @@ class MonthOfOutlines:
 
         Parameters
         ----------
+        numbers
+            Of the outlines wanted, each once.
         checks
-            Rules and history of the checks, or verdicts formed elsewhere, by number of the outline.
+            What their scenes are checked by.
         cores
             Runs the kernels side by side.
 
         Returns
         -------
-        dict of dict
-            The imagery columns (NaN where unknown), ``known_at`` (latest of the scenes that touch the outline,
-            None without any), ``flags`` (sorted codes), ``problems`` (scene id, band, message of each
-            unreadable scene, each corrected offset as band ``offset``, each with impossible bands as ``bands``, each
-            whose files lie in another CRS as ``crs``); where the scenes were judged here also
-            ``trail`` (columns of ``features_scenes``) and ``records`` (of the readable scenes, for later months).
+        list of MonthPart
+            Every outline in one of them. ``problems`` are those of unreadable scenes, corrected offsets (band
+            ``offset``), impossible bands (``bands``), and files in another CRS (``crs``).
         """
-        found = {n: _row(None, [], None, {"point"}, []) for n in checks if n not in self._looks}
-        wanted = [n for n in checks if n in self._looks]
-        chunks = [[wanted[k] for k in chunk] for chunk in chunks_of([self._looks[n] for n in wanted])]
-        for made in (cores or OneLane()).map(lambda chunk: self._chunk(chunk, checks), chunks):
-            found |= made
-        return found
+        place = {n: k for k, n in enumerate(numbers)}
+        tasks = []
+        for c, cohort in enumerate(self._cohorts):
+            wanted = [n for n in cohort.numbers if n in place]
+            for chunk in chunks_of([self._looks[n] for n in wanted]):
+                own = [wanted[k] for k in chunk]
+                tasks.append((c, own, checks.of(np.array([place[n] for n in own], np.intp))))
+        made: dict[int, list[MonthPart]] = {}
+        done = (cores or OneLane()).map(lambda task: self._part(self._cohorts[task[0]], *task[1:]), tasks)
+        for (c, *_), part in zip(tasks, done, strict=True):
+            made.setdefault(c, []).append(part)
+        points = [n for n in self._points if n in place]
+        return [*([_points(points)] if points else []), *(MonthPart.joined(own) for own in made.values())]
 
-    def _chunk(self, chunk: Sequence[int], checks: Mapping[int, Checks]) -> dict[int, dict[str, Any]]:
-        looks = [self._looks[n] for n in chunk]
-        scenes = [readable(self._near[n], self._looks[n].lost) for n in chunk]
-        judged = [k for k, n in enumerate(chunk) if checks[n].verdicts is None]
-        figures: list[list[SceneFigures]] = [[] for _ in chunk]
-        if judged:
-            rules = checks[chunk[judged[0]]].rules
-            seen = scene_figures([scenes[k] for k in judged], [looks[k] for k in judged], rules)
-            for k, own in zip(judged, seen, strict=True):
-                figures[k] = own
-        verdicts = [_verdicts(s, f, checks[n]) for n, s, f in zip(chunk, scenes, figures, strict=True)]
-        choices = [
-            {key_of(s): v.offset for s, v in zip(own, of, strict=True) if v.used}
-            for own, of in zip(scenes, verdicts, strict=True)
-        ]
-        samples = statistics(looks, choices, _NAMES, STRICT)
-        lenient = (
-            [k for k, look in enumerate(looks) if look.share.used and samples[k].valid_fraction < FEW_CLEAR]
-            if self._lenient
-            else []
-        )
-        again = statistics([looks[k] for k in lenient], [choices[k] for k in lenient], _NAMES, LENIENT)
-        for k, sample in zip(lenient, again, strict=True):
-            samples[k] = sample
-        return {
-            n: self._finished(
-                n, scenes[k], figures[k], verdicts[k], samples[k], lenient=k in lenient, judged=k in judged
-            )
-            for k, n in enumerate(chunk)
-        }
+    def _part(self, cohort: _Cohort, numbers: Sequence[int], checks: Judged | Believed) -> MonthPart:
+        looks, scenes = [self._looks[n] for n in numbers], cohort.scenes
+        lines, shares = None, np.empty((len(looks), 0, 2))
+        if isinstance(checks, Judged):
+            lines, shares = scene_figures(scenes, looks, checks.rules)
+            claimed = [s.offset for s in scenes]
+            codes = judge_lines(lines, checks.past, checks.rules)
+            verdicts = Verdicts.judged(codes, claimed, [OTHER_OFFSET.get(c, c) for c in claimed])
+        else:
+            verdicts = Verdicts.given([_believed(scenes, own) for own in checks.verdicts])
+        offsets = np.where(verdicts.used, verdicts.offset, np.nan)
+        sample = statistics(looks, scenes, offsets, _NAMES, STRICT)
+        lenient = np.zeros(len(looks), bool)
+        if self._lenient and cohort.touching:
+            lenient = sample.valid_fraction < FEW_CLEAR
+            again = np.flatnonzero(lenient)
+            sample.put(again, statistics([looks[n] for n in again], scenes, offsets[again], _NAMES, LENIENT))
+        trail = None if lines is None else self._trail(cohort, lines, shares, verdicts, lenient)
+        return self._finished(cohort, numbers, verdicts, sample, lenient, trail)
+
+    def _trail(
+        self,
+        cohort: _Cohort,
+        lines: SceneLines,
+        shares: NDArray[np.float64],
+        verdicts: Verdicts,
+        lenient: NDArray[np.bool_],
+    ) -> SceneTrail:
+        outcomes = tuple("unreadable" if s.id in cohort.lost else "replaced" for s in cohort.idle)
+        heads = []
+        for n, scene in enumerate((*cohort.scenes, *cohort.idle)):
+            lacking, faults, _ = self._claims(scene)
+            faults = faults if n < len(cohort.scenes) else ""
+            heads.append({**head_of(scene), "missing_bands": lacking, "item_faults": faults})
+        return SceneTrail(tuple(heads), outcomes, lines, shares, verdicts, lenient)
 
     def _finished(
         self,
-        n: int,
-        scenes: Sequence[SceneLike],
-        figures: Sequence[SceneFigures],
-        verdicts: Sequence[Verdict],
+        cohort: _Cohort,
+        numbers: Sequence[int],
+        verdicts: Verdicts,
         sample: Figures,
-        *,
-        lenient: bool,
-        judged: bool,
-    ) -> dict[str, Any]:
-        look = self._looks[n]
-        used = {s.id for s in scenes}
-        idle = [v for s in self._near[n] for v in versions_of(s) if v.id not in used]
-        touching = [s for tile in look.share.used for s in tile.scenes]
-        times = [s.known_at for s in (*touching, *idle)]
-        flags = _flags(touching, verdicts, lost=bool(look.lost), lenient=lenient)
-        problems = [(scene, *why) for scene, why in look.lost.items()]
-        row = _row(sample, touching, max(times) if times else None, flags, problems)
-        row["offset_inferred"] = any(v.inferred and v.used for v in verdicts)
-        row["records"] = tuple(f.record for f in figures)
-        profile = "lenient" if lenient else "strict"
-        for scene, seen, verdict in zip(scenes, figures, verdicts, strict=False):
-            row["trail"].append(trail_row(scene, seen, verdict, profile=profile))
-            row["problems"] += problems_of(row["trail"][-1])
-        if judged:
-            row["trail"] += [idle_row(s, "unreadable" if s.id in look.lost else "replaced") for s in idle]
-            for scene, line in zip((*scenes, *idle), row["trail"], strict=True):
-                line["missing_bands"], line["item_faults"], elsewhere = self._claims(scene)
-                if line["outcome"] in UNSEEN:
-                    line["item_faults"] = ""
-                elif elsewhere:
-                    row["problems"].append((scene.id, "crs", elsewhere))
-                    row["flags"] = sorted({*row["flags"], "scene_crs"})
-        return row
+        lenient: NDArray[np.bool_],
+        trail: SceneTrail | None,
+    ) -> MonthPart:
+        count, shared = len(numbers), [(scene, *why) for scene, why in cohort.lost.items()]
+        raised = verdicts.flags()
+        raised["scene_unreadable"] = np.full(count, bool(cohort.lost))
+        raised["scl_lenient"] = lenient
+        raised["no_scl"] = np.full(count, any("SCL" not in s.assets for s in cohort.touching))
+        columns, own = _columns(sample, count, seen=bool(cohort.touching))
+        columns["scenes"] = np.full(count, len({s.datatake for s in cohort.touching}))
+        columns["offset_inferred"] = raised["offset_inferred"]
+        problems: dict[int, list[tuple[str, str, str]]] = {}
+        if trail is not None:
+            elsewhere = [(s.id, "crs", text) for s in cohort.scenes if (text := self._claims(s)[2])]
+            shared += elsewhere
+            raised["scene_crs"] = np.full(count, bool(elsewhere))
+            for n, problem in trail.problems():
+                problems.setdefault(n, list(shared)).append(problem)
+        usual = tuple(sorted(shared))
+        told = tuple(tuple(sorted(problems[n])) if n in problems else usual for n in range(count))
+        flags = flags_of(raised | own, count)
+        return MonthPart(np.array(numbers, np.intp), columns, cohort.known_at, flags, told, trail)
 
     def _claims(self, scene: SceneLike) -> tuple[str, str, str]:
         """Bands that an item lacks, what it says wrongly of its files, those in another CRS; asked once per scene."""
@@ -250,33 +357,40 @@ def plantation_month(
     profile: str = "strict",
     edge_buffer: Literal["auto"] | float = "auto",
 ) -> dict[str, Any]:
-    """Imagery columns of one outline and month; see :class:`MonthOfOutlines` and :meth:`MonthOfOutlines.rows`."""
+    """Imagery columns of one outline and month as :meth:`MonthPart.row` gives them, see :class:`MonthOfOutlines`."""
     gathered = MonthOfOutlines([Outline(outline, scenes, edge_buffer)], month, reader, profile=profile)
-    return gathered.rows({0: checks})[0]
+    (part,) = gathered.parts([0], checks.of_outlines(1))
+    return part.row(0)
 
 
-def _near(outline: Outline) -> list[SceneLike]:
-    near = [s for s in outline.scenes if s.footprint is None or s.footprint.intersects(outline.shape)]
-    return sorted(near, key=lambda s: (s.acquired, s.id, s.fingerprint))
+def _near(outlines: Sequence[Outline], shapes: NDArray[Any]) -> list[tuple[SceneLike, ...]]:
+    """Scenes of each outline whose footprint meets it, in order; outlines with the same ones share one object."""
+    groups: dict[int, list[int]] = {}
+    for n, outline in enumerate(outlines):
+        groups.setdefault(id(outline.scenes), []).append(n)
+    found: list[tuple[SceneLike, ...]] = [() for _ in outlines]
+    for numbers in groups.values():
+        scenes = sorted(outlines[numbers[0]].scenes, key=lambda s: (s.acquired, s.id, s.fingerprint))
+        hits = np.ones((len(numbers), len(scenes)), bool)
+        known: dict[bytes, NDArray[np.bool_]] = {}
+        for k, scene in enumerate(scenes):
+            if scene.footprint is not None:
+                name = scene.footprint.wkb
+                if name not in known:
+                    shapely.prepare(scene.footprint)
+                    known[name] = shapely.intersects(scene.footprint, shapes[numbers])
+                hits[:, k] = known[name]
+        alike: dict[bytes, tuple[SceneLike, ...]] = {}
+        for n, row in zip(numbers, hits, strict=True):
+            name = row.tobytes()
+            if name not in alike:
+                alike[name] = tuple(s for s, hit in zip(scenes, row.tolist(), strict=True) if hit)
+            found[n] = alike[name]
+    return found
 
 
-def _verdicts(scenes: Sequence[SceneLike], figures: Sequence[SceneFigures], checks: Checks) -> list[Verdict]:
-    if checks.verdicts is None:
-        return judge([f.record for f in figures], checks.history, checks.rules)
-    return [checks.verdicts.get(item_hash(s), Verdict(s.offset, "not_tested")) for s in scenes]
-
-
-def _flags(touching: Sequence[SceneLike], verdicts: Sequence[Verdict], *, lost: bool, lenient: bool) -> set[str]:
-    checks = {
-        "scene_unreadable": lost,
-        "scl_lenient": lenient,
-        "no_scl": any("SCL" not in s.assets for s in touching),
-        "haze_left_out": any(v.air in {"haze", "ndvi_drop"} for v in verdicts),
-        "bands_left_out": any(v.bands != "plausible" for v in verdicts),
-        "offset_inferred": any(v.inferred and v.used for v in verdicts),
-        "offset_untested": any(v.offset_check == "no_history" and v.used for v in verdicts),
-    }
-    return {name for name, raised in checks.items() if raised}
+def _believed(scenes: Sequence[SceneLike], verdicts: Mapping[str, Verdict]) -> list[Verdict]:
+    return [verdicts.get(item_hash(s), Verdict(s.offset, "not_tested")) for s in scenes]
 
 
 def _edge(outline: Outline) -> float:
@@ -290,42 +404,38 @@ def _auto_edge(outline: bytes) -> float:
     return edge_buffer_m(area_ha(shape) * 1e4, perimeter_m(shape))
 
 
-def _row(
-    sample: Figures | None,
-    touching: Sequence[SceneLike],
-    known_at: pd.Timestamp | None,
-    flags: set[str],
-    problems: Iterable[tuple[str, str, str]],
-) -> dict[str, Any]:
-    names = (*_NAMES, "ndvi_mean", "ndmi_mean", "ndvi_p10", "ndvi_p90", "valid_fraction", "n_clear", "effective_pixels")
-    row: dict[str, Any] = dict.fromkeys(names, float("nan"))
-    row |= {"scenes": len({s.datatake for s in touching}), "offset_inferred": False, "known_at": known_at}
-    if sample is not None and not touching:
-        row |= {"valid_fraction": 0.0, "n_clear": 0.0, "effective_pixels": 0.0}
-        flags = flags | {"no_imagery"}
-    elif sample is not None:
-        flags = flags | _fill(row, sample)
-    return {**row, "flags": sorted(flags), "problems": sorted(problems), "trail": [], "records": ()}
+#: columns beside the indices
+_MORE = ("ndvi_mean", "ndmi_mean", "ndvi_p10", "ndvi_p90", "valid_fraction", "n_clear", "effective_pixels")
 
 
-def _fill(row: dict[str, Any], sample: Figures) -> set[str]:
-    """Statistics of a sample into a row; returns the flags they raise."""
-    row["valid_fraction"] = min(sample.valid_fraction, 1.0)
-    row["n_clear"] = sample.n_clear
+def _points(numbers: Sequence[int]) -> MonthPart:
+    """Outlines without any ground."""
+    count = len(numbers)
+    columns: dict[str, NDArray[Any]] = {name: np.full(count, np.nan) for name in (*_NAMES, *_MORE)}
+    columns |= {"scenes": np.zeros(count, np.int64), "offset_inferred": np.zeros(count, bool)}
+    return MonthPart(np.array(numbers, np.intp), columns, None, (("point",),) * count, ((),) * count)
+
+
+def _columns(
+    sample: Figures, count: int, *, seen: bool
+) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[np.bool_]]]:
+    """Statistics as columns, and the flags they raise; ``seen`` is whether a scene touches the outlines."""
+    columns: dict[str, NDArray[Any]] = {name: np.full(count, np.nan) for name in (*_NAMES, *_MORE)}
+    if not seen:
+        columns |= {name: np.zeros(count) for name in ("valid_fraction", "n_clear", "effective_pixels")}
+        return columns, {"no_imagery": np.ones(count, bool)}
+    fraction, clear = sample.valid_fraction, sample.clear_pixels
+    columns |= {"valid_fraction": np.minimum(fraction, 1.0), "n_clear": sample.n_clear, "effective_pixels": clear}
     for name in _NAMES:
-        if sample.effective[name] < MIN_PIXELS:
-            continue
-        row[name] = sample.median[name]
-        if f"{name}_mean" in row:
-            row[f"{name}_mean"] = sample.mean[name]
+        enough = ~(sample.effective[name] < MIN_PIXELS)
+        columns[name] = np.where(enough, sample.median[name], np.nan)
+        if f"{name}_mean" in columns:
+            columns[f"{name}_mean"] = np.where(enough, sample.mean[name], np.nan)
         if name == "ndvi":
-            row["ndvi_p10"], row["ndvi_p90"] = sample.p10, sample.p90
-    flags = set()
-    clear = row["effective_pixels"] = sample.clear_pixels
-    if sample.valid_fraction == 0:
-        flags.add("no_clear")
-    elif sample.valid_fraction < FEW_CLEAR:
-        flags.add("few_clear")
-    if sample.pixels < MIN_PIXELS or 0 < clear < MIN_PIXELS:
-        flags.add("few_pixels")
-    return flags
+            columns["ndvi_p10"], columns["ndvi_p90"] = (np.where(enough, q, np.nan) for q in (sample.p10, sample.p90))
+    flags = {
+        "no_clear": fraction == 0,
+        "few_clear": (fraction != 0) & (fraction < FEW_CLEAR),
+        "few_pixels": (sample.pixels < MIN_PIXELS) | ((clear > 0) & (clear < MIN_PIXELS)),
+    }
+    return columns, flags

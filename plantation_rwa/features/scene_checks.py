@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import functools
-import math
+from collections import namedtuple
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from typing import NamedTuple
+from dataclasses import astuple, dataclass, fields
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from plantation_rwa.assumptions import Assumptions
 
 #: offsets in digital numbers that Sentinel-2 L2A products carry, each with the one a wrong claim stands for
 OTHER_OFFSET = {-1000.0: 0.0, 0.0: -1000.0}
+#: words of the codes in :mod:`verdict_kernels`; the last offset check is no code of it: the claim of a scene that has
+#: no verdict is believed
+OFFSET_CHECKS = (
+    *("plausible", "already_removed", "missing", "few_pixels", "no_classification", "no_history", "unknown_offset"),
+    "not_tested",
+)
+AIRS = ("clear", "haze", "ndvi_drop", "unclassified", "not_tested")
+BANDS = ("plausible", "negative_ndvi", "infrared_out_of_range")
 
 
 @dataclass(frozen=True)
@@ -133,19 +142,62 @@ class Verdict:
         return self.bands == "plausible" and self.air not in {"haze", "ndvi_drop", "unclassified"}
 
 
-class _Seen(NamedTuple):
-    """One datatake of the timeline with the pixel-weighted means of its scenes' corrected medians."""
+@dataclass(frozen=True)
+class SceneHead:
+    """What is known of a scene whatever it shows, see :class:`SceneRecord`."""
 
+    scene_id: str
     datatake: str
-    time: pd.Timestamp
-    red: float
-    blue: float
-    ndvi: float
-    infrared: float
+    acquired: pd.Timestamp
+    offset: float
+    classified: bool = True
+
+
+@dataclass(frozen=True)
+class SceneLines:
+    """Records of the same scenes over some plantations.
+
+    Parameters
+    ----------
+    scenes
+        What the scenes are.
+    numbers
+        Effective pixels, then the figures under the claimed and under the other offset; shape (plantations, scenes,
+        11), the columns of :mod:`verdict_kernels`.
+    """
+
+    scenes: tuple[SceneHead, ...]
+    numbers: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, records: Sequence[SceneRecord]) -> SceneLines:
+        """The lines of a single plantation."""
+        heads = tuple(SceneHead(r.scene_id, r.datatake, r.acquired, r.offset, r.classified) for r in records)
+        rows = [[r.pixels, *astuple(r.claimed), *astuple(r.other)] for r in records]
+        return cls(heads, np.array(rows, np.float64).reshape(1, len(heads), 11))
+
+    def records(self, plantation: int) -> tuple[SceneRecord, ...]:
+        """Records of one of the plantations."""
+        return tuple(
+            SceneRecord(
+                h.scene_id, h.datatake, h.acquired, h.offset, row[0], Figures(*row[1:6]), Figures(*row[6:]),
+                h.classified,
+            )
+            for h, row in zip(self.scenes, self.numbers[plantation].tolist(), strict=True)
+        )  # fmt: skip
+
+    def take(self, plantations: NDArray[np.intp]) -> SceneLines:
+        """Those of some plantations."""
+        return SceneLines(self.scenes, self.numbers[plantations])
+
+
+#: lines of a month of the past, and the row of each plantation in them, -1 for none
+PastLines = tuple[SceneLines, NDArray[np.intp]]
+_Limits = namedtuple("_Limits", [f.name for f in fields(Rules)])  # type: ignore[misc]  # what compiled loops take
 
 
 def judge(month: Sequence[SceneRecord], history: Sequence[SceneRecord], rules: Rules) -> list[Verdict]:
-    """Verdicts on the scenes of a month.
+    """Verdicts on the scenes of a month over one plantation.
 
     Offset (domain/yield.md 2.4): dark red under a claim of -1000 means that the offset was already removed. Bright
     red and low NDVI under a claim of 0 mean that it was not, if the other offset leaves green vegetation that is
@@ -176,156 +228,74 @@ def judge(month: Sequence[SceneRecord], history: Sequence[SceneRecord], rules: R
     list of Verdict
         In the order of ``month``; the classified scenes of one datatake share ``air``.
     """
-    timeline: list[_Seen] = []
-    offsets: dict[int, Verdict] = {}
-    own = {id(r) for r in month}
-    for group in _datatakes([*history, *month]):
-        verdicts = [_single(record, group[0].acquired, timeline, rules) for record in group]
-        offsets |= {id(r): v for r, v in zip(group, verdicts, strict=True) if id(r) in own}
-        sound = [(r, v) for r, v in zip(group, verdicts, strict=True) if v.bands == "plausible"]
-        if not sound:
-            continue
-        group, verdicts = [r for r, _ in sound], [v for _, v in sound]
-        seen = _seen(group, verdicts)
-        if sum(r.pixels for r in group) >= rules.min_pixels and not math.isnan(seen.ndvi):
-            timeline.append(seen)
-    air = _air(timeline, {r.datatake for r in month}, rules)
-    # cloud would count as ground where one scene lacks what the source otherwise has
-    classified = any(r.classified for r in [*history, *month])
-    found = []
-    for record in month:
-        verdict = offsets[id(record)]
-        state = air.get(record.datatake, "not_tested") if record.classified or not classified else "unclassified"
-        found.append(replace(verdict, air=state))
-    return found
+    lines = [SceneLines.of(history)] if history else []
+    codes = judge_lines(SceneLines.of(month), [(past, np.zeros(1, np.intp)) for past in lines], rules)[0].tolist()
+    return [verdict_of_codes(record.offset, code) for record, code in zip(month, codes, strict=True)]
 
 
-def _datatakes(records: Sequence[SceneRecord]) -> list[list[SceneRecord]]:
-    """Records by datatake, in order of time; a datatake counts once however many scenes hold it."""
-    groups: dict[str, list[SceneRecord]] = {}
-    for record in sorted(records, key=lambda r: (r.acquired, r.datatake, r.scene_id)):
-        groups.setdefault(record.datatake, []).append(record)
-    return list(groups.values())
+def verdict_of_codes(claim: float, codes: Sequence[int]) -> Verdict:
+    """A verdict from its codes for offset, air and bands."""
+    check = OFFSET_CHECKS[codes[0]]
+    inferred = check in {"already_removed", "missing"}
+    return Verdict(OTHER_OFFSET[claim] if inferred else claim, check, AIRS[codes[1]], BANDS[codes[2]])
 
 
-# the checks of one month look at two years of scenes: for so few numbers each plain arithmetic is ten times faster than
-# arrays
+def judge_lines(month: SceneLines, past: Sequence[PastLines], rules: Rules) -> NDArray[np.int8]:
+    """Codes of the verdicts on a month's scenes over many plantations: offset, air, bands; see :func:`judge`.
+
+    Parameters
+    ----------
+    month
+        What the scenes say of each plantation.
+    past
+        Earlier months.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (plantations, scenes, 3): places in :data:`OFFSET_CHECKS`, :data:`AIRS` and :data:`BANDS`.
+    """
+    from plantation_rwa.features import verdict_kernels
+
+    count, own = len(month.numbers), len(month.scenes)
+    heads = [head for lines, _ in past for head in lines.scenes] + list(month.scenes)
+    order = sorted(range(len(heads)), key=lambda n: (heads[n].acquired, heads[n].datatake, heads[n].scene_id))
+    place = np.empty(len(heads), np.intp)
+    place[order] = np.arange(len(heads))
+    numbers, there = np.empty((count, len(heads), 11)), np.zeros((count, len(heads)), bool)
+    start = 0
+    for lines, rows in [*past, (month, np.arange(count))]:
+        columns = place[start : start + len(lines.scenes)]
+        known = rows >= 0
+        there[:, columns] = known[:, None]
+        numbers[:, columns] = lines.numbers[np.where(known, rows, 0)]
+        start += len(lines.scenes)
+    heads = [heads[n] for n in order]
+    months = np.full(len(heads), -1, np.int64)
+    months[place[len(heads) - own :]] = np.arange(own)
+    takes = {take: n for n, take in enumerate(dict.fromkeys(h.datatake for h in heads))}
+    spans = int(rules.missing_history_months), int(rules.haze_history_months)
+    out = np.zeros((count, own, 3), np.int8)
+    verdict_kernels.verdicts(
+        numbers,
+        there,
+        np.array([h.offset for h in heads], np.float64),
+        np.array([h.classified for h in heads], bool),
+        np.array([_instant(h.acquired) for h in heads], np.int64),
+        np.array([[_before(h.acquired, s) for s in spans] for h in heads], np.int64).reshape(-1, 2),
+        np.array([takes[h.datatake] for h in heads], np.int64),
+        months,
+        _Limits(*astuple(rules)),
+        out,
+    )
+    return out
 
 
-def _seen(group: Sequence[SceneRecord], verdicts: Sequence[Verdict]) -> _Seen:
-    """One datatake under its verdicts."""
-    figures = [r.other if v.inferred else r.claimed for r, v in zip(group, verdicts, strict=True)]
-    head = group[0]
-    if len(group) == 1:  # nearly all of them
-        (only,) = figures
-        return _Seen(head.datatake, head.acquired, only.red, only.blue, only.ndvi, only.infrared)
-    pixels = [r.pixels for r in group]
-    means = [_mean([getattr(f, n) for f in figures], pixels) for n in ("red", "blue", "ndvi", "infrared")]
-    return _Seen(head.datatake, head.acquired, *means)
-
-
-def _mean(values: Sequence[float], weights: Sequence[float]) -> float:
-    known = [(v, w) for v, w in zip(values, weights, strict=True) if w > 0 and not math.isnan(v)]
-    return sum(v * w for v, w in known) / sum(w for _, w in known) if known else float("nan")
-
-
-def _quantile(values: Sequence[float], level: float) -> float:
-    """Quantile by linear interpolation between order statistics, as ``numpy.quantile``."""
-    ordered = sorted(values)
-    place = level * (len(ordered) - 1)
-    low = min(int(place), len(ordered) - 1)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
-
-
-def _since(timeline: Sequence[_Seen], time: pd.Timestamp, months: float) -> list[_Seen]:
-    start = _before(time, int(months))
-    return [s for s in timeline if start <= s.time < time]
+def _instant(time: pd.Timestamp) -> int:
+    return int(time.as_unit("ns").value)
 
 
 @functools.lru_cache(maxsize=4096)
-def _before(time: pd.Timestamp, months: int) -> pd.Timestamp:
+def _before(time: pd.Timestamp, months: int) -> int:
     """So many months before a scene's time: the same for every plantation under it."""
-    return time - pd.DateOffset(months=months)
-
-
-def _single(record: SceneRecord, time: pd.Timestamp, timeline: Sequence[_Seen], rules: Rules) -> Verdict:
-    """Offset and bands of one scene."""
-    verdict = _offset(record, time, timeline, rules)
-    figures = record.other if verdict.inferred else record.claimed
-    if not record.classified or record.pixels < rules.min_pixels or math.isnan(figures.ndvi):
-        return verdict
-    if figures.ndvi < rules.bands_ndvi_min:
-        return replace(verdict, bands="negative_ndvi")
-    # of a NaN neither is true: then red is below nothing, which the offset check judges
-    dark, bright = figures.infrared < rules.bands_infrared_min, figures.infrared > rules.bands_infrared_max
-    return replace(verdict, bands="infrared_out_of_range") if dark or bright else verdict
-
-
-def _offset(record: SceneRecord, time: pd.Timestamp, timeline: Sequence[_Seen], rules: Rules) -> Verdict:
-    claim, figures = record.offset, record.claimed
-    if claim not in OTHER_OFFSET:
-        return Verdict(claim, "unknown_offset")
-    if not record.classified:
-        return Verdict(claim, "no_classification")
-    if record.pixels < rules.min_pixels or math.isnan(figures.ndvi):
-        return Verdict(claim, "few_pixels")
-    if claim < 0:
-        dark = figures.red_share > rules.removed_share or figures.red < rules.removed_red_median
-        return Verdict(OTHER_OFFSET[claim], "already_removed") if dark else Verdict(claim, "plausible")
-    if not (figures.red > rules.missing_red_median and figures.ndvi < rules.missing_ndvi):
-        return Verdict(claim, "plausible")
-    if _is_vegetation(record.other, rules):
-        return Verdict(OTHER_OFFSET[claim], "missing")
-    before = [s for s in _since(timeline, time, rules.missing_history_months) if not math.isnan(s.infrared)]
-    if len(before) < rules.min_history:
-        return Verdict(claim, "no_history")
-    green = _quantile([s.ndvi for s in before], 0.5) > rules.missing_history_ndvi
-    rise = figures.infrared - _quantile([s.infrared for s in before], 0.5)
-    missing = green and rise > rules.missing_infrared_rise
-    return Verdict(OTHER_OFFSET[claim], "missing") if missing else Verdict(claim, "plausible")
-
-
-def _is_vegetation(figures: Figures, rules: Rules) -> bool:
-    """Whether figures are those of green vegetation that can be, in the visible and in the short-wave infrared."""
-    green = figures.ndvi > rules.missing_other_ndvi
-    return green and figures.blue > rules.missing_other_blue and figures.swir > rules.missing_other_swir
-
-
-def _air(timeline: Sequence[_Seen], wanted: set[str], rules: Rules) -> dict[str, str]:
-    """State of the air of the wanted datatakes, which are the last of the timeline."""
-    veils = {s.datatake: _veil(s, timeline, rules) for s in timeline if s.datatake in wanted}
-    found = {d: "haze" if v > rules.haze_blue else "not_tested" if math.isnan(v) else "clear" for d, v in veils.items()}
-    clear = [s for s in timeline if found.get(s.datatake) in {"clear", "not_tested"}]
-    earlier = (s for s in reversed(timeline) if s.datatake not in wanted)
-    # a half-veiled look back would hide the fall
-    last = next((s for s in earlier if not _veil(s, timeline, rules) > rules.haze_blue / 2), None)
-    for n, this in enumerate(clear):
-        drop = last.ndvi - this.ndvi if last is not None else 0.0
-        back = max(_unveiled(this, veils[this.datatake]), *(s.ndvi for s in clear[n : n + 2]))
-        if drop > rules.haze_ndvi_drop and back - this.ndvi >= rules.haze_recovery_share * drop:
-            found[this.datatake] = "ndvi_drop"
-        else:
-            last = this
-    return found
-
-
-def _veil(seen: _Seen, timeline: Sequence[_Seen], rules: Rules) -> float:
-    """Rise of B02 above the clean level of the past that no ground explains; NaN if there is too little past.
-
-    The ground moves along the soil line, dB02 = slope dB04; white haze lifts both alike. So of what a scene differs
-    from the clean past, haze is (dB02 - slope dB04) / (1 - slope), and never more than dB02.
-    """
-    before = [s for s in _since(timeline, seen.time, rules.haze_history_months) if not math.isnan(s.blue)]
-    if len(before) < rules.min_history or math.isnan(seen.blue):
-        return float("nan")
-    slope, level = rules.haze_soil_slope, rules.haze_clean_quantile
-    rise = seen.blue - _quantile([s.blue for s in before], level)
-    off_line = seen.blue - slope * seen.red - _quantile([s.blue - slope * s.red for s in before], level)
-    return min(rise, off_line / (1 - slope))
-
-
-def _unveiled(seen: _Seen, veil: float) -> float:
-    """NDVI without a veil, which lifts B04 as it lifts B02 and leaves B08 as it is; as seen if no veil is known."""
-    red = seen.red - (veil if veil > 0 else 0.0)
-    return (seen.infrared - red) / (seen.infrared + red) if seen.infrared + red > 0 else seen.ndvi
+    return _instant(time - pd.DateOffset(months=months))

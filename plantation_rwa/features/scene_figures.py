@@ -1,34 +1,25 @@
-"""Pixels of each scene over a plantation to the figures that the checks of :mod:`scene_checks` judge."""
+"""Pixels of scenes over plantations to the records that the checks of :mod:`scene_checks` judge."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from plantation_rwa.features.engine.bits import FIGURES
-from plantation_rwa.features.engine.gathered import key_of
+import numpy as np
+from numpy.typing import NDArray
+
 from plantation_rwa.features.engine.month import Look
 from plantation_rwa.features.engine.scene_pixels import scene_numbers
 from plantation_rwa.features.observations import SceneLike
-from plantation_rwa.features.scene_checks import NO_FIGURES, Figures, Rules, SceneRecord
+from plantation_rwa.features.scene_checks import Rules, SceneHead, SceneLines
 
 #: decimals of published figures: a later month reads what was published
 DECIMALS = 7
 
 
-@dataclass(frozen=True)
-class SceneFigures:
-    """Record of a scene for the checks, and how much of the covered ground it shows and shows clearly (0-1)."""
-
-    record: SceneRecord
-    covered_share: float
-    clear_share: float
-
-
 def scene_figures(
-    scenes: Sequence[Sequence[SceneLike]], looks: Sequence[Look], rules: Rules
-) -> list[list[SceneFigures]]:
-    """Figures of every scene of each look, in the order of ``scenes``.
+    scenes: Sequence[SceneLike], looks: Sequence[Look], rules: Rules
+) -> tuple[SceneLines, NDArray[np.float64]]:
+    """Records of scenes over some outlines, and how much of the covered ground each shows and shows clearly (0-1).
 
     Pixels are those of SCL class vegetation that are clear by the strict profile. A pixel belongs to the first scene
     of its datatake that has data there, as in the composite, so that twins of one acquisition are not counted twice. A
@@ -38,40 +29,35 @@ def scene_figures(
     Parameters
     ----------
     scenes
-        Scenes of each look, also such as lie on none of its tiles: these get empty figures.
+        All scenes of the looks, also such as lie on none of their tiles: these have no figures.
     looks
         What was gathered.
     rules
         Only ``removed_red`` is used.
+
+    Returns
+    -------
+    lines : SceneLines
+        A plantation per look.
+    shares : numpy.ndarray
+        Shape (looks, scenes, 2).
     """
-    found = []
-    for own, look, numbers in zip(scenes, looks, scene_numbers(looks, rules.removed_red), strict=True):
-        tiles = zip(look.share.tiles, look.share.coverages, strict=True)
-        total = sum(c.whole_pixels * t.grid.pixel_size**2 for t, c in tiles)
-        made = []
-        for scene in own:
-            held = numbers.get(key_of(scene))
-            made.append(_figures(scene, [] if held is None else held.tolist(), total))
-        found.append(made)
-    return found
+    numbers = scene_numbers(looks, scenes, rules.removed_red)
+    covers = [zip(look.share.tiles, look.share.coverages, strict=True) for look in looks]
+    total = np.array([sum(c.whole_pixels * t.grid.pixel_size**2 for t, c in pairs) for pairs in covers], np.float64)
+    figures = _rounded(numbers[..., 2:])
+    figures[numbers[..., 2] == 0, 1:] = np.nan
+    shares = np.zeros((*numbers.shape[:2], 2))
+    ground = total > 0
+    shares[ground] = np.minimum(_rounded(numbers[ground, :, :2] / total[ground, None, None]), 1.0)
+    heads = tuple(SceneHead(s.id, s.datatake, s.acquired, s.offset, "SCL" in s.assets) for s in scenes)
+    return SceneLines(heads, figures), shares
 
 
-def _figures(scene: SceneLike, numbers: Sequence[float], total: float) -> SceneFigures:
-    """Figures of one scene; ``total`` is the covered ground in m2."""
-    covered, clear, pixels = numbers[:3] if numbers else (0.0, 0.0, 0.0)
-    claimed = other = NO_FIGURES
-    if pixels > 0:
-        rounded = [round(v, DECIMALS) + 0.0 for v in numbers[3:]]
-        claimed, other = Figures(*rounded[:FIGURES]), Figures(*rounded[FIGURES:])
-    record = SceneRecord(
-        scene.id,
-        scene.datatake,
-        scene.acquired,
-        scene.offset,
-        round(pixels, DECIMALS),
-        claimed,
-        other,
-        "SCL" in scene.assets,
-    )
-    covered_share, clear_share = (min(round(v / total, DECIMALS), 1.0) if total > 0 else 0.0 for v in (covered, clear))
-    return SceneFigures(record, covered_share, clear_share)
+def _rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Numbers to :data:`DECIMALS`, negative zero removed; numpy multiplies first, which moves what is nearly a half."""
+    out = np.round(values, DECIMALS)
+    scaled = values * 10.0**DECIMALS
+    halves = np.abs(scaled - np.floor(scaled) - 0.5) < 1e-2
+    out[halves] = [round(v, DECIMALS) for v in values[halves].tolist()]
+    return out + 0.0

@@ -1,4 +1,4 @@
-"""What was seen and decided about each scene of a plantation-month: rows of ``features_scenes``, and back again."""
+"""What was seen and decided about scenes, as rows of ``features_scenes`` say it, and back again."""
 
 from __future__ import annotations
 
@@ -9,62 +9,19 @@ import pandas as pd
 
 from plantation_rwa.features.observations import SceneLike
 from plantation_rwa.features.scene_checks import NO_FIGURES, Figures, SceneRecord, Verdict
-from plantation_rwa.features.scene_figures import SceneFigures
 
 #: outcomes of scenes that have no figures and are no history: files that cannot be read, and twins of one that can
 UNSEEN = frozenset({"unreadable", "replaced"})
-#: published column of each figure; under the offset that was not applied with ``_other`` behind it
-_COLUMNS = {
-    "red_share": "red_dark_share",
-    "red": "red_median",
-    "blue": "blue_median",
-    "ndvi": "ndvi_median",
-    "swir": "swir_median",
-}
+#: published columns of the figures, in the order of ``Figures``; under the offset that was not applied with ``_other``
+#: behind
+FIGURE_COLUMNS = ("red_dark_share", "red_median", "blue_median", "ndvi_median", "swir_median")
+#: columns that a scene has whatever the outline: of its item, and what is wrong with the item
+HEAD = ("scene_id", "item_hash", "datatake", "tile", "acquired", "baseline", "offset_reason", "offset_claimed_dn")
+CLAIMS = ("missing_bands", "item_faults")
 
 
-def trail_row(scene: SceneLike, seen: SceneFigures, verdict: Verdict, *, profile: str) -> dict[str, Any]:
-    """Columns of ``features_scenes`` of a scene that was read, without the plantation.
-
-    Parameters
-    ----------
-    scene
-        As the source gives it, under its claimed offset.
-    seen, verdict
-        Its figures and what was made of them.
-    profile
-        SCL profile that the month used.
-    """
-    record = seen.record
-    applied, other = (record.other, record.claimed) if verdict.inferred else (record.claimed, record.other)
-    outcome = "used" if verdict.used else verdict.air if verdict.bands == "plausible" else verdict.bands
-    if verdict.used and seen.covered_share == 0:
-        outcome = "no_pixels"
-    elif verdict.used and seen.clear_share == 0 and profile == "strict":
-        outcome = "cloudy"
-    return {
-        **_head(scene),
-        "offset_dn": verdict.offset,
-        "offset_inferred": verdict.inferred,
-        "offset_check": verdict.offset_check,
-        "air_check": verdict.air,
-        "bands_check": verdict.bands,
-        "outcome": outcome,
-        "scl_profile": profile,
-        "covered_share": seen.covered_share,
-        "clear_share": seen.clear_share,
-        "judged_pixels": record.pixels,
-        **{column: getattr(applied, name) for name, column in _COLUMNS.items()},
-        **{f"{column}_other": getattr(other, name) for name, column in _COLUMNS.items()},
-    }
-
-
-def idle_row(scene: SceneLike, outcome: str) -> dict[str, Any]:
-    """Columns of ``features_scenes`` of a scene of which no pixel counts, see :data:`UNSEEN`."""
-    return {**_head(scene), "outcome": outcome, "offset_inferred": False}
-
-
-def _head(scene: SceneLike) -> dict[str, Any]:
+def head_of(scene: SceneLike) -> dict[str, Any]:
+    """Columns :data:`HEAD` of a scene."""
     return {
         "scene_id": scene.id,
         "item_hash": item_hash(scene),
@@ -84,9 +41,7 @@ def item_hash(scene: SceneLike) -> str:
 
 def record_of(row: Mapping[str, Any]) -> SceneRecord:
     """The record a published row was made of, to the decimals published; its outcome must be none of :data:`UNSEEN`."""
-    applied, other = (
-        Figures(*(float(row[f"{column}{end}"]) for column in _COLUMNS.values())) for end in ("", "_other")
-    )
+    applied, other = (Figures(*(float(row[f"{column}{end}"]) for column in FIGURE_COLUMNS)) for end in ("", "_other"))
     empty = row["judged_pixels"] == 0
     claimed, other = (other, applied) if row["offset_inferred"] else (applied, other)
     return SceneRecord(

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import shapely
 
 from plantation_rwa.features.engine.memory import Size, fits
-from plantation_rwa.features.scene_checks import Rules, SceneRecord, Verdict
+from plantation_rwa.features.scene_checks import Rules, Verdict
 from plantation_rwa.grid import area_ha
+from plantation_rwa.run.records import Records
 from plantation_rwa.run.scenes import Unit
 
 #: edge in degrees of the squares by which neighbours are put in order: a block of 512 pixels of 10 m
@@ -49,8 +50,8 @@ class Machine:
         return cls(workers, int(float(match[1]) * _UNITS[match[2]]))
 
 
-#: plantation, month, and hash of what is seen of it
-Record = tuple[str, str, str]
+#: plantation, month, and hash of all that decides its row
+Estate = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Batch:
     Parameters
     ----------
     history
-        Known records of months that are not computed now, by plantation, month and what is seen of it.
+        Known records of months that are not computed now.
     verdicts
         Known verdicts by item hash, for blocks whose plantation is not computed now: by plantation, month and view.
     ahead
@@ -69,8 +70,8 @@ class Batch:
 
     units: tuple[Unit, ...]
     rules: Rules
-    history: Mapping[Record, tuple[SceneRecord, ...]]
-    verdicts: Mapping[Record, Mapping[str, Verdict]]
+    history: Records
+    verdicts: Mapping[Estate, Mapping[str, Verdict]]
     ahead: int = 1
 
 

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
-import itertools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import geopandas as gpd
 import pandas as pd
 
-from plantation_rwa.features.climate import LOCAL, PUBLISHED, monthly_climate, oni_known
+from plantation_rwa.features.climate import oni_known
 from plantation_rwa.features.scene_checks import Rules
-from plantation_rwa.features.sensors import VALUES as SENSOR_VALUES
-from plantation_rwa.features.sensors import monthly_sensors, reading_months
+from plantation_rwa.features.sensors import reading_months
 from plantation_rwa.periods import Month, month_range
 from plantation_rwa.run.climate import climate_hashes
-from plantation_rwa.run.imagery_rows import RowsOfDate
 from plantation_rwa.run.partitions import History, Key, PartitionPlan, Published, plan_rows, rows_identity, summary
 from plantation_rwa.run.scenes import SceneWindows, Unit, require_files, scenes_by_month
 from plantation_rwa.run.session import Session, code_hash, short, table_hash
-from plantation_rwa.schema.checks import finalise
 from plantation_rwa.sources.base import Scene
 
 #: keys that a row's identity is planned by; ``features_scenes`` has a row per scene of each
@@ -35,10 +29,6 @@ TABLES = {
 ASSUMPTIONS = (
     *("climate_features", "drought", "imagery", "local_rain", "sensor_features", "sensor_flags", "water_balance"),
 )
-#: rows of the features tables that are made and checked together: each check has a fixed cost
-LOT = 20_000
-#: what a unit of imagery gives besides columns of the features
-_NOT_COLUMNS = {"known_at", "flags", "problems", "trail"}
 
 
 @dataclass(frozen=True)
@@ -143,140 +133,11 @@ def units_to_do(session: Session, work: FeatureWork) -> list[Unit]:
     return [units[at] for at in sorted(units)]
 
 
-def feature_rows(
-    session: Session, work: FeatureWork, imagery: RowsOfDate
-) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
-    """Finalised rows to publish with (table, month), for the partitions that must be computed, some months at a time.
-
-    Parameters
-    ----------
-    imagery
-        Vegetation columns; units that failed are absent and their rows are left out.
-    """
-    todo = [p for p in work.plans if p.todo]
-    if not todo:
-        return
-    known = session.known
-    months = [str(m) for m in month_range(*_span([p.partition.removeprefix("month=") for p in work.plans]))]
-    measured = monthly_sensors(
-        known.sensors,
-        known.register,
-        daily=known.climate_daily,
-        assumptions=session.assumptions,
-        flagged=session.flagged,
-    )
-    sensors = _by_key(measured)
-    climate = _by_key(
-        monthly_climate(known.climate_daily, known.register, session.assumptions, known.climate_monthly, measured)
-    )
-    index = {row.month: row for row in oni_known(known.climate_index, months).itertuples(index=False)}
-    outlines = {row.key: row for row in work.outlines.itertuples(index=False)}
-    for lot in _lots(todo):
-        rows: dict[str, list[dict[str, Any]]] = {}
-        for month in sorted({p.partition.removeprefix("month=") for p in lot}):
-            found = imagery.of(month)
-            for plan in (p for p in lot if p.partition == f"month={month}"):
-                for key in plan.todo:
-                    vegetation, scenes = found.get(key), work.scenes.get((key, month))
-                    if scenes and vegetation is None and not outlines[key].is_point:
-                        continue
-                    if plan.table != "features_scenes":
-                        row = _row(session, outlines[key], month, vegetation, climate, sensors, index.get(month))
-                        rows.setdefault(plan.table, []).append(row)
-                    elif vegetation is not None and scenes:
-                        rows.setdefault(plan.table, []).extend(_trail(key[0], month, vegetation, scenes))
-        for name, own in rows.items():
-            yield from (((name, month), frame) for month, frame in _split(name, own))
-
-
-def _lots(plans: Sequence[PartitionPlan]) -> Iterator[list[PartitionPlan]]:
-    """Partitions that are made together, whole months in order: as many as hold the rows of a lot."""
-    lot: list[PartitionPlan] = []
-    count = 0
-    for _, group in itertools.groupby(sorted(plans, key=lambda p: p.partition), key=lambda p: p.partition):
-        month = list(group)
-        more = sum(len(p.todo) for p in month)
-        if lot and count + more > LOT:
-            yield lot
-            lot, count = [], 0
-        lot, count = lot + month, count + more
-    yield lot
-
-
-def _split(name: str, rows: Sequence[dict[str, Any]]) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Finalised rows of one table, month by month; checked together because each check has a fixed cost."""
-    frame = pd.DataFrame(rows)
-    if name != "features_scenes":
-        frame = frame.drop(columns=[*SENSOR_VALUES, LOCAL] if name == "features_blocks" else ["block_id"])
-        frame = gpd.GeoDataFrame(frame, geometry="geometry", crs="EPSG:4326")
-    for month, part in finalise(frame, name, partition="month").groupby("month", sort=True):
-        yield str(month), part.drop(columns="month").reset_index(drop=True)
-
-
-def _trail(plantation: str, month: str, imagery: Mapping[str, Any], scenes: Sequence[Scene]) -> list[dict[str, Any]]:
-    """Rows of ``features_scenes``: known when the last scene that judged them was.
-
-    Where no scene reaches the outline, as items without a footprint may turn out, when the last of them was.
-    """
-    known = imagery["known_at"] if imagery["known_at"] is not None else max(s.known_at for s in scenes)
-    shared = {"month": month, "plantation_id": plantation, "known_at": known.date()}
-    return [{**shared, **row} for row in imagery["trail"]]
-
-
 def part_identity(plan: PartitionPlan, frame: pd.DataFrame) -> tuple[str, dict[str, str]]:
     """Fingerprint and component summary of the rows a new part really holds."""
-    keys = TABLES[plan.table]
-    rows = {tuple(row): plan.components[tuple(row)] for row in frame[list(keys)].itertuples(index=False)}
+    keys = zip(*(frame[name].tolist() for name in TABLES[plan.table]), strict=True)
+    rows = {key: plan.components[key] for key in dict.fromkeys(keys)}
     return rows_identity(rows), summary(rows)
-
-
-def _row(
-    session: Session,
-    outline: Any,
-    month: str,
-    imagery: dict[str, Any] | None,
-    climate: Any,
-    sensors: Any,
-    oni: Any,
-) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "month": month,
-        "plantation_id": outline.plantation_id,
-        "block_id": outline.block_id,
-        "geometry": outline.geometry,
-    }
-    flags: set[str] = set(filter(None, str(outline.flags).split(";"))) & {"point", "geometry_repaired"}
-    dates: list[dt.date] = []
-    if imagery is not None:
-        row.update({k: v for k, v in imagery.items() if k not in _NOT_COLUMNS})
-        flags.update(imagery["flags"])
-        if imagery["known_at"] is not None:
-            dates.append(imagery["known_at"].date())
-    elif not outline.is_point:
-        flags.add("no_imagery")
-    weather = climate.get((outline.plantation_id, month))
-    if weather is None:
-        flags.add("no_climate")
-    else:
-        row.update({c: getattr(weather, c) for c in (*PUBLISHED, LOCAL)})
-        flags.update(filter(None, weather.flags.split(";")))
-        dates.append(weather.known_at.date())
-    if oni is not None and pd.notna(oni.oni_known):
-        row["oni_known"] = oni.oni_known
-        dates.append(oni.known_at.date())
-    record = sensors.get((outline.plantation_id, month))
-    if record is None:
-        flags.add("no_sensors")
-    else:
-        row.update({c: getattr(record, c) for c in SENSOR_VALUES})
-        flags.update(filter(None, record.flags.split(";")))
-        dates.append(record.known_at.date())
-    row.update({c: row.get(c) for c in (*SENSOR_VALUES, LOCAL)})
-    if session.config.simulated:
-        flags.add("simulated")
-    row["known_at"] = max(dates) if dates else Month.parse(month).first
-    row["quality_flag"] = ";".join(sorted(flags))
-    return row
 
 
 def _outlines(session: Session) -> pd.DataFrame:
@@ -381,7 +242,3 @@ def _index_by_month(session: Session, months: Sequence[str]) -> dict[str, Any]:
     return {
         r.month: [None if pd.isna(r.oni_known) else r.oni_known, str(r.known_at)] for r in frame.itertuples(index=False)
     }
-
-
-def _by_key(frame: pd.DataFrame) -> dict[tuple[str, str], Any]:
-    return {(row.plantation_id, row.month): row for row in frame.itertuples(index=False)}

@@ -10,25 +10,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import shapely
 from shapely.geometry.base import BaseGeometry
 
 from plantation_rwa.executor import Outcome, attempt, cores, lanes
 from plantation_rwa.features.engine.shares import Shares
-from plantation_rwa.features.imagery import Checks, MonthOfOutlines, Outline
-from plantation_rwa.features.scene_checks import Rules, SceneRecord, Verdict
+from plantation_rwa.features.imagery import Believed, Judged, MonthOfOutlines, Outline
+from plantation_rwa.features.month_part import MonthPart
+from plantation_rwa.features.scene_checks import Rules, SceneLines, Verdict, verdict_of_codes
 from plantation_rwa.features.scene_trail import UNSEEN, record_of, verdict_of
 from plantation_rwa.publish.geoparquet import read_part
-from plantation_rwa.run.batches import Batch, Machine, Record, groups_of
-from plantation_rwa.run.imagery_rows import Imagery, MonthRows, Row
+from plantation_rwa.run.batches import Batch, Estate, Machine, groups_of
+from plantation_rwa.run.imagery_rows import Imagery, MonthRows, Part
 from plantation_rwa.run.kept_coverage import CoverageFolder
 from plantation_rwa.run.partitions import Published
-from plantation_rwa.run.scenes import Unit
+from plantation_rwa.run.records import Records, Told
+from plantation_rwa.run.scenes import Unit, window_months
 from plantation_rwa.sources.scenes import RasterReader
 
 #: applies a function to items, here or on workers; outcomes in the order of the items
@@ -72,23 +74,22 @@ def compute_imagery(
         What was computed before; it is not computed again, and its records are history.
     """
     found, before = Imagery(), before or Imagery()
-    needed = {(u.key[0], m, seen) for u in units for m, seen in u.window(rules)}
+    plantations = {u.key[0] for u in units}
+    first = window_months(min((u.month for u in units), default="9999-12"), rules)[0]
+    history, verdicts = _published(parts, plantations, first)
+    history.take(before.records)
     estates = {(u.key[0], u.month, u.seen.estate) for u in units if len(u.key) == 2}
-    history, verdicts = _published(parts, {u.key[0] for u in units}, min((m for _, m, _ in needed), default=""))
-    history |= before.records
     for month in sorted({month for _, month, _ in estates}):
-        verdicts |= {
-            (key[0], month, view): _verdicts(row["trail"])
-            for (key, _, view), row in before.rows.of(month).items()
-            if (key[0], month, view) in estates and len(key) == 1
-        }
+        for ats, part in before.rows.of(month):
+            wanted = [n for n, (key, _, view) in enumerate(ats) if len(key) == 1 and (key[0], month, view) in estates]
+            verdicts |= {(ats[n][0][0], month, ats[n][2]): _verdicts(part, n) for n in wanted}
     batches = []
     for group, ahead in groups_of(units, machine or Machine()):
-        wanted = sorted({(u.key[0], m, seen) for u in group for m, seen in u.window(rules)})
+        members = {u.key[0] for u in group}
+        months = {own for u in _views(group) for own in u.window(rules)}
         blocks = sorted({(u.key[0], u.month, u.seen.estate) for u in group if len(u.key) == 2})
-        past = {at: history[at] for at in wanted if at in history}
         known = {at: verdicts[at] for at in blocks if at in verdicts}
-        batches.append(Batch(tuple(group), rules, past, known, ahead))
+        batches.append(Batch(tuple(group), rules, history.of(members, months), known, ahead))
     for batch, outcome in zip(batches, work(imagery_batch, batches), strict=True):
         for given in outcome.value or ():
             found.add(given)
@@ -109,7 +110,8 @@ def imagery_batch(batch: Batch) -> list[MonthRows]:
         months.setdefault(unit.month, []).append(n)
     order = sorted(months)
     walk, done = _Walk(batch), list[MonthRows]()
-    shapes = {u.outline: shapely.from_wkb(u.outline) for u in batch.units}
+    outlines = list({u.outline for u in batch.units})
+    shapes = dict(zip(outlines, shapely.from_wkb(np.array(outlines, object)), strict=True))
 
     def gather(month: str) -> list[_Gathered]:
         return _gathered([batch.units[n] for n in months[month]], shapes, month, reader, shares)
@@ -159,105 +161,171 @@ class _Walk:
 
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
-        self._records: dict[Record, tuple[SceneRecord, ...]] = dict(batch.history)
-        self._failed: set[Record] = set()
+        self._records = Records()
+        self._records.take(batch.history)
+        self._failed: set[Estate] = set()
 
     def month(self, month: str, numbers: Sequence[int], gathered: Sequence[_Gathered]) -> MonthRows:
         """Finish the units of a month, given by their numbers in the batch."""
-        units, outcomes = self._batch.units, dict[int, Outcome[Row]]()
-        records: dict[Record, tuple[SceneRecord, ...]] = {}
-        estates = {n: self._checks(units[n]) for n in numbers if len(units[n].key) == 1}
-        done = self._rows(numbers, gathered, estates)
-        judged: dict[Record, Outcome[Row]] = {}
-        for n, outcome in done.items():
-            unit, own = units[n], (units[n].key[0], month, units[n].seen.own)
-            if outcome.value is not None:
-                self._records[own] = found = outcome.value.pop("records")
+        units, errors = self._batch.units, dict[int, str]()
+        told, found = Records(), list[tuple[list[int], MonthPart]]()
+        for own, part in self._plantations(numbers, gathered, errors):
+            seen = units[own[0]].seen
+            if part.trail is not None:
+                names = tuple(units[n].key[0] for n in own)
+                self._records.add((month, seen.own), Told(names, part.trail.lines))
+            # its records are free of history: later months may look at them
+            kept = [k for k, n in enumerate(own) if not (self._failed and self._looks_back_on_failed(n, errors))]
+            if kept:
+                part = part if len(kept) == len(own) else part.take(np.array(kept, np.intp))
+                own = [own[k] for k in kept]
+                found.append((own, part))
+                if part.trail is not None:
+                    told.add((month, seen.own), Told(tuple(units[n].key[0] for n in own), part.trail.lines))
+        found += self._blocks(month, numbers, gathered, found, errors)
+        parts: list[Part] = [(tuple(units[n].at for n in own), part) for own, part in found]
+        return MonthRows.of(month, parts, {units[n].at: text for n, text in errors.items()}, told)
+
+    def _looks_back_on_failed(self, n: int, errors: dict[int, str]) -> bool:
+        """Note the error of a unit whose checks would have looked at a month that failed."""
+        unit = self._batch.units[n]
+        missing = [m for m, seen in unit.window(self._batch.rules) if (unit.key[0], m, seen) in self._failed]
+        if missing:
+            errors[n] = f"its scenes are judged by those of {missing[0]}, which failed"
+        return bool(missing)
+
+    def _plantations(
+        self, numbers: Sequence[int], gathered: Sequence[_Gathered], errors: dict[int, str]
+    ) -> Iterator[tuple[list[int], MonthPart]]:
+        """Finished plantations, those together that see the same."""
+        units, rules = self._batch.units, self._batch.rules
+
+        def checks(own: Sequence[int]) -> Judged:
+            window = units[own[0]].window(rules)
+            return Judged(rules, self._records.past(tuple(units[n].key[0] for n in own), window))
+
+        wanted = [n for n in numbers if len(units[n].key) == 1]
+        yield from self._parts(wanted, numbers, gathered, checks, errors)
+        self._failed |= {(units[n].key[0], units[n].month, units[n].seen.own) for n in wanted if n in errors}
+
+    def _blocks(
+        self,
+        month: str,
+        numbers: Sequence[int],
+        gathered: Sequence[_Gathered],
+        estates: Sequence[tuple[list[int], MonthPart]],
+        errors: dict[int, str],
+    ) -> list[tuple[list[int], MonthPart]]:
+        """Finished blocks, by the verdicts of their plantations."""
+        units = self._batch.units
+        wanted = [n for n in numbers if len(units[n].key) == 2]
+        if not wanted:
+            return []
+        failed = {(units[n].key[0], units[n].seen.estate): text for n, text in errors.items()}
+        judged = {
+            (units[n].key[0], units[n].seen.estate): (part, k) for own, part in estates for k, n in enumerate(own)
+        }
+        verdicts: dict[int, Mapping[str, Verdict]] = {}
+        for n in wanted:
+            estate = units[n].key[0], units[n].seen.estate
+            if estate in failed:
+                errors[n] = _waits(failed[estate])
+            elif estate in judged:
+                verdicts[n] = _verdicts(*judged[estate])
             else:
-                self._failed.add(own)
-            missing = [m for m, seen in unit.window(self._batch.rules) if (own[0], m, seen) in self._failed]
-            if missing:  # its records are free of history: later months may look at them
-                outcome = Outcome(None, f"its scenes are judged by those of {missing[0]}, which failed")
-            elif outcome.value is not None:
-                records[own] = found
-            outcomes[n] = judged[(own[0], month, unit.seen.estate)] = outcome
-        blocks: dict[int, Checks] = {}
-        for n in (n for n in numbers if len(units[n].key) == 2):
-            estate = units[n].key[0], month, units[n].seen.estate
-            of = judged.get(estate)
-            if of is not None and of.value is None:
-                outcomes[n] = Outcome(None, _waits(of.error))
-                continue
-            known = self._batch.verdicts.get(estate, {})
-            verdicts = known if of is None or of.value is None else _verdicts(of.value["trail"])
-            blocks[n] = Checks(self._batch.rules, verdicts=verdicts)
-        for n, outcome in self._rows(numbers, gathered, blocks).items():
-            if outcome.value is not None:
-                del outcome.value["records"]
-            outcomes[n] = outcome
-        rows = {units[n].at: o.value for n, o in outcomes.items() if o.value is not None}
-        errors = {units[n].at: o.error for n, o in outcomes.items() if o.value is None}
-        return MonthRows.of(month, rows, errors, records)
+                verdicts[n] = self._batch.verdicts.get((estate[0], month, estate[1]), {})
 
-    def _checks(self, unit: Unit) -> Checks:
-        plantation, window = unit.key[0], unit.window(self._batch.rules)
-        return Checks(
-            self._batch.rules, tuple(r for m, seen in window for r in self._records.get((plantation, m, seen), ()))
-        )
+        def checks(own: Sequence[int]) -> Believed:
+            return Believed([verdicts[n] for n in own])
 
-    def _rows(
-        self, numbers: Sequence[int], gathered: Sequence[_Gathered], checks: Mapping[int, Checks]
-    ) -> dict[int, Outcome[Row]]:
-        """Rows of the units that have checks; where all together fail each by itself."""
-        found: dict[int, Outcome[Row]] = {}
+        return list(self._parts(list(verdicts), numbers, gathered, checks, errors))
+
+    def _parts(
+        self,
+        wanted: Sequence[int],
+        numbers: Sequence[int],
+        gathered: Sequence[_Gathered],
+        checks: Callable[[Sequence[int]], Judged | Believed],
+        errors: dict[int, str],
+    ) -> Iterator[tuple[list[int], MonthPart]]:
+        """Columns of the units wanted that see the same scenes; where all together fail each by itself."""
+        units, chosen = self._batch.units, set(wanted)
         for part in gathered:
-            wanted = {k: numbers[n] for k, n in enumerate(part.places) if numbers[n] in checks}
-            if not wanted:
-                continue
+            alike: dict[tuple[int, pd.Timestamp | None], tuple[list[int], list[int]]] = {}
+            for k, place in enumerate(part.places):
+                n = numbers[place]
+                if n in chosen:
+                    places, own = alike.setdefault((id(units[n].seen), units[n].judged_known_at), ([], []))
+                    places.append(k)
+                    own.append(n)
             outlines = part.outlines.value
             if outlines is None:
-                found |= {n: Outcome(None, part.outlines.error) for n in wanted.values()}
+                errors |= {n: part.outlines.error for _, own in alike.values() for n in own}
                 continue
-            rows = partial(outlines.rows, cores=cores())
-            made = attempt(rows, {k: checks[n] for k, n in wanted.items()})
-            for k, n in wanted.items():
-                one = made if made.value is not None else attempt(rows, {k: checks[n]})
-                found[n] = Outcome(None, one.error) if one.value is None else Outcome(self._dated(n, one.value[k]))
-        return found
 
-    def _dated(self, n: int, row: Row) -> Row:
-        judged = self._batch.units[n].judged_known_at
-        if row["known_at"] is not None and judged is not None:
-            row["known_at"] = max(row["known_at"], judged)
-        return row
+            def made(at: tuple[Sequence[int], Sequence[int]], of: MonthOfOutlines = outlines) -> list[MonthPart]:
+                return of.parts(at[0], checks(at[1]), cores=cores())
+
+            for places, own in alike.values():
+                tries = [(places, own)]
+                done = [attempt(made, tries[0])]
+                if done[0].value is None and len(own) > 1:
+                    tries = [([k], [n]) for k, n in zip(places, own, strict=True)]
+                    done = [attempt(made, one) for one in tries]
+                for (ks, ns), outcome in zip(tries, done, strict=True):
+                    if outcome.value is None:
+                        errors |= dict.fromkeys(ns, outcome.error)
+                    number = dict(zip(ks, ns, strict=True))
+                    for one in outcome.value or ():
+                        yield [number[k] for k in one.outlines.tolist()], self._dated(one, units[ns[0]])
+
+    def _dated(self, part: MonthPart, unit: Unit) -> MonthPart:
+        judged = unit.judged_known_at
+        if part.known_at is None or judged is None or judged <= part.known_at:
+            return part
+        return replace(part, known_at=judged)
 
 
 def _waits(error: str) -> str:
     return f"waits for its plantation: {error}"
 
 
+def _views(units: Sequence[Unit]) -> list[Unit]:
+    """One unit for each month and what is seen of it."""
+    return list({(u.month, id(u.seen)): u for u in units}.values())
+
+
+def _verdicts(part: MonthPart, n: int) -> dict[str, Verdict]:
+    """Verdicts on the scenes of an outline by item hash."""
+    trail = part.trail
+    if trail is None:
+        return {}
+    codes = trail.verdicts.codes[n].tolist()
+    return {
+        head["item_hash"]: verdict_of_codes(scene.offset, own)
+        for head, scene, own in zip(trail.heads, trail.lines.scenes, codes, strict=False)
+    }
+
+
 def _read(row: Mapping[str, Any]) -> bool:
     return row["outcome"] not in UNSEEN
 
 
-def _verdicts(rows: Sequence[Mapping[str, Any]]) -> dict[str, Verdict]:
-    return {r["item_hash"]: verdict_of(r) for r in rows if _read(r)}
-
-
 def _published(
     parts: Sequence[Trail], plantations: set[str], first: str
-) -> tuple[dict[Record, tuple[SceneRecord, ...]], dict[Record, Mapping[str, Verdict]]]:
+) -> tuple[Records, dict[Estate, Mapping[str, Verdict]]]:
     """Records and verdicts of ``features_scenes``, from the month ``first`` on."""
-    records: dict[Record, tuple[SceneRecord, ...]] = {}
-    verdicts: dict[Record, Mapping[str, Verdict]] = {}
+    records = Records()
+    verdicts: dict[Estate, Mapping[str, Verdict]] = {}
     for trail in sorted(parts, key=lambda t: t.part.output.path):
         month = trail.part.output.partition.removeprefix("month=")
         if month < first or not plantations & set(trail.views):
             continue
         frame: pd.DataFrame = read_part(trail.part.path)
         for plantation, rows in frame[frame["plantation_id"].isin(plantations)].groupby("plantation_id", sort=True):
-            lines = rows.to_dict("records")
+            lines = [line for line in rows.to_dict("records") if _read(line)]
+            told = Told((str(plantation),), SceneLines.of([record_of(line) for line in lines]))
             for own, view in trail.views.get(str(plantation), ()):
-                records[(str(plantation), month, own)] = tuple(record_of(r) for r in lines if _read(r))
-                verdicts[(str(plantation), month, view)] = _verdicts(lines)
+                records.add((month, own), told)
+                verdicts[(str(plantation), month, view)] = {line["item_hash"]: verdict_of(line) for line in lines}
     return records, verdicts

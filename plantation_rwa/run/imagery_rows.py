@@ -1,23 +1,27 @@
 """Vegetation columns on their way from the tasks that compute them to the months that publish them.
 
-A row of a month with the trail of its scenes takes six kilobytes in memory and one packed. So a task packs each month
-as it is finished, and what all tasks give waits in a temporary file until its month is published.
+A task packs each month as it is finished, and what all tasks give waits in a temporary file until its month is
+published.
 """
 
 from __future__ import annotations
 
 import pickle
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any
 
-from plantation_rwa.features.scene_checks import SceneRecord
-from plantation_rwa.run.batches import Record
+import numpy as np
+
+from plantation_rwa.features.month_part import MonthPart
 from plantation_rwa.run.partitions import Key
+from plantation_rwa.run.records import Records
 from plantation_rwa.run.scenes import At
 
 Row = dict[str, Any]
+#: units, and their columns in the same order
+Part = tuple[tuple[At, ...], MonthPart]
 #: bytes of packed rows that wait in memory before they go to a file
 IN_MEMORY = 32_000_000
 
@@ -31,7 +35,7 @@ class MonthRows:
     units
         Those that have a row.
     packed
-        Vegetation columns by unit, pickled.
+        Vegetation columns of the units, pickled.
     problems
         Unit, scene, band and message of what was wrong with scenes.
     errors
@@ -45,19 +49,19 @@ class MonthRows:
     packed: bytes
     problems: tuple[tuple[At, str, str, str], ...]
     errors: Mapping[At, str]
-    records: Mapping[Record, tuple[SceneRecord, ...]]
+    records: Records
 
     @classmethod
-    def of(
-        cls,
-        month: str,
-        rows: Mapping[At, Row],
-        errors: Mapping[At, str],
-        records: Mapping[Record, tuple[SceneRecord, ...]],
-    ) -> MonthRows:
+    def of(cls, month: str, parts: Sequence[Part], errors: Mapping[At, str], records: Records) -> MonthRows:
         """Pack the rows of a month; what was wrong with scenes goes beside them too."""
-        problems = tuple((at, *one) for at, row in rows.items() for one in row["problems"])
-        return cls(month, tuple(rows), pickle.dumps(rows, pickle.HIGHEST_PROTOCOL), problems, errors, records)
+        problems = tuple(
+            (at, *one)
+            for units, part in parts
+            for at, own in zip(units, part.problems, strict=True)
+            for one in own
+        )  # fmt: skip
+        units = tuple(at for own, _ in parts for at in own)
+        return cls(month, units, pickle.dumps(parts, pickle.HIGHEST_PROTOCOL), problems, errors, records)
 
 
 @dataclass(frozen=True)
@@ -69,9 +73,9 @@ class _Part:
     length: int
     units: frozenset[At]
 
-    def read(self) -> dict[At, Row]:
+    def read(self) -> list[Part]:
         self.file.seek(self.start)
-        found: dict[At, Row] = pickle.loads(self.file.read(self.length))
+        found: list[Part] = pickle.loads(self.file.read(self.length))
         return found
 
 
@@ -112,17 +116,25 @@ class KeptRows:
         kept = {m: [p for p in parts if not p.units.isdisjoint(self._held)] for m, parts in self._parts.items()}
         self._parts = {month: parts for month, parts in kept.items() if parts}
 
-    def of(self, month: str) -> dict[At, Row]:
-        """Vegetation columns of a month by unit."""
-        found: dict[At, Row] = {}
-        for part in self._parts.get(month, ()):
-            found |= {at: row for at, row in part.read().items() if at in self._held}
-        return found
+    def of(self, month: str, wanted: Collection[At] | None = None) -> list[Part]:
+        """Vegetation columns of a month, of all units or of those wanted; a unit kept twice as it was kept last."""
+        found: list[Part] = []
+        left = set(self._held if wanted is None else self._held.intersection(wanted))
+        for kept in reversed(self._parts.get(month, ())):
+            for units, part in kept.read():
+                rows = [n for n, at in enumerate(units) if at in left]
+                left.difference_update(units)
+                if len(rows) == len(units):
+                    found.append((units, part))
+                elif rows:
+                    found.append((tuple(units[n] for n in rows), part.take(np.array(rows, np.intp))))
+        return found[::-1]
 
     def items(self) -> Iterator[tuple[At, Row]]:
-        """All rows, month by month."""
+        """All rows in words, month by month."""
         for month in sorted(self._parts):
-            yield from self.of(month).items()
+            for units, part in self.of(month):
+                yield from ((at, part.row(n)) for n, at in enumerate(units))
 
 
 class RowsOfDate:
@@ -139,9 +151,9 @@ class RowsOfDate:
     def __init__(self, kept: KeptRows, units: Iterable[At]) -> None:
         self._kept, self._units = kept, frozenset(units)
 
-    def of(self, month: str) -> dict[Key, Row]:
-        """Vegetation columns of a month by plantation, or plantation and block."""
-        return {at[0]: row for at, row in self._kept.of(month).items() if at in self._units}
+    def of(self, month: str) -> list[tuple[list[Key], MonthPart]]:
+        """Vegetation columns of a month with their plantations, or plantations and blocks."""
+        return [([at[0] for at in units], part) for units, part in self._kept.of(month, self._units)]
 
 
 @dataclass
@@ -151,7 +163,7 @@ class Imagery:
     rows: KeptRows = field(default_factory=KeptRows)
     problems: dict[At, list[tuple[str, str, str]]] = field(default_factory=dict)
     errors: dict[At, str] = field(default_factory=dict)
-    records: dict[Record, tuple[SceneRecord, ...]] = field(default_factory=dict)
+    records: Records = field(default_factory=Records)
 
     def add(self, given: MonthRows) -> None:
         """What a task gives for one month."""
@@ -159,11 +171,11 @@ class Imagery:
         for at, *one in given.problems:
             self.problems.setdefault(at, []).append((one[0], one[1], one[2]))
         self.errors |= given.errors
-        self.records |= given.records
+        self.records.take(given.records)
 
     def take(self, other: Imagery) -> None:
         """All that was computed since; its errors stand for those before."""
         self.rows.take(other.rows)
         self.problems |= other.problems
-        self.records |= other.records
+        self.records.take(other.records)
         self.errors = other.errors

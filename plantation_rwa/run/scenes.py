@@ -124,6 +124,7 @@ class SceneWindows:
         self._alike = {k: numbers.setdefault(tuple(m.items()), len(numbers)) for k, m in self._months.items()}
         self._identities: dict[tuple[int, str, str], str] = {}
         self._past: dict[tuple[int, str], tuple[str, ...]] = {}
+        self._seen: dict[tuple[int, str, str], Seen] = {}
         self._latest: dict[tuple[int, str, int], pd.Timestamp | None] = {}
 
     def identity(self, key: Key, month: str) -> str:
@@ -145,7 +146,11 @@ class SceneWindows:
             judged = self._judged(estate, (*window_months(month, self._rules), month))
             self._past[at] = tuple("" if known is None else known[0] for known in judged)
         *past, own = self._past[at]
-        return Seen(self.identity(key, month), own, self.identity(estate, month), tuple(past))
+        view = self.identity(key, month)
+        # one object for all that see the same: they are judged together
+        if (*at, view) not in self._seen:
+            self._seen[(*at, view)] = Seen(view, own, self.identity(estate, month), tuple(past))
+        return self._seen[(*at, view)]
 
     def known_at(self, key: Key, month: str) -> pd.Timestamp | None:
         """When the last of the scenes became known that judge the scenes of a month, its own plantation's left out."""

@@ -19,6 +19,7 @@ from plantation_rwa.run.ahead import ImageryOfDates
 from plantation_rwa.run.chips import publish_chips
 from plantation_rwa.run.claims import claim
 from plantation_rwa.run.copies import copies_there, write_copies
+from plantation_rwa.run.feature_tables import feature_rows
 from plantation_rwa.run.finishing import Finish, read_table
 from plantation_rwa.run.imagery import Work
 from plantation_rwa.run.imagery_rows import RowsOfDate
@@ -161,7 +162,7 @@ class _Walk:
         imagery, problems = self._imagery(units)
         parts = [part for plan in work.plans for part in plan.reuse]
         by_partition = {(p.table, p.partition): p for p in todo}
-        for (table, month), frame in features_stage.feature_rows(session, work, imagery):
+        for (table, month), frame in feature_rows(session, work, imagery):
             plan = by_partition[(table, f"month={month}")]
             fingerprint, components = features_stage.part_identity(plan, frame)
             vintage = max(frame["known_at"]).isoformat()

@@ -128,11 +128,13 @@ def _typed(values: pd.Series | None, field: Field, index: pd.Index) -> Any:
         numbers = pd.to_numeric(values, errors="raise").astype("float64").to_numpy(na_value=np.nan)
         numbers = np.where(np.isfinite(numbers), numbers, np.nan)
         return pd.Series(rounded(numbers, field), index=index)
-    if field.kind in {"date", "decimal"}:
-        convert = _day if field.kind == "date" else _integer
+    if field.kind == "date":
+        given = list(values)  # few days, many rows
+        days = {v: None if pd.isna(v) else _day(v) for v in dict.fromkeys(given)}
+        return pd.Series([days[v] for v in given], index=index, dtype="object")
+    if field.kind in {"decimal", "png"}:
+        convert = _integer if field.kind == "decimal" else _picture
         return pd.Series([None if pd.isna(v) else convert(v) for v in values], index=index, dtype="object")
-    if field.kind == "png":
-        return pd.Series([None if pd.isna(v) else _picture(v) for v in values], index=index, dtype="object")
     return values.astype(_DTYPES[field.kind])
 
 

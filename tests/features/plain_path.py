@@ -27,12 +27,12 @@ from plantation_rwa.features.observations import (
 )
 from plantation_rwa.features.scene_checks import SceneRecord, Verdict, judge
 from plantation_rwa.features.scene_claims import crs_faults, item_faults, missing_bands
-from plantation_rwa.features.scene_figures import SceneFigures
-from plantation_rwa.features.scene_trail import UNSEEN, idle_row, item_hash, problems_of, trail_row
+from plantation_rwa.features.scene_trail import UNSEEN, item_hash, problems_of
 from plantation_rwa.features.tiles import tiles_of
 from plantation_rwa.grid import area_ha, edge_buffer_m, perimeter_m
 from tests.features.definitions import Piece, pieces_of
-from tests.features.plain_pixels import NAMES, blocks_of, composite_of, scene_figures
+from tests.features.plain_pixels import NAMES, SceneFigures, blocks_of, composite_of, scene_figures
+from tests.features.plain_trail import idle_row, trail_row
 
 #: effective pixels below which an index is withheld, and valid fraction below which a month is few_clear
 TWELVE, FEW = 12.0, 0.3

@@ -21,7 +21,7 @@ from plantation_rwa.features.observations import (
 )
 from plantation_rwa.features.reflectance import nearest, spread
 from plantation_rwa.features.scene_checks import NO_FIGURES, OTHER_OFFSET, Figures, Rules, SceneRecord
-from plantation_rwa.features.scene_figures import DECIMALS, SceneFigures
+from plantation_rwa.features.scene_figures import DECIMALS
 from plantation_rwa.grid import GridSpec, Window
 from tests.features.definitions import Piece, clear_mask, index_values, reflectance, weighted_quantile
 
@@ -196,6 +196,15 @@ class _Pixels:
     weights: list[NDArray[np.float64]] = field(default_factory=list)
     covered: float = 0.0
     clear: float = 0.0
+
+
+@dataclass(frozen=True)
+class SceneFigures:
+    """Record of a scene for the checks, and how much of the covered ground it shows and shows clearly (0-1)."""
+
+    record: SceneRecord
+    covered_share: float
+    clear_share: float
 
 
 def scene_figures(

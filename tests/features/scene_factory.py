@@ -13,6 +13,8 @@ from shapely.geometry.base import BaseGeometry
 
 from plantation_rwa.assumptions import packaged
 from plantation_rwa.errors import ReadError
+from plantation_rwa.features.engine.lanes import Lanes
+from plantation_rwa.features.imagery import Checks, MonthOfOutlines
 from plantation_rwa.features.scene_checks import Rules
 from plantation_rwa.grid import GridSpec, Window, reproject
 from plantation_rwa.sources.base import Asset, Scene
@@ -118,3 +120,15 @@ def palm(offset: float = 0.0, **changes: Any) -> dict[str, Any]:
 def triangle(*corners: tuple[float, float]) -> BaseGeometry:
     """Polygon of corners in metres right of and below the origin, on WGS84."""
     return reproject(Polygon([(ORIGIN[0] + x, ORIGIN[1] - y) for x, y in corners]), CRS, "EPSG:4326")
+
+
+def rows_of(month: MonthOfOutlines, checks: Mapping[int, Checks], cores: Lanes | None = None) -> dict[int, Any]:
+    """Rows of outlines by number, those under the same checks computed together."""
+    groups: dict[int, list[int]] = {}
+    for n, own in checks.items():
+        groups.setdefault(id(own), []).append(n)
+    found: dict[int, Any] = {}
+    for numbers in groups.values():
+        parts = month.parts(numbers, checks[numbers[0]].of_outlines(len(numbers)), cores)
+        found |= {n: part.row(k) for part in parts for k, n in enumerate(part.outlines.tolist())}
+    return found

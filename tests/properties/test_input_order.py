@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from plantation_rwa.config import load_config
 from plantation_rwa.run import load_inputs, open_session
-from plantation_rwa.run.features import feature_rows, plan_features
+from plantation_rwa.run.feature_tables import feature_rows
+from plantation_rwa.run.features import plan_features
 from plantation_rwa.run.imagery_rows import KeptRows, RowsOfDate
 from plantation_rwa.run.partitions import History
 from plantation_rwa.run.session import Session, table_hash

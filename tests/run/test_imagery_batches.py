@@ -12,6 +12,7 @@ from plantation_rwa.features import imagery
 from plantation_rwa.features.engine.memory import RESIDENT, unit_bytes
 from plantation_rwa.run.batches import Batch, Machine, groups_of
 from plantation_rwa.run.imagery import compute_imagery, imagery_batch
+from plantation_rwa.run.records import Records
 from plantation_rwa.run.scenes import Unit
 from tests.features.scene_factory import RULES, MemoryReader, grid, outline, palm
 
@@ -69,7 +70,7 @@ def test_tasks_are_cut_by_memory_and_give_the_same_rows(monkeypatch: pytest.Monk
 def test_batches_travel(monkeypatch: pytest.MonkeyPatch) -> None:
     reader = MemoryReader()
     monkeypatch.setattr("plantation_rwa.run.imagery.RasterReader", lambda: reader)
-    batch = Batch(tuple(portfolio(reader, 2)), RULES, {}, {}, 2)
+    batch = Batch(tuple(portfolio(reader, 2)), RULES, Records(), {}, 2)
     there = pickle.loads(pickle.dumps(batch))
     assert repr(imagery_batch(there)) == repr(imagery_batch(batch))
 

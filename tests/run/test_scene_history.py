@@ -20,6 +20,7 @@ from plantation_rwa.run.batches import Batch
 from plantation_rwa.run.features import ASSUMPTIONS
 from plantation_rwa.run.imagery import compute_imagery, imagery_batch
 from plantation_rwa.run.imagery_rows import KeptRows
+from plantation_rwa.run.records import Records
 from plantation_rwa.run.scenes import SceneWindows, Unit, window_months
 from plantation_rwa.testing import edit_config
 from tests.conftest import run_world, tree
@@ -172,7 +173,7 @@ def test_history_of_a_batch_is_what_its_window_holds(monkeypatch: pytest.MonkeyP
     months = ["2021-01", "2021-02", "2021-03", "2021-04", "2024-04"]
     work = [u for u in units(reader, months) if len(u.key) == 1]
     rows = KeptRows()
-    for given in imagery_batch(Batch(tuple(work), RULES, {}, {})):
+    for given in imagery_batch(Batch(tuple(work), RULES, Records(), {})):
         rows.add(given)
     assert [row["trail"][0]["air_check"] for _, row in rows.items()] == [
         *["not_tested"] * 3,

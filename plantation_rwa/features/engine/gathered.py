@@ -123,8 +123,9 @@ class Gathered:
         groups: dict[tuple[SceneKey, ...], int] = {}
         self.observed: list[list[Observation]] = []
         self.group = np.empty(len(scenes), np.int64)
+        keys = {name: tuple(key_of(s) for s in own) for name, own in {id(own): own for own in scenes}.items()}
         for member, own in enumerate(scenes):
-            key = tuple(key_of(s) for s in own)
+            key = keys[id(own)]
             if key not in groups:
                 groups[key] = len(groups)
                 self.observed.append(observations(own))
@@ -136,7 +137,7 @@ class Gathered:
         self._row = {name: row for row, name in enumerate(self._users)}
         self._cell = {(int(r), int(c)): n for n, (r, c) in enumerate(segments.cells)}
         # rows that are never written take no memory
-        most = len({key_of(s) for own in scenes for s in own}) * len(self.bands)
+        most = len({name for own in keys.values() for name in own}) * len(self.bands)
         self.whole = (spare or Spare()).lend(self, (most, segments.pixels))
         self.plain = np.empty((0, segments.pixels), np.float32)
         self._free = 0

@@ -110,7 +110,8 @@ def gather_month(
     lanes
         Runs the reads.
     """
-    known.ask({s.assets[b] for t in targets for s in t.scenes for b in (*bands, "SCL") if b in s.assets}, lanes)
+    every = {id(s): s for scenes in {id(t.scenes): t.scenes for t in targets}.values() for s in scenes}
+    known.ask({s.assets[b] for s in every.values() for b in (*bands, "SCL") if b in s.assets}, lanes)
     found: dict[int, Look] = {}
     lost: list[dict[str, tuple[str, str]]] = [{} for _ in targets]
     todo = list(range(len(targets)))
@@ -147,9 +148,13 @@ def _gather(
 ) -> dict[int, list[tuple[Gathered, int]]]:
     """Pieces of each target, tile by tile."""
     tiles: dict[tuple[str, object], list[tuple[int, int]]] = {}
+    names: dict[int, tuple[str, object]] = {}
     for n, share in ready.items():
         for k, held in enumerate(share.tiles):
-            tiles.setdefault((held.name, held.grid), []).append((n, k))
+            name = names.get(id(held))
+            if name is None:
+                name = names[id(held)] = held.name, held.grid
+            tiles.setdefault(name, []).append((n, k))
     pieces: dict[int, dict[int, tuple[Gathered, int]]] = {n: {} for n in ready}
     for members in tiles.values():
         tile = ready[members[0][0]].tiles[members[0][1]]
@@ -176,48 +181,65 @@ def chunks_of(looks: Sequence[Look]) -> list[list[int]]:
     return found
 
 
-def statistics(looks: Sequence[Look], choices: Sequence[Choice], names: Sequence[str], bit: int) -> list[Figures]:
+def statistics(
+    looks: Sequence[Look],
+    scenes: Sequence[SceneLike],
+    offsets: NDArray[np.float64],
+    names: Sequence[str],
+    bit: int,
+) -> Figures:
     """Monthly figures of looks under the offsets chosen.
 
     Parameters
     ----------
-    choices
-        Offset by scene of those that are used, one per look.
+    scenes
+        All scenes of the looks.
+    offsets
+        Offset of each scene for each look, NaN for one that is not used; shape (looks, scenes).
     names
         Keys of ``INDICES``.
     bit
         Mark of a clear pixel, ``STRICT`` or ``LENIENT``.
     """
-    places: dict[tuple[int, int], int] = {}
-    pixels = 0
-    for n, look in enumerate(looks):
-        for k, cover in enumerate(look.share.coverages):
-            places[(n, k)] = pixels
-            pixels += cover.pixels
+    pieces = [(n, k) for n, look in enumerate(looks) for k in range(len(look.pieces))]
+    weights = [looks[n].share.coverages[k].weights for n, k in pieces]
+    ends = np.cumsum([0, *(w.size for w in weights)])
+    places, pixels = dict(zip(pieces, ends.tolist(), strict=False)), int(ends[-1])
     present = _present(looks, names)
     values = np.full((len(present), pixels), np.nan, np.float32)
     seen = np.zeros(pixels, np.uint16)
+    keys = [key_of(s) for s in scenes]
+    choices, chosen = _choices(offsets)
     for gathered, users in by_gathered(looks).items():
-        groups: dict[tuple[int, tuple[tuple[SceneKey, float], ...]], list[tuple[int, int, int]]] = {}
+        groups: dict[tuple[int, int], list[tuple[int, int, int]]] = {}
         for n, k, member in users:
-            own = tuple(
-                (key_of(s), choices[n][key_of(s)]) for s in looks[n].share.tiles[k].scenes if key_of(s) in choices[n]
-            )
+            own = chosen[n]
             groups.setdefault((int(gathered.group[member]), own), []).append((n, k, member))
         starts = gathered.segments.starts
-        for (group, choice), members in groups.items():
-            ranges = np.array([[starts[m], places[(n, k)], starts[m + 1] - starts[m]] for n, k, m in members])
-            medians(gathered, group, dict(choice), present, ranges, bit, values, seen)
-    pieces = [
-        [(c.weights, t.grid.pixel_size**2) for c, t in zip(look.share.coverages, look.share.tiles, strict=True)]
-        for look in looks
-    ]
-    return figures_of(Pixels(values, seen, pieces, [look.share.unseen for look in looks]), present, names)
+        for (group, own), members in groups.items():
+            at = np.array([m for *_, m in members])
+            where = np.array([places[(n, k)] for n, k, _ in members])
+            ranges = np.stack([starts[at], where, starts[at + 1] - starts[at]], axis=1)
+            choice = {key: v for key, v in zip(keys, choices[own], strict=True) if v == v}
+            medians(gathered, group, choice, present, ranges, bit, values, seen)
+    owner = np.array([n for n, _ in pieces], np.intp)
+    area = np.array([looks[n].share.tiles[k].grid.pixel_size ** 2 for n, k in pieces], np.float64)
+    unseen = np.array([look.share.unseen for look in looks], np.float64)
+    return figures_of(Pixels(values, seen, weights, owner, area, unseen), present, names)
+
+
+def _choices(offsets: NDArray[np.float64]) -> tuple[list[list[float]], list[int]]:
+    """Distinct rows of some offsets, and which of them each row is."""
+    found: dict[bytes, int] = {}
+    chosen = [found.setdefault(row.tobytes(), len(found)) for row in offsets]
+    first = {own: n for n, own in reversed(list(enumerate(chosen)))}
+    return [offsets[first[own]].tolist() for own in range(len(found))], chosen
 
 
 def _present(looks: Sequence[Look], names: Sequence[str]) -> list[str]:
     """Indices that some scene has all bands of: the pixels need not be asked for the others."""
-    bands = {b for look in looks for tile in look.share.tiles for s in tile.scenes for b in s.assets}
+    tiles = {id(tile): tile for look in looks for tile in look.share.tiles}
+    bands = {b for tile in tiles.values() for s in tile.scenes for b in s.assets}
     return [n for n in names if bands.issuperset(FORMULAS[n][1])]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,21 +22,25 @@ class Pixels:
         Medians, float32, shape (indices, pixels).
     seen
         Clear observations of each pixel.
-    pieces
-        Of each polygon, tile by tile, covered fractions and the area of a pixel in m2.
+    weights
+        Covered fractions, piece by piece; a piece is what one tile supplies of one polygon.
+    owner, area_m2
+        Polygon of each piece, and the area of a pixel there.
     unseen_m2
         Ground of each polygon that no tile reaches: it counts as not seen.
     """
 
     values: NDArray[np.float32]
     seen: NDArray[np.uint16]
-    pieces: Sequence[Sequence[tuple[NDArray[np.float32], float]]]
-    unseen_m2: Sequence[float]
+    weights: Sequence[NDArray[np.float32]]
+    owner: NDArray[np.intp]
+    area_m2: NDArray[np.float64]
+    unseen_m2: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What the pixels of a polygon say.
+    """What the pixels of some polygons say, one number a polygon each.
 
     Parameters
     ----------
@@ -52,18 +56,25 @@ class Figures:
         By index; NaN without any value, the last two only of NDVI.
     """
 
-    pixels: float
-    clear_pixels: float
-    valid_fraction: float
-    n_clear: float
-    effective: Mapping[str, float]
-    mean: Mapping[str, float]
-    median: Mapping[str, float]
-    p10: float
-    p90: float
+    pixels: NDArray[np.float64]
+    clear_pixels: NDArray[np.float64]
+    valid_fraction: NDArray[np.float64]
+    n_clear: NDArray[np.float64]
+    effective: Mapping[str, NDArray[np.float64]]
+    mean: Mapping[str, NDArray[np.float64]]
+    median: Mapping[str, NDArray[np.float64]]
+    p10: NDArray[np.float64]
+    p90: NDArray[np.float64]
+
+    def put(self, polygons: NDArray[np.intp], other: Figures) -> None:
+        """Take the figures of some polygons from others."""
+        for field in fields(self):
+            own, new = getattr(self, field.name), getattr(other, field.name)
+            for to, values in ((own[k], new[k]) for k in own) if isinstance(own, dict) else ((own, new),):
+                to[polygons] = values
 
 
-def figures_of(pixels: Pixels, present: Sequence[str], names: Sequence[str]) -> list[Figures]:
+def figures_of(pixels: Pixels, present: Sequence[str], names: Sequence[str]) -> Figures:
     """Figures of polygons from the pixels of all their tiles.
 
     Parameters
@@ -77,48 +88,43 @@ def figures_of(pixels: Pixels, present: Sequence[str], names: Sequence[str]) -> 
     """
     from plantation_rwa.features.engine import selection
 
-    groups = pixels.pieces
-    units = [min((area for _, area in pieces), default=1.0) for pieces in groups]
+    count = len(pixels.unseen_m2)
+    unit = np.full(count, np.inf)
+    np.minimum.at(unit, pixels.owner, pixels.area_m2)
+    unit[np.isinf(unit)] = 1.0
     # covered area in the finest pixel of each polygon's tiles
-    areas = [
-        weights if area == unit else weights * np.float32(area / unit)
-        for pieces, unit in zip(groups, units, strict=True)
-        for weights, area in pieces
-    ]
-    weights = np.concatenate([np.empty(0, np.float32), *areas])
-    starts = np.cumsum([0, *(sum(w.size for w, _ in pieces) for pieces in groups)]).astype(np.int64)
+    share = pixels.area_m2 / unit[pixels.owner]
+    weights = [w if s == 1 else w * np.float32(s) for w, s in zip(pixels.weights, share.tolist(), strict=True)]
+    sizes = np.zeros(count, np.int64)
+    np.add.at(sizes, pixels.owner, [w.size for w in weights])
+    starts = np.append(0, np.cumsum(sizes))
     levels = np.full((len(present), len(LEVELS)), np.nan)
     levels[:, 0] = LEVELS[0]
     levels[[n == "ndvi" for n in present]] = LEVELS
-    out, sums = np.empty((len(groups), len(present), 2 + len(LEVELS))), np.empty((len(groups), 3))
-    selection.summarise_all(pixels.values, pixels.seen, weights, starts, levels, out, sums)
-    nothing, unknown = dict.fromkeys(names, 0.0), dict.fromkeys(names, float("nan"))
-    found = []
-    for n, (pieces, unit) in enumerate(zip(groups, units, strict=True)):
-        plain, effective = sums[n], out[n, :, 0]
-        if any(area != unit for _, area in pieces):
-            plain, effective = _plain(pixels, n, int(starts[n]))
-        total = float(sums[n, 0]) + pixels.unseen_m2[n] / unit
-        ndvi = out[n, present.index("ndvi")] if "ndvi" in present else np.full(5, np.nan)
-        found.append(
-            Figures(
-                float(plain[0]),
-                float(plain[1]),
-                float(sums[n, 1]) / total if total > 0 else float("nan"),
-                float(sums[n, 2]) / total if total > 0 else float("nan"),
-                nothing | dict(zip(present, effective.tolist(), strict=True)),
-                unknown | dict(zip(present, out[n, :, 1].tolist(), strict=True)),
-                unknown | dict(zip(present, out[n, :, 2].tolist(), strict=True)),
-                float(ndvi[3]),
-                float(ndvi[4]),
-            )
-        )
-    return found
+    out, sums = np.empty((count, len(present), 2 + len(LEVELS))), np.empty((count, 3))
+    flat = np.concatenate([np.empty(0, np.float32), *weights])
+    selection.summarise_all(pixels.values, pixels.seen, flat, starts, levels, out, sums)
+    total = sums[:, 0] + pixels.unseen_m2 / unit
+    ground = total > 0
+    valid, clear = (np.divide(sums[:, k], total, out=np.full(count, np.nan), where=ground) for k in (1, 2))
+    for n in np.unique(pixels.owner[share != 1]).tolist():
+        sums[n, :2], out[n, :, 0] = _plain(pixels, n, int(starts[n]))
+
+    def by_index(column: int, missing: float) -> dict[str, NDArray[np.float64]]:
+        nothing = np.full(count, missing)
+        return {name: out[:, present.index(name), column] if name in present else nothing for name in names}
+
+    ndvi = out[:, present.index("ndvi")] if "ndvi" in present else np.full((count, 5), np.nan)
+    return Figures(
+        sums[:, 0], sums[:, 1], valid, clear, by_index(0, 0.0), by_index(1, np.nan), by_index(2, np.nan), ndvi[:, 3],
+        ndvi[:, 4],
+    )  # fmt: skip
 
 
 def _plain(pixels: Pixels, n: int, start: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Covered fractions in all, seen clearly, and with a value of each index, whatever the size of the pixels."""
-    wide = np.concatenate([w for w, _ in pixels.pieces[n]]).astype(np.float64)
+    own = np.flatnonzero(pixels.owner == n).tolist()
+    wide = np.concatenate([pixels.weights[k] for k in own]).astype(np.float64)
     chosen = slice(start, start + wide.size)
     values, seen = pixels.values[:, chosen], pixels.seen[chosen]
     effective = np.where(np.isfinite(values), wide, 0.0).sum(axis=1)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plantation_rwa.features.engine.bits import CHECKED, NOWHERE, STRICT, VEGETATION
-from plantation_rwa.features.engine.gathered import Gathered, SceneKey, key_of
+from plantation_rwa.features.engine.gathered import Gathered, key_of
 from plantation_rwa.features.engine.month import Look, by_gathered
 from plantation_rwa.features.observations import Observation, SceneLike
 from plantation_rwa.features.scene_checks import OTHER_OFFSET
@@ -27,17 +27,29 @@ class _Part:
     place: int
 
 
-def scene_numbers(looks: Sequence[Look], dark: float) -> list[dict[SceneKey, NDArray[np.float64]]]:
+def scene_numbers(looks: Sequence[Look], scenes: Sequence[SceneLike], dark: float) -> NDArray[np.float64]:
     """Of each look's scenes: area covered and seen clearly in m2, vegetation pixels, and figures under two offsets.
 
     Parameters
     ----------
     looks
         What was gathered.
+    scenes
+        Asked for; of one that lies on none of a look's tiles the areas are 0 and the figures NaN.
     dark
         Red reflectance below which vegetation is impossible.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (looks, scenes, ``COLUMNS`` of :mod:`scene_kernels`).
     """
-    parts: list[dict[SceneKey, list[_Part]]] = [{} for _ in looks]
+    from plantation_rwa.features.engine.scene_kernels import COLUMNS
+
+    place = {key_of(s): n for n, s in enumerate(scenes)}
+    found = np.full((len(looks), len(scenes), COLUMNS), np.nan)
+    found[..., :3] = 0.0
+    parts: dict[tuple[int, int], list[_Part]] = {}
     for gathered, users in by_gathered(looks).items():
         groups: dict[int, list[tuple[int, int, int]]] = {}
         for n, k, member in users:
@@ -46,12 +58,17 @@ def scene_numbers(looks: Sequence[Look], dark: float) -> list[dict[SceneKey, NDA
             covers = [looks[n].share.coverages[k].weights for n, k, _ in members]
             numbers = [member for *_, member in members]
             columns = _columns(gathered, group, numbers, covers, dark)
-            for (n, _, member), weights, own in zip(members, covers, columns, strict=True):
-                for o, observation in enumerate(gathered.observed[group]):
-                    for k, scene in enumerate(observation.scenes):
-                        part = _Part(own[o, k], gathered, member, weights, observation, k)
-                        parts[n].setdefault(key_of(scene), []).append(part)
-    return [{key: _joined(of, dark) for key, of in own.items()} for own in parts]
+            whole = [m for m, (n, *_) in enumerate(members) if len(looks[n].pieces) == 1]  # nearly all outlines
+            rows = [members[m][0] for m in whole]
+            for o, observation in enumerate(gathered.observed[group]):
+                for k, scene in enumerate(observation.scenes):
+                    found[rows, place[key_of(scene)]] = columns[whole, o, k]
+                    for m in set(range(len(members))).difference(whole):
+                        part = _Part(columns[m, o, k], gathered, members[m][2], covers[m], observation, k)
+                        parts.setdefault((members[m][0], place[key_of(scene)]), []).append(part)
+    for at, own in parts.items():
+        found[at] = _joined(own, dark)
+    return found
 
 
 def _columns(
@@ -92,7 +109,7 @@ def _offsets(scene: SceneLike) -> tuple[float, float]:
 
 def _joined(parts: Sequence[_Part], dark: float) -> NDArray[np.float64]:
     """One scene's columns over all tiles in which it supplies ground; its medians are those of all its pixels."""
-    if len(parts) == 1:  # nearly all outlines
+    if len(parts) == 1:
         return parts[0].columns
     green = [p for p in parts if p.columns[2] > 0]
     found: NDArray[np.float64] = (green or parts)[0].columns.copy()

@@ -132,22 +132,29 @@ class Shares:
         """Share of each target, or the scene that made its tiles unknowable."""
         found: list[Share | UnreadableSceneError | None] = [None] * len(targets)
         groups: dict[tuple[str, ...], list[int]] = {}
+        ids = {id(t.scenes): tuple(sorted(s.id for s in t.scenes)) for t in {id(t.scenes): t for t in targets}.values()}
         for n, target in enumerate(targets):
-            groups.setdefault(tuple(sorted(s.id for s in target.scenes)), []).append(n)
+            groups.setdefault(ids[id(target.scenes)], []).append(n)
         names = shapely.to_wkb(np.array([t.outline for t in targets])).tolist()
         wanted: dict[int, tuple[tuple[Tile, ...], Key]] = {}
         for members in groups.values():
             own = [names[n] for n in members]
             tiles = self._tiles([targets[n] for n in members], own, bands, reader)
+            grids: dict[int, tuple[GridSpec, ...]] = {}
             for n, of_one in zip(members, tiles, strict=True):
                 if isinstance(of_one, UnreadableSceneError):
                     found[n] = of_one
-                else:
-                    wanted[n] = of_one, (names[n], targets[n].edge_m, tuple(t.grid for t in of_one))
+                    continue
+                if id(of_one) not in grids:
+                    grids[id(of_one)] = tuple(t.grid for t in of_one)
+                wanted[n] = of_one, (names[n], targets[n].edge_m, grids[id(of_one)])
         with self._lock:  # months that are read at the same time need the same ones
             self._fill(targets, wanted)
         for n, (of_one, key) in wanted.items():
             covers, unseen = self.kept[key]
+            if all(c.pixels for c in covers):
+                found[n] = Share(of_one, covers, unseen, of_one)
+                continue
             pairs = [(t, c) for t, c in zip(of_one, covers, strict=True) if c.pixels]
             found[n] = Share(tuple(t for t, _ in pairs), tuple(c for _, c in pairs), unseen, of_one)
         return [share for share in found if share is not None]
@@ -162,7 +169,7 @@ class Shares:
         scenes = targets[0].scenes
         if not scenes:
             return [() for _ in targets]
-        if len({s.tile for s in scenes}) > 1 or any(t.scenes != scenes for t in targets):
+        if len({s.tile for s in scenes}) > 1 or any(t.scenes is not scenes and t.scenes != scenes for t in targets):
             return [_tiles_of_one(t, bands, reader) for t in targets]
         try:
             around = shapely.box(*shapely.total_bounds(np.array([t.outline for t in targets])))
@@ -175,7 +182,9 @@ class Shares:
         new = {name: t.outline for name, t in zip(names, targets, strict=True) if (name, grid) not in self._meets}
         hits = shapely.intersects(_projected(list(new.values()), grid.crs), shapely.box(*grid.bounds))
         self._meets |= {(name, grid): bool(hit) for name, hit in zip(new, hits, strict=True)}
-        return [(whole[0],) if self._meets[(name, grid)] else () for name in names]
+        # one object for all: what has the same tiles is told by it
+        both = {True: (whole[0],), False: ()}
+        return [both[self._meets[(name, grid)]] for name in names]
 
     def _covers(self, geometries: Sequence[BaseGeometry], grid: GridSpec) -> list[Coverage]:
         """Covered pixels, those of the store where it has them whole."""

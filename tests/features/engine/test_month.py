@@ -22,12 +22,12 @@ from plantation_rwa.features.imagery import Checks, MonthOfOutlines, Outline
 from plantation_rwa.features.indices import INDICES
 from plantation_rwa.features.scene_checks import Verdict
 from tests.features.engine.test_agreement import COARSE, noisy
-from tests.features.scene_factory import RULES, MemoryReader, grid, outline, palm
+from tests.features.scene_factory import RULES, MemoryReader, grid, outline, palm, rows_of
 
 
 def rows(outlines: list[Outline], reader: MemoryReader, lanes: Lanes | None = None, **options: Any) -> list[Any]:
     found = MonthOfOutlines(outlines, "2024-03", reader, lanes=lanes or OneLane(), **options)
-    made = found.rows(dict.fromkeys(range(len(outlines)), Checks(RULES)), lanes)
+    made = rows_of(found, dict.fromkeys(range(len(outlines)), Checks(RULES)), lanes)
     return [made[n] for n in range(len(outlines))]
 
 
@@ -102,9 +102,9 @@ def test_neighbours_under_different_verdicts() -> None:
         {"b": Verdict(-1000.0, "plausible", "haze")},
     ]
     checks = {n: Checks(RULES, verdicts=verdicts) for n, verdicts in enumerate(said)}
-    together = MonthOfOutlines([Outline(shape, [first, second])] * 3, "2024-03", reader).rows(checks)
+    together = rows_of(MonthOfOutlines([Outline(shape, [first, second])] * 3, "2024-03", reader), checks)
     for n, own in checks.items():
-        alone = MonthOfOutlines([Outline(shape, [first, second])], "2024-03", reader).rows({0: own})[0]
+        alone = rows_of(MonthOfOutlines([Outline(shape, [first, second])], "2024-03", reader), {0: own})[0]
         assert repr(together[n]) == repr(alone)
     assert len({r["ndvi_mean"] for r in together.values()}) == 3
 

@@ -1,0 +1,268 @@
+"""What a month says of outlines under the same scenes: columns, one number an outline each.
+
+A row an outline and a line a scene in objects of their own cost more time than the pixels of a small plantation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from plantation_rwa.features.scene_checks import AIRS, BANDS, OFFSET_CHECKS, SceneLines, Verdict
+from plantation_rwa.features.scene_trail import CLAIMS, FIGURE_COLUMNS, HEAD, problems_of
+
+#: codes of verdicts, see :mod:`scene_checks`
+_INFERRED = [OFFSET_CHECKS.index(c) for c in ("already_removed", "missing")]
+_LEFT_OUT = [AIRS.index(a) for a in ("haze", "ndvi_drop", "unclassified")]
+#: columns of ``features_scenes`` that hang on the outline
+_JUDGED = (
+    *("offset_dn", "offset_inferred", "offset_check", "air_check", "bands_check", "outcome", "scl_profile"),
+    *("covered_share", "clear_share", "judged_pixels"),
+    *FIGURE_COLUMNS,
+    *(f"{name}_other" for name in FIGURE_COLUMNS),
+)
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """Verdicts on scenes over some outlines.
+
+    Parameters
+    ----------
+    codes
+        Of offset, air and bands, see :func:`~plantation_rwa.features.scene_checks.judge_lines`; shape (outlines,
+        scenes, 3).
+    offset
+        Applied, digital numbers; shape (outlines, scenes).
+    """
+
+    codes: NDArray[np.int8]
+    offset: NDArray[np.float64]
+
+    @classmethod
+    def judged(cls, codes: NDArray[np.int8], claimed: Sequence[float], other: Sequence[float]) -> Verdicts:
+        """Verdicts whose offset follows from their codes."""
+        inferred = np.isin(codes[..., 0], _INFERRED)
+        return cls(codes, np.where(inferred, np.array(other, np.float64), np.array(claimed, np.float64)))
+
+    @classmethod
+    def given(cls, verdicts: Sequence[Sequence[Verdict]]) -> Verdicts:
+        """Verdicts formed elsewhere, outline by outline."""
+        codes = [
+            [(OFFSET_CHECKS.index(v.offset_check), AIRS.index(v.air), BANDS.index(v.bands)) for v in own]
+            for own in verdicts
+        ]
+        shape = len(verdicts), len(verdicts[0]) if verdicts else 0
+        offset = np.array([[v.offset for v in own] for own in verdicts], np.float64).reshape(shape)
+        return cls(np.array(codes, np.int8).reshape(*shape, 3), offset)
+
+    @property
+    def inferred(self) -> NDArray[np.bool_]:
+        """Whether the pixels overruled the provider's claim."""
+        return np.isin(self.codes[..., 0], _INFERRED)
+
+    @property
+    def used(self) -> NDArray[np.bool_]:
+        """Whether the observation enters the month."""
+        used: NDArray[np.bool_] = (self.codes[..., 2] == 0) & ~np.isin(self.codes[..., 1], _LEFT_OUT)
+        return used
+
+    def flags(self) -> dict[str, NDArray[np.bool_]]:
+        """Flags that they raise, by outline."""
+        check, air, bands = np.moveaxis(self.codes, -1, 0)
+        veiled = (air == AIRS.index("haze")) | (air == AIRS.index("ndvi_drop"))
+        untested = (check == OFFSET_CHECKS.index("no_history")) & self.used
+        return {
+            "haze_left_out": veiled.any(axis=1),
+            "bands_left_out": (bands != 0).any(axis=1),
+            "offset_inferred": (self.inferred & self.used).any(axis=1),
+            "offset_untested": untested.any(axis=1),
+        }
+
+
+@dataclass(frozen=True)
+class SceneTrail:
+    """What was seen of scenes over some outlines, and what was decided; not of outlines with verdicts from elsewhere.
+
+    Parameters
+    ----------
+    heads
+        Columns of ``features_scenes`` that do not hang on the outline, by scene.
+    outcomes
+        Of the scenes of which no pixel counts, which stand after the judged ones.
+    lines
+        Records of the judged scenes.
+    shares
+        How much of the covered ground each shows and shows clearly (0-1), shape (outlines, scenes, 2).
+    verdicts, lenient
+        What was made of them, and whether the month of an outline used the lenient profile.
+    """
+
+    heads: tuple[Mapping[str, Any], ...]
+    outcomes: tuple[str, ...]
+    lines: SceneLines
+    shares: NDArray[np.float64]
+    verdicts: Verdicts
+    lenient: NDArray[np.bool_]
+
+    def take(self, rows: NDArray[np.intp]) -> SceneTrail:
+        """Of some outlines."""
+        verdicts = Verdicts(self.verdicts.codes[rows], self.verdicts.offset[rows])
+        return replace(
+            self, lines=self.lines.take(rows), shares=self.shares[rows], verdicts=verdicts, lenient=self.lenient[rows]
+        )
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Columns of ``features_scenes``: each outline's judged scenes, then those that do not count."""
+        count, judged = self.shares.shape[:2]
+        every = judged + len(self.outcomes)
+        found: dict[str, NDArray[Any]] = {}
+        for name in (*HEAD, *CLAIMS):
+            found[name] = np.tile(np.array([h[name] for h in self.heads], dtype=object), count)
+        own, inferred = self.verdicts, self.verdicts.inferred
+        claimed, other = self.lines.numbers[..., 1:6], self.lines.numbers[..., 6:]
+        swap = inferred[..., None]
+        applied, unused = np.where(swap, other, claimed), np.where(swap, claimed, other)
+        texts = {
+            "offset_check": np.array(OFFSET_CHECKS, object)[own.codes[..., 0]],
+            "air_check": np.array(AIRS, object)[own.codes[..., 1]],
+            "bands_check": np.array(BANDS, object)[own.codes[..., 2]],
+            "scl_profile": np.where(self.lenient, "lenient", "strict").astype(object)[:, None].repeat(judged, axis=1),
+        }
+        numbers = {
+            "offset_dn": own.offset,
+            "covered_share": self.shares[..., 0],
+            "clear_share": self.shares[..., 1],
+            "judged_pixels": self.lines.numbers[..., 0],
+            **{name: applied[..., k] for k, name in enumerate(FIGURE_COLUMNS)},
+            **{f"{name}_other": unused[..., k] for k, name in enumerate(FIGURE_COLUMNS)},
+        }
+
+        def wide(values: NDArray[Any], rest: Any) -> NDArray[Any]:
+            out = np.empty((count, every), values.dtype)
+            out[:, :judged], out[:, judged:] = values, rest
+            return out.ravel()
+
+        found |= {name: wide(values, np.nan) for name, values in numbers.items()}
+        found |= {name: wide(values, None) for name, values in texts.items()}
+        found["offset_inferred"] = wide(inferred, False)
+        found["outcome"] = wide(self._outcome(), np.array(self.outcomes, object))
+        return {name: found[name] for name in (*HEAD, *_JUDGED, *CLAIMS)}
+
+    def _outcome(self) -> NDArray[Any]:
+        used, bands = self.verdicts.used, self.verdicts.codes[..., 2]
+        air = np.array(AIRS, object)[self.verdicts.codes[..., 1]]
+        shown = np.where(bands == 0, air, np.array(BANDS, object)[bands])
+        cloudy = (self.shares[..., 1] == 0) & ~self.lenient[:, None]
+        seen = np.where(self.shares[..., 0] == 0, "no_pixels", np.where(cloudy, "cloudy", "used"))
+        return np.where(used, seen.astype(object), shown)
+
+    def line(self, outline: int) -> list[dict[str, Any]]:
+        """Rows of ``features_scenes`` of one outline; those that do not count have no figures."""
+        one = self.take(np.array([outline]))
+        columns = {name: values.tolist() for name, values in one.columns().items()}
+        lines = []
+        for n in range(len(self.heads)):
+            names = columns if n < self.shares.shape[1] else (*HEAD, "outcome", "offset_inferred", *CLAIMS)
+            lines.append({name: columns[name][n] for name in names})
+        return lines
+
+    def problems(self) -> Iterator[tuple[int, tuple[str, str, str]]]:
+        """Outline, and what its scenes have for quarantine: corrected offsets, and impossible bands."""
+        wrong = self.verdicts.inferred | (self.verdicts.codes[..., 2] != 0)
+        for n in np.flatnonzero(wrong.any(axis=1)).tolist():
+            for line in self.line(n)[: self.shares.shape[1]]:
+                for problem in problems_of(line):
+                    yield n, problem
+
+
+@dataclass(frozen=True)
+class MonthPart:
+    """A month of some outlines that have the same scenes.
+
+    Parameters
+    ----------
+    outlines
+        Numbers of the outlines.
+    columns
+        Imagery columns of the ``features`` table, NaN where unknown.
+    known_at
+        Latest of the scenes that touch the outlines, None without any.
+    flags
+        Sorted codes of each.
+    problems
+        Scene id, band, message of what was wrong with scenes, of each.
+    trail
+        Of each scene, where the scenes were judged here.
+    """
+
+    outlines: NDArray[np.intp]
+    columns: Mapping[str, NDArray[Any]]
+    known_at: pd.Timestamp | None
+    flags: tuple[tuple[str, ...], ...]
+    problems: tuple[tuple[tuple[str, str, str], ...], ...]
+    trail: SceneTrail | None = None
+
+    def __len__(self) -> int:
+        return len(self.outlines)
+
+    @classmethod
+    def joined(cls, parts: Sequence[MonthPart]) -> MonthPart:
+        """Parts with the same scenes as one."""
+        first = parts[0]
+        if len(parts) == 1:
+            return first
+        trails = [p.trail for p in parts if p.trail is not None]
+        trail = None
+        if trails:
+            numbers = np.concatenate([t.lines.numbers for t in trails])
+            codes, offset = (np.concatenate([getattr(t.verdicts, f.name) for t in trails]) for f in fields(Verdicts))
+            trail = replace(
+                trails[0],
+                lines=SceneLines(trails[0].lines.scenes, numbers),
+                shares=np.concatenate([t.shares for t in trails]),
+                verdicts=Verdicts(codes, offset),
+                lenient=np.concatenate([t.lenient for t in trails]),
+            )
+        return cls(
+            np.concatenate([p.outlines for p in parts]),
+            {name: np.concatenate([p.columns[name] for p in parts]) for name in first.columns},
+            first.known_at,
+            tuple(f for p in parts for f in p.flags),
+            tuple(w for p in parts for w in p.problems),
+            trail,
+        )
+
+    def take(self, rows: NDArray[np.intp]) -> MonthPart:
+        """Some outlines, by their place here."""
+        return replace(
+            self,
+            outlines=self.outlines[rows],
+            columns={name: values[rows] for name, values in self.columns.items()},
+            flags=tuple(self.flags[n] for n in rows.tolist()),
+            problems=tuple(self.problems[n] for n in rows.tolist()),
+            trail=None if self.trail is None else self.trail.take(rows),
+        )
+
+    def row(self, n: int) -> dict[str, Any]:
+        """One outline in words: its columns, ``known_at``, ``flags``, ``problems``, and ``trail`` and ``records``."""
+        found: dict[str, Any] = {name: values[n].item() for name, values in self.columns.items()}
+        found |= {"known_at": self.known_at, "flags": list(self.flags[n]), "problems": list(self.problems[n])}
+        found["trail"] = [] if self.trail is None else self.trail.line(n)
+        found["records"] = () if self.trail is None else self.trail.lines.records(n)
+        return found
+
+
+def flags_of(raised: Mapping[str, NDArray[np.bool_]], count: int) -> tuple[tuple[str, ...], ...]:
+    """Sorted codes of the flags raised, by outline; outlines with the same ones share them."""
+    names = sorted(raised)
+    codes = np.zeros(count, np.int64)
+    for n, name in enumerate(names):
+        codes |= np.asarray(raised[name], np.int64) << n
+    said = {c: tuple(name for n, name in enumerate(names) if c >> n & 1) for c in np.unique(codes).tolist()}
+    return tuple(said[c] for c in codes.tolist())

@@ -1,0 +1,235 @@
+"""Rows of the features tables: vegetation, climate, index and sensors of each plantation and block side by side."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from plantation_rwa.features.climate import LOCAL, PUBLISHED, monthly_climate, oni_known
+from plantation_rwa.features.month_part import MonthPart
+from plantation_rwa.features.sensors import VALUES as SENSOR_VALUES
+from plantation_rwa.features.sensors import monthly_sensors
+from plantation_rwa.periods import Month, month_range
+from plantation_rwa.run.features import FeatureWork
+from plantation_rwa.run.imagery_rows import RowsOfDate
+from plantation_rwa.run.partitions import Key, PartitionPlan
+from plantation_rwa.run.session import Session
+from plantation_rwa.schema.checks import finalise
+
+#: rows of the features tables that are made and checked together: each check has a fixed cost
+LOT = 20_000
+_UNKNOWN = np.datetime64("NaT", "D")
+
+
+def feature_rows(
+    session: Session, work: FeatureWork, imagery: RowsOfDate
+) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
+    """Finalised rows to publish with (table, month), for the partitions that must be computed, some months at a time.
+
+    Parameters
+    ----------
+    imagery
+        Vegetation columns; units that failed are absent and their rows are left out.
+    """
+    todo = [p for p in work.plans if p.todo]
+    if not todo:
+        return
+    tables = _Tables.of(session, work)
+    for lot in _lots(todo):
+        frames: dict[str, list[pd.DataFrame]] = {}
+        for month in sorted({p.partition.removeprefix("month=") for p in lot}):
+            found = imagery.of(month)
+            for plan in (p for p in lot if p.partition == f"month={month}"):
+                trail = plan.table == "features_scenes"
+                made = tables.scenes(plan, month, found) if trail else [tables.rows(plan, month, found)]
+                frames.setdefault(plan.table, []).extend(frame for frame in made if len(frame))
+        for name, own in frames.items():
+            if own:
+                yield from (((name, month), frame) for month, frame in _split(name, own))
+
+
+def _lots(plans: Sequence[PartitionPlan]) -> Iterator[list[PartitionPlan]]:
+    """Partitions that are made together, whole months in order: as many as hold the rows of a lot."""
+    lot: list[PartitionPlan] = []
+    count = 0
+    for _, group in itertools.groupby(sorted(plans, key=lambda p: p.partition), key=lambda p: p.partition):
+        month = list(group)
+        more = sum(len(p.todo) for p in month)
+        if lot and count + more > LOT:
+            yield lot
+            lot, count = [], 0
+        lot, count = lot + month, count + more
+    yield lot
+
+
+def _split(name: str, frames: Sequence[pd.DataFrame]) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Finalised rows of one table, month by month; checked together because each check has a fixed cost."""
+    frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+    if name != "features_scenes":
+        frame = frame.drop(columns=[*SENSOR_VALUES, LOCAL] if name == "features_blocks" else ["block_id"])
+        frame = gpd.GeoDataFrame(frame, geometry="geometry", crs="EPSG:4326")
+    for month, part in finalise(frame, name, partition="month").groupby("month", sort=True):
+        yield str(month), part.drop(columns="month").reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class _ByMonth:
+    """Rows of plantations and months, some of them absent.
+
+    Parameters
+    ----------
+    columns
+        Those that are published.
+    place
+        Row by plantation and month.
+    flags, known
+        Of each row.
+    """
+
+    columns: Mapping[str, NDArray[Any]]
+    place: Mapping[tuple[str, str], int]
+    flags: Sequence[str]
+    known: NDArray[np.datetime64]
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, names: Sequence[str]) -> _ByMonth:
+        keys = zip(frame["plantation_id"].tolist(), frame["month"].tolist(), strict=True)
+        columns = {name: frame[name].to_numpy("float64", na_value=np.nan) for name in names}
+        place = {key: n for n, key in enumerate(keys)}
+        return cls(columns, place, frame["flags"].tolist(), _days(frame["known_at"]))
+
+
+def _days(times: pd.Series) -> NDArray[np.datetime64]:
+    values = times.tolist()
+    days = {t: t.date() for t in dict.fromkeys(values)}
+    return np.array([days[t] for t in values], "datetime64[D]")
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """What the rows are made of."""
+
+    session: Session
+    work: FeatureWork
+    outlines: pd.DataFrame
+    place: Mapping[Key, int]
+    climate: _ByMonth
+    sensors: _ByMonth
+    index: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, session: Session, work: FeatureWork) -> _Tables:
+        known = session.known
+        span = [Month.parse(p.partition.removeprefix("month=")) for p in work.plans]
+        months = [str(m) for m in month_range(min(span), max(span))]
+        measured = monthly_sensors(
+            known.sensors,
+            known.register,
+            daily=known.climate_daily,
+            assumptions=session.assumptions,
+            flagged=session.flagged,
+        )
+        weather = monthly_climate(
+            known.climate_daily, known.register, session.assumptions, known.climate_monthly, measured
+        )
+        return cls(
+            session,
+            work,
+            work.outlines,
+            {key: n for n, key in enumerate(work.outlines["key"])},
+            _ByMonth.of(weather, (*PUBLISHED, LOCAL)),
+            _ByMonth.of(measured, SENSOR_VALUES),
+            {row.month: row for row in oni_known(known.climate_index, months).itertuples(index=False)},
+        )
+
+    def rows(self, plan: PartitionPlan, month: str, imagery: Sequence[tuple[list[Key], MonthPart]]) -> pd.DataFrame:
+        """Rows of ``features`` or ``features_blocks``."""
+        at = {key: n for n, key in enumerate(key for keys, _ in imagery for key in keys)}
+        points = self.outlines["is_point"].to_numpy(bool)
+        keys = [
+            key for key in plan.todo if key in at or points[self.place[key]] or not self.work.scenes.get((key, month))
+        ]
+        outline = self.outlines.iloc[[self.place[key] for key in keys]]
+        seen = np.array([at.get(key, -1) for key in keys], np.intp)
+        frame = pd.DataFrame({"month": month, "plantation_id": outline["plantation_id"].to_numpy()})
+        frame["block_id"] = outline["block_id"].to_numpy()
+        frame["geometry"] = outline["geometry"].to_numpy()
+        parts = [part for _, part in imagery]
+        for name in parts[0].columns if parts else ():
+            frame[name] = _taken(np.concatenate([p.columns[name] for p in parts]), seen)
+        dates = [_taken(np.array([_day(p.known_at) for p in parts for _ in range(len(p))], "datetime64[D]"), seen)]
+        said = [flags for p in parts for flags in p.flags]
+        nothing, beside = {True: (), False: ("no_imagery",)}, outline["is_point"].to_numpy(bool)
+        flags: list[list[Hashable]] = [
+            [str(flag) for flag in outline["flags"]],
+            [said[n] if n >= 0 else nothing[p] for n, p in zip(seen.tolist(), beside.tolist(), strict=True)],
+        ]
+        for table, silent in ((self.climate, "no_climate"), (self.sensors, "no_sensors")):
+            of = np.array([table.place.get((p, month), -1) for p in frame["plantation_id"]], np.intp)
+            for name, values in table.columns.items():
+                frame[name] = _taken(values, of)
+            dates.append(_taken(table.known, of))
+            flags.append([table.flags[n] if n >= 0 else silent for n in of.tolist()])
+        oni = self.index.get(month)
+        if oni is not None and pd.notna(oni.oni_known):
+            frame["oni_known"] = oni.oni_known
+            dates.append(np.full(len(frame), oni.known_at.date(), "datetime64[D]"))
+        days = np.fmax.reduce(dates)
+        days[np.isnat(days)] = np.datetime64(Month.parse(month).first)
+        frame["known_at"] = days.astype(object)
+        told: dict[tuple[Hashable, ...], str] = {}
+        frame["quality_flag"] = [
+            told[own] if own in told else told.setdefault(own, self._flag(*own)) for own in zip(*flags, strict=True)
+        ]
+        return frame
+
+    def _flag(self, outline: str, imagery: Sequence[str], weather: str, sensors: str) -> str:
+        raised = {*outline.split(";")} & {"point", "geometry_repaired"}
+        raised |= {*imagery, *weather.split(";"), *sensors.split(";")} - {""}
+        return ";".join(sorted(raised | ({"simulated"} if self.session.config.simulated else set())))
+
+    def scenes(
+        self, plan: PartitionPlan, month: str, imagery: Sequence[tuple[list[Key], MonthPart]]
+    ) -> Iterator[pd.DataFrame]:
+        """Rows of ``features_scenes``: known when the last scene that judged them was.
+
+        Where no scene reaches the outline, as items without a footprint may turn out, when the last of them was.
+        """
+        todo = set(plan.todo)
+        for keys, part in imagery:
+            rows = [n for n, key in enumerate(keys) if key in todo and self.work.scenes.get((key, month))]
+            if part.trail is None or not rows:
+                continue
+            trail = part.trail if len(rows) == len(part) else part.trail.take(np.array(rows, np.intp))
+            known = [
+                part.known_at or max(s.known_at for s in self.work.scenes[(keys[n], month)])
+                for n in (rows[:1] if part.known_at is not None else rows)
+            ]
+            lines = len(trail.heads)
+            names = np.array([keys[n][0] for n in rows], object)
+            days = np.array([k.date() for k in known], object)
+            frame = pd.DataFrame({"month": month, "plantation_id": names.repeat(lines), **trail.columns()})
+            frame["known_at"] = np.broadcast_to(days, len(rows)).repeat(lines)
+            yield frame
+
+
+def _day(time: pd.Timestamp | None) -> Any:
+    return _UNKNOWN if time is None else time.date()
+
+
+def _taken(values: NDArray[Any], places: NDArray[np.intp]) -> NDArray[Any]:
+    """Values by place; unknown where there is none."""
+    absent = places < 0
+    if not absent.any():
+        return values[places]
+    unknown = _UNKNOWN if values.dtype.kind == "M" else None if values.dtype.kind in "bO" else np.nan
+    out = np.full(len(places), unknown, values.dtype if values.dtype.kind in "fM" else object)
+    out[~absent] = values[places[~absent]]
+    return out
