@@ -187,6 +187,8 @@ def summary(count: int, simulated: bool = True) -> SummaryData:
             "plantation_id": ids,
             "yield12_mean": [17.5 + 0.6 * i for i in range(count)],
             "yield12_q05": [13.0 + 0.5 * i for i in range(count)],
+            "yield12_q10": [14.0 + 0.5 * i for i in range(count)],
+            "yield12_q90": [21.0 + 0.7 * i for i in range(count)],
             "yield12_q95": [22.0 + 0.7 * i for i in range(count)],
         }
     )

@@ -72,7 +72,8 @@ def pools(values: pd.DataFrame) -> pd.DataFrame:
     fair = float(values["npv_fair"].sum())
     row = {
         "pool_id": "portfolio:MYR", "tranche": "whole", "currency": "MYR", "n_rights": len(values), "npv_fair": fair,
-        "npv_q05": fair * 0.8, "npv_q95": fair * 1.3, "es95": fair * 0.3, "effective_n": 3.4, "decimals": 2,
+        "npv_q05": fair * 0.8, "npv_q10": fair * 0.85, "npv_q90": fair * 1.2, "npv_q95": fair * 1.3, "es95": fair * 0.3,
+        "effective_n": 3.4, "decimals": 2,
         "nav_total_int": int(values["nav_total_int"].sum()), "quality_flag": "simulated",
     }  # fmt: skip
     return finalise(pd.DataFrame([row]), "pools")

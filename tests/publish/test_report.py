@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 
 from plantation_rwa.publish.report import SummaryData, library, render_summary, write_summary
 from plantation_rwa.publish.report.markup import clean, esc
+from plantation_rwa.publish.report.sensitivity import tornado
 from plantation_rwa.publish.report.words import BRIDGE
+from plantation_rwa.schema.checks import finalise
 from tests.publish.portfolio import AS_OF, curves, forecasts, outline, quarantine, shapes, summary, valuations
 from tests.publish.report_states import NAMES, STATES_OF_THE_REPORT, many, renamed, whole
 
@@ -147,7 +149,7 @@ def test_values_stand_with_their_units() -> None:
     # row of P-02: area, yield with interval, fair value, quantiles, per ha, age of the data
     row = (
         "2 P-02 memo of R1 537,004 80 % 418,863 to 703,475 90 % 375,902 to 751,805 B "
-        "18.1 90 % 13.5 to 22.7 43.0 12,488 31"
+        "18.1 80 % 14.5 to 21.7 90 % 13.5 to 22.7 43.0 12,488 31"
     )
     assert row in text.replace("\u00a0", " ")
     for unit in ("MYR; intervals", "MYR/ha", "t/ha; mean, intervals", "MYR/t", "oldest kind, days"):
@@ -337,6 +339,36 @@ def test_the_commands_name_the_date_and_the_hashes() -> None:
     page = render_summary(whole(1))
     assert f"plantation-rwa run CONFIG --as-of {AS_OF} --out OUT" in page
     assert "d" * 64 in page
+
+
+def test_a_tranche_says_how_often_it_falls_short_or_why_it_cannot() -> None:
+    data = whole(3)
+    names = {"fees": "paid first, as long as there is cash", "senior": "12.5 %", "reserve": "an account, no claim",
+             "junior": "takes what is left", "whole": "no fixed claim"}  # fmt: skip
+    row = data.pools.iloc[0].to_dict()
+    rows = [{**row, "tranche": n, "prob_shortfall": 0.125 if n == "senior" else None} for n in names]
+    text = visible(render_summary(replace(data, pools=finalise(pd.DataFrame(rows), "pools")))).replace("\u00a0", " ")
+    for tranche, told in names.items():
+        assert re.search(rf"portfolio:MYR {tranche} 3 [0-9,]+ MYR 80 % [^%]+ 90 % [^%]+? {told} 3.4 simulated", text)
+    bare = pd.DataFrame([{**row, "tranche": "senior"}])
+    assert "not computed 3.4" in visible(render_summary(replace(data, pools=finalise(bare, "pools"))))
+
+
+def test_drivers_of_one_step_are_ranked_and_steps_are_told_apart() -> None:
+    data = whole(2)
+    effects = {("cpo", "MYR per t, relative", 0.1): 900.0, ("pk", "MYR per t, relative", 0.1): 40.0,
+               ("yield", "t per ha, relative", 0.01): 60.0, ("oer", "1", 0.01): 300.0,
+               ("hazard", "a-1", 0.01): 500.0, ("discount", "a-1", 0.005): 80.0}  # fmt: skip
+    common = {"pool_id": "portfolio:MYR", "currency": "MYR", "section": "sensitivity", "source": "domain table"}
+    rows = [
+        common | {"item": item, "unit": unit, "bump": bump, "effect_down": -size, "effect_up": size / 2}
+        for (item, unit, bump), size in effects.items()
+    ]
+    (frame,) = tornado(replace(data, disclosure=finalise(pd.DataFrame(rows), "disclosure"))).values()
+    assert list(zip(frame["item"], frame["step"], strict=True)) == [
+        ("cpo", "10 %"), ("pk", "10 %"), ("hazard", "1 point"), ("oer", "1 point"), ("discount", "0.5 points"),
+        ("yield", "1 %"),
+    ]  # fmt: skip
 
 
 def test_a_negative_value_is_shown_as_one() -> None:

@@ -16,8 +16,11 @@ _ACTIONS = ("rejected", "nulled", "repaired")
 _HEADER_KEYS = {"portfolio", "as_of", "simulated"}
 
 
-def quarantine(frame: pd.DataFrame) -> str:
-    """Counts by input and action, then the kinds of records with their reasons and an example of each."""
+def quarantine(frame: pd.DataFrame, *, opened: bool = False) -> str:
+    """Counts by input and action, then the kinds of records with their reasons and an example of each.
+
+    ``opened``: whether the kinds are shown without being asked for.
+    """
     if not len(frame):
         return '<h2 id="quality">Data quality</h2><p class="empty">No record was rejected, nulled or repaired.</p>'
     counts = frame.groupby(["input", "action"], sort=True).size()
@@ -56,7 +59,7 @@ def quarantine(frame: pd.DataFrame) -> str:
         "Nulled: the value was left out. "
         f"Repaired: the value was mended as the reason says. Row is the 1-based data row of the file. Every single "
         f"record stands in the table quarantine of this date.</p>{summary}"
-        f"<details><summary>{what}</summary>{kinds_table}</details>"
+        f"<details{' open' if opened else ''}><summary>{what}</summary>{kinds_table}</details>"
     )
 
 

@@ -44,7 +44,9 @@ def tiles(view: View, data: SummaryData) -> str:
     tonnes = f"{number(expected)} <small>t</small>" if math.isfinite(expected) else DASH
     found.append((tonnes, "expected fruit bunches, next 12 months"))
     grades = data.valuations.get("confidence_grade", pd.Series(dtype="str")).value_counts()
-    badges = " ".join(f"{grade_badge(g)}&thinsp;{int(grades[g])}" for g in GRADES if g in grades)
+    badges = " ".join(
+        f'<span class="nowrap">{grade_badge(g)}&thinsp;{number(int(grades[g]))}</span>' for g in GRADES if g in grades
+    )
     found.append((badges or DASH, "rights by confidence grade"))
     found.append((number(len(data.quarantine)), "records in quarantine"))
     body = "".join(f'<div class="tile"><b>{v}</b><span>{k}</span></div>' for v, k in found)
@@ -140,7 +142,9 @@ def _pools(data: SummaryData) -> str:
         "Mean loss<small>worst twentieth</small>", "Not repaid in full<small>share of paths</small>",
         "Effective number<small>of rights</small>", "Remarks",
     ]  # fmt: skip
-    return "<h3>Pools and tranches</h3>" + table(head, rows, numeric=(2, 3, 4, 5, 6, 7), label="Pools and tranches")
+    return "<h3>Pools and tranches</h3>" + table(
+        head, rows, numeric=(2, 3, 4, 5, 6, 7), label="Pools and tranches", classes="wide-last"
+    )
 
 
 def _shortfall(row: Mapping[Any, Any]) -> str:

@@ -84,7 +84,7 @@ def _row(
         name += f'<small><a href="{memo}">memo of <bdi>{esc(right)}</bdi></a></small>'
     spread = f"<b>{number(mean, 1)}</b>{both_levels(out, 'yield12', 1)}{charts.range_bar(low, mean, high, top)}"
     grade = clean(record.get("confidence_grade"))
-    per_ha = number(plantation.npv_per_ha) + money if first else ""
+    per_ha = _per_ha(plantation, money) if first else ""
     return [
         Cell(str(plantation.number) if first else "", plantation.number),
         Cell(name, f"{clean(plantation.name)} {right}"),
@@ -97,6 +97,12 @@ def _row(
         Cell(number(record.get("data_age_days_max")), record.get("data_age_days_max")),
         flags if record else "no value",
     ]
+
+
+def _per_ha(plantation: Plantation, money: str) -> str:
+    if len({clean(r.get("currency")) for r in plantation.records}) > 1:
+        return "<small>several currencies</small>"
+    return DASH if is_missing(plantation.npv_per_ha) else number(plantation.npv_per_ha) + money
 
 
 def _mixed(view: View) -> str:

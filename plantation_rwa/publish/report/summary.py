@@ -96,7 +96,8 @@ def render_summary(data: SummaryData) -> str:
         sensitivity.sensitivity(data),
         evidence.screening(data),
         evidence.ages(view, data),
-        appendix.quarantine(data.quarantine),
+        # where nothing else is left to show, the reasons are what the page is about
+        appendix.quarantine(data.quarantine, opened=not view.plantations),
         level3.level3(data),
         appendix.assumptions(data.assumptions),
         appendix.inputs(data.inputs),

@@ -62,6 +62,7 @@ function bars(names, series, unit, height = undefined, groups = []) {
   const figure = styledFigure({ height: height ?? 60 + 26 * order.length, y_range: range });
   for (const axis of figure.left) axis.setv({ major_tick_line_color: null, axis_line_color: null, major_label_text_color: COLOURS.ink });
   for (const axis of figure.below) {
+    axis.ticker.desired_num_ticks = 5;
     axis.axis_label = unit === "%" ? unit : `${unit} (k thousand, m million)`;
     axis.formatter = new Bokeh.NumeralTickFormatter({ format: unit === "%" ? "0" : "0.[0]a" });
   }

@@ -36,7 +36,7 @@ function drawMap() {
   mapFigure = styledFigure({ height: 460, toolbar_location: "right", tools: "pan,wheel_zoom,box_zoom,reset", match_aspect: true, aspect_scale: 1 / Math.max(Math.cos(middle), 0.1),
     x_range: new Bokeh.Range1d({ start: 0, end: 1 }), y_range: new Bokeh.Range1d({ start: 0, end: 1 }), background_fill_color: "#f6f9f7" });
   mapFigure.toolbar.setv({ logo: null, active_drag: null, active_scroll: null });
-  for (const axis of [...mapFigure.below, ...mapFigure.left]) axis.formatter = new Bokeh.NumeralTickFormatter({ format: "0.[00]" });
+  for (const axis of [...mapFigure.below, ...mapFigure.left]) axis.formatter = new Bokeh.NumeralTickFormatter({ format: "0.[0000]" });
   const columns = (indices) => ({ index: indices, ...Object.fromEntries(["name", "worth", "yields", "anomaly", "grade"].map((k) => [k, indices.map((i) => tips[i][k])])) });
   const shaped = on.filter((i) => data.map.outlines[i].length);
   const outlines = shaped.map((i) => rings(data.map.outlines[i]));

@@ -100,14 +100,18 @@ function breaks(i) {
 const CHARTS = { fan: [fan, "No forecast and no harvest."], index: [indices, "No satellite index in these months."], clear: [clear, "No satellite observation in these months."],
   water: [water, "No climate data in these months."], drivers: [drivers, "No value that a driver could move."], breaks: [breaks, "No value that could be stressed."] };
 
+// Both intervals in one line, those that are known.
+const levels = (low, high, least, most, decimals = 0) => [["80", low, high], ["90", least, most]].filter(([, from, to]) => from !== null && to !== null)
+  .map(([level, from, to]) => `${level} %: ${number(from, decimals)} to ${number(to, decimals)}`).join("; ") || "no interval";
+
 function facts(i) {
   const p = data.plantations[i];
   const list = [["mature area", `${number(p.area, 1)} ha`], ["next 12 months", p.yield12[0] === null ? "no forecast"
-    : `${number(p.yield12[0], 1)} t/ha (80 %: ${number(p.yield12[3], 1)} to ${number(p.yield12[4], 1)}; 90 %: ${number(p.yield12[1], 1)} to ${number(p.yield12[2], 1)})`]];
+    : `${number(p.yield12[0], 1)} t/ha (${levels(p.yield12[3], p.yield12[4], p.yield12[1], p.yield12[2], 1)})`]];
   if (p.anomaly !== null) list.push(["against the region's usual", percent(p.anomaly, 0)]);
   const nodes = list.flatMap(([k, v]) => [make("dt", {}, k), make("dd", {}, v)]);
   for (const r of p.rights) {
-    const value = r.npv_fair === null ? "no value" : `${number(r.npv_fair)} ${r.currency} (real world, 80 %: ${number(r.npv_q10)} to ${number(r.npv_q90)}; 90 %: ${number(r.npv_q05)} to ${number(r.npv_q95)})`;
+    const value = r.npv_fair === null ? "no value" : `${number(r.npv_fair)} ${r.currency} (real world, ${levels(r.npv_q10, r.npv_q90, r.npv_q05, r.npv_q95)})`;
     const link = make("a", { href: r.memo }, "memo");
     nodes.push(make("dt", {}, make("bdi", {}, r.id)), make("dd", {}, `${percent(r.share, 1)} for ${number(r.tenor)} months, ${value}, grade ${r.grade}; one unit ${r.npv_fair === null ? "not valued" : `${r.unit} ${r.currency}`}; `
       + `can be advanced ${percent(r.advance_rate)}; priced beyond the last contract ${percent(r.share_npv_extrapolated)}; land ${r.screen.replace("_", " ") || "not checked"}; `, link));
