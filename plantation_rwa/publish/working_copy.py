@@ -4,8 +4,8 @@ Writing several objects is no single act, so a publication has a journal, and on
 Before that, all contents go to the store under the names of their hashes, where nobody looks; after it, to their
 places: what is new first, then manifests, then what replaces something. A reader who heeds the journal sees the last
 complete publication or the new one, at any instant; one who does not, sees a manifest when all that is new for it is
-there. What a killed writer left is finished or undone by the next one. Sealing and undoing are writes under one condition, so of a
-writer that was given up too early and the one that took its turn over only one succeeds.
+there. What a killed writer left is finished or undone by the next one. Sealing and undoing are writes under one
+condition, so of a writer that was given up too early and the one that took its turn over only one succeeds.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import signal
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote
 
 import pytest
 
@@ -49,10 +50,17 @@ class Machine:
         assert running.exitcode == 0, self.log.read_text()
 
     def writes(self) -> list[str]:
-        """Run, and tell the uploads and deletions in order."""
-        self.s3.writes.clear()
+        """Run, and tell the uploads and deletions in order, one for each request."""
+        found: list[str] = []
+
+        def mood(_: int, method: str, path: str) -> Mood:
+            found.extend([f"{method} {unquote(path)}"] if is_upload(method, path) else [])
+            return "well"
+
+        self.s3.mood = mood
         self.run()
-        return [write for write in self.s3.writes if is_upload(*write.split(" ", 1))]
+        self.s3.mood = lambda *_: "well"
+        return found
 
     def kill(self, number: int, moment: Moment) -> None:
         """Run, and kill the process when a write arrives, by its number from 0, or when it has been done."""

@@ -24,7 +24,7 @@ RIGHTS = "Give the credentials the rights to list, read, write and delete there"
 CREDENTIALS = "Check those in the environment, and the clock of this machine"
 REFUSALS = [
     (403, "InvalidAccessKeyId", f"(the credentials are not accepted: HTTP 403 InvalidAccessKeyId). {CREDENTIALS}."),
-    (403, "SignatureDoesNotMatch", f"(the credentials are not accepted: HTTP 403 SignatureDoesNotMatch). Check"),
+    (403, "SignatureDoesNotMatch", "(the credentials are not accepted: HTTP 403 SignatureDoesNotMatch). Check"),
     (403, "AccessDenied", f"(access is refused: HTTP 403 AccessDenied). {RIGHTS}."),
     (404, "NoSuchBucket", "(there is no such bucket: HTTP 404 NoSuchBucket). Check its name"),
     (404, "NoSuchKey", f"(HTTP 404 NoSuchKey). {NETWORK}"),

@@ -69,9 +69,7 @@ def seal_and_manifest(writes: list[str]) -> list[int]:
 
 
 @pytest.mark.parametrize("other", ["another date", "the same date"])
-@pytest.mark.parametrize(
-    ("first", "step"), [(0, 0), *(pytest.param(n, 4, marks=pytest.mark.long) for n in range(4))]
-)
+@pytest.mark.parametrize(("first", "step"), [(0, 0), *(pytest.param(n, 4, marks=pytest.mark.long) for n in range(4))])
 def test_a_machine_that_stops_at_any_upload_is_overtaken_and_told(
     first: int,
     step: int,
