@@ -6,7 +6,10 @@ measures, 2,000 paths, pooled by mill) and writes its parts. No task is a plot, 
 records. Printed for every number of plots: CPU seconds of the stages, peak memory of a process, files and bytes, and
 what one plot's proof costs; last, the exponent of growth from the first number to the last. Every input is simulated.
 
-``--workers-ratio ROUNDS``: the first number of plots on one worker of ``--runner`` and on two, in turn: medians.
+``--workers-ratio ROUNDS``: the first number of plots on one worker of ``--runner`` and on two, in turn, in tasks of one
+mill shed. A phase is what the runner does, from the start of its workers to the last result. Printed: the ratio of the
+median phases, how much of the phase of two was not work of both (start, waiting, collecting), and the CPU seconds of
+each worker and of the process that hands the tasks out. Six minutes: ``--plots 6000 --workers-ratio 3 --runner dask``.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import functools
+import itertools
 import json
 import math
 import os
@@ -24,6 +28,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -63,10 +68,48 @@ PORTFOLIO = "scale"
 LIMITS = Limits(data_age_days=120, breaker_bps=3_000, stale_flags=frozenset())
 
 
-def task(numbers: range, folder: Path) -> dict[str, float]:
-    """Everything of some plots, written as one part of each table; CPU seconds of the stages and peak memory in MiB."""
+@dataclass(frozen=True)
+class Done:
+    """What a task took: CPU seconds by stage, peak memory in MiB, and which process was busy from when to when."""
+
+    stages: dict[str, float]
+    peak: float
+    process: int
+    begin: float
+    end: float
+    cpu: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """CPU seconds in all; of the runner's phase begin and wall seconds, CPU of its parent, and what its tasks took."""
+
+    spent: float
+    begin: float
+    phase: float
+    parent: float
+    tasks: list[Done]
+
+    def busy(self, workers: int) -> float:
+        """Seconds in which so many workers were at work at once."""
+        edges = sorted([(t.begin, 1) for t in self.tasks] + [(t.end, -1) for t in self.tasks])
+        found, count = 0.0, 0
+        for (at, step), (following, _) in itertools.pairwise(edges):
+            count += step
+            found += (following - at) * (count == workers)
+        return found
+
+    def shares(self) -> list[float]:
+        """CPU seconds of each process that had tasks."""
+        processes = sorted({t.process for t in self.tasks})
+        return [sum(t.cpu for t in self.tasks if t.process == p) for p in processes]
+
+
+def task(numbers: range, folder: Path) -> Done:
+    """Everything of some plots, written as one part of each table."""
+    begin, cpu = time.time(), time.process_time()
     clock: dict[str, float] = {}
-    tag = f"part-{numbers.start // TASK:05d}"
+    tag = f"part-{numbers.start:08d}"
     rng = np.random.default_rng(numbers.start)
     plots = Plots(len(numbers), YEARS, end=f"{AS_OF:%Y-%m}", hectares=(0.5, 4.0), blocks=1, first=numbers.start)
     panel, stand = _timed(clock, "simulated tables", lambda: invented(plots))
@@ -77,7 +120,7 @@ def task(numbers: range, folder: Path) -> dict[str, float]:
     valued = _timed(clock, "base valuation", lambda: value(pooled, full=False))
     _timed(clock, "writing", lambda: _write(folder, tag, outlines, made.forecasts, made.model, valued))
     _timed(clock, "records", lambda: _records(folder, tag))
-    return {**clock, "peak": peak_mib()}
+    return Done(clock, peak_mib(), os.getpid(), begin, time.time(), time.process_time() - cpu)
 
 
 def _book_of(forecasts: pd.DataFrame, model: pd.DataFrame, rng: np.random.Generator) -> Any:
@@ -191,22 +234,24 @@ def _timed(clock: dict[str, float], name: str, work: Callable[[], T]) -> T:
     return found
 
 
-def measure(plots: int, folder: Path, kind: str, workers: int) -> tuple[float, float]:
-    """Run all of it for some plots; CPU seconds, and wall seconds."""
-    start, wall = _cpu(), time.perf_counter()
-    tasks = [range(first, min(first + TASK, plots)) for first in range(0, plots, TASK)]
+def measure(plots: int, folder: Path, kind: str, workers: int, size: int = TASK) -> Measured:
+    """Run all of it for some plots, in tasks of ``size``."""
+    start, wall, own = _cpu(), time.perf_counter(), time.process_time()
+    begin = time.time()
+    tasks = [range(first, min(first + size, plots)) for first in range(0, plots, size)]
     clock: dict[str, float] = {}
-    peak = 0.0
+    done: list[Done] = []
     for outcome in Runner(kind, workers, "8GB").map(functools.partial(task, folder=folder), tasks):
         if outcome.value is None:
             raise SystemExit(outcome.error)
-        peak = max(peak, outcome.value.pop("peak"))
-        for name, seconds in outcome.value.items():
+        done.append(outcome.value)
+        for name, seconds in outcome.value.stages.items():
             clock[name] = clock.get(name, 0.0) + seconds
+    phase, parent = time.perf_counter() - wall, time.process_time() - own
     _timed(clock, "tree", lambda: tree_of(folder))
     spent = _cpu() - start
     files = [p for p in folder.rglob("*") if p.is_file()]
-    size = sum(p.stat().st_size for p in files) / 1e6
+    size_mb, peak = sum(p.stat().st_size for p in files) / 1e6, max(d.peak for d in done)
     told = ", ".join(f"{name} {seconds:.1f}" for name, seconds in clock.items())
     wall = time.perf_counter() - wall
     print(f"{plots} plots x {TENOR} months x {PATHS} paths: {spent:.1f} CPU s, {wall:.1f} s wall, {len(tasks)} tasks")
@@ -214,20 +259,37 @@ def measure(plots: int, folder: Path, kind: str, workers: int) -> tuple[float, f
     print(
         f"  {1000 * spent / plots:.2f} CPU ms a plot; peak of a task {peak:.0f} MiB, of the parent {peak_mib():.0f} MiB"
     )
-    print(f"  {len(files)} files, {size:.1f} MB, {1000 * size / plots:.2f} kB a plot", flush=True)
-    return spent, wall
+    print(f"  {len(files)} files, {size_mb:.1f} MB, {1000 * size_mb / plots:.2f} kB a plot", flush=True)
+    return Measured(spent, begin, phase, parent, done)
 
 
 def workers_ratio(plots: int, folder: Path, kind: str, rounds: int) -> None:
     """Two workers against one, in turn."""
-    walls: dict[int, list[float]] = {1: [], 2: []}
+    found: dict[int, list[Measured]] = {1: [], 2: []}
     for n in range(rounds):
-        for workers, found in walls.items():
+        for workers, measured in found.items():
             (folder / f"{n}-{workers}").mkdir()
-            found.append(measure(plots, folder / f"{n}-{workers}", kind, workers)[1])
+            measured.append(m := measure(plots, folder / f"{n}-{workers}", kind, workers, SHED))
             shutil.rmtree(folder / f"{n}-{workers}")
-    one, two = (statistics.median(found) for found in walls.values())
-    print(f"{kind}, medians of {rounds}: one worker {one:.1f} s, two {two:.1f} s, ratio {two / one:.2f}")
+            shares = m.shares()
+            told = " + ".join(f"{seconds:.1f}" for seconds in shares)
+            print(
+                f"  phase on {workers}: {m.phase:.1f} s; CPU s of the workers {told}, of the parent {m.parent:.1f};"
+                f" first task after {min(t.begin for t in m.tasks) - m.begin:.1f} s;"
+                f" all at work {m.busy(workers):.1f} s",
+                flush=True,
+            )
+    one, two = (statistics.median(m.phase for m in of) for of in found.values())
+    rest = statistics.median(1 - m.busy(2) / m.phase for m in found[2])
+    parent = statistics.median(m.parent / (m.parent + sum(m.shares())) for m in found[2])
+    inflated = statistics.median(sum(m.shares()) for m in found[2]) / statistics.median(
+        sum(m.shares()) for m in found[1]
+    )
+    print(
+        f"{kind}, medians of {rounds}: one worker {one:.1f} s, two {two:.1f} s, ratio {two / one:.3f}\n"
+        f"serial share: {rest:.3f} of the phase of two is not work of both; the parent has {parent:.3f} of all CPU s;"
+        f" the tasks take {inflated:.3f} times the CPU s on two that they take on one"
+    )
 
 
 def main() -> None:
@@ -248,7 +310,7 @@ def main() -> None:
         for plots in given.plots:
             folder = Path(name) / str(plots)
             folder.mkdir()
-            spent.append(measure(plots, folder, given.runner, given.workers)[0])
+            spent.append(measure(plots, folder, given.runner, given.workers).spent)
             start = time.perf_counter()
             siblings = prove(folder, plots - 1)
             spent_on_proof = time.perf_counter() - start

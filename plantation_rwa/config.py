@@ -256,6 +256,24 @@ def load_config(path: str | Path) -> Config:
     return config
 
 
+def input_places(config: Config) -> dict[str, list[str]]:
+    """The files and addresses that inputs are read from, by the key that names them."""
+    found: dict[str, list[str]] = {}
+    for section, keys in _PATH_KEYS.items():
+        model = getattr(config, section)
+        for key in keys if model is not None else ():
+            entries = getattr(model, key)
+            if entries:
+                found[f"{section}.{label(model, key)}"] = list(entries)
+
+    def note(entry: str, key: str) -> list[str]:
+        found.setdefault(f"compliance.{key}", []).append(entry)
+        return [entry]
+
+    config.compliance.resolved(note)
+    return found
+
+
 def with_out(config: Config, out: str | None) -> Config:
     """The configuration with another output folder, relative to where the user stands; None changes nothing."""
     if out is None:

@@ -10,12 +10,14 @@ import multiprocessing
 import os
 import platform
 import re
+import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
+from urllib.parse import urlsplit
 
 from plantation_rwa.errors import ConfigError, Problem
 
@@ -77,7 +79,7 @@ class Runner:
         """Parse ``threads``, ``processes``, ``dask`` or ``dask=ADDRESS``."""
         match = _DASK.match(text)
         if match:
-            return cls("dask", workers, memory_limit, match["address"] or "")
+            return cls("dask", workers, memory_limit, _address(match["address"] or ""))
         if text in {"threads", "processes"}:
             return cls(text, workers, memory_limit)
         remedy = "Use threads, processes, dask or dask=tcp://host:8786."
@@ -126,16 +128,23 @@ class Runner:
             _client(Client, self.address, cluster) as client,
         ):
             _require_same(client.run(installed))
-            yield from _drained(client.map(function, items, pure=False, retries=2))
+            checked = functools.partial(_where_same, function, installed())
+            yield from _drained(client.map(checked, items, pure=False, retries=2))
 
-    def check_cluster(self) -> None:
-        """Raise :class:`ConfigError` if an existing cluster does not answer or has other versions than this process."""
+    def check_cluster(self) -> int:
+        """Raise :class:`ConfigError` if an existing cluster does not answer or has other versions than this process.
+
+        Returns the number of its workers.
+        """
         from dask.distributed import Client
 
         with _client(Client, self.address, None) as client:
-            _require_same(client.run(installed))
+            workers = client.run(installed)
+        _require_same(workers)
+        return len(workers)
 
 
+@functools.cache
 def installed() -> dict[str, str]:
     """What results depend on beside the inputs: Python, packages, and the hash of this package's own files."""
     found = {"python": ".".join(platform.python_version_tuple()[:2])}
@@ -146,9 +155,18 @@ def installed() -> dict[str, str]:
     return {**found, "plantation-rwa": digest.hexdigest()[:12]}
 
 
-def _require_same(workers: Mapping[str, Mapping[str, str]]) -> None:
+def _where_same(function: Callable[[T], R], expected: Mapping[str, str], item: T) -> R:
+    """Apply a function on a worker, unless it has joined since the others were looked at and has other versions."""
+    if installed() != expected:
+        from dask.distributed import get_worker
+
+        _require_same({get_worker().address: installed()}, expected)
+    return function(item)
+
+
+def _require_same(workers: Mapping[str, Mapping[str, str]], expected: Mapping[str, str] | None = None) -> None:
     """Refuse workers that would compute other bytes; a cluster without any worker waits for one."""
-    here, problems = installed(), []
+    here, problems = expected or installed(), []
     for address, there in sorted(workers.items()):
         other = [f"{name} {there.get(name, 'none')} (here {v})" for name, v in here.items() if there.get(name) != v]
         if other:
@@ -202,8 +220,24 @@ def _submit(pool: cf.Executor, function: Callable[[T], R], item: T) -> cf.Future
         return failed
 
 
+def _address(text: str) -> str:
+    """Address of a scheduler, which has a port; of no other kind does Dask tell what is wrong with it."""
+    try:
+        parts = urlsplit(text if "://" in text else f"tcp://{text}")
+        complete = bool(parts.hostname and parts.port)
+    except ValueError:
+        complete = False
+    if text and not complete:
+        remedy = "Write dask=tcp://host:8786."
+        raise ConfigError([Problem("--runner", "is no address of a Dask scheduler", repr(text), remedy)])
+    return text
+
+
 def _client(factory: Any, address: str, cluster: Any) -> Any:
     try:
+        if address:  # a name that nobody knows is told at once
+            parts = urlsplit(address if "://" in address else f"tcp://{address}")
+            socket.getaddrinfo(parts.hostname, parts.port)
         return factory(address or cluster, set_as_default=False, timeout=_ANSWER_SECONDS)
     except (OSError, ValueError) as error:
         if not address:

@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import os
 import random
+import re
 import time
 import uuid
 from collections.abc import Iterable
@@ -35,6 +36,26 @@ _ANSWER, _CONNECT = dt.timedelta(minutes=10), dt.timedelta(seconds=10)
 #: tries of what the library does not try again: writes under a condition, and answers that break off
 _TRIES, _FIRST_S = 6, 0.2
 _REMEDY = "Check the address, the credentials in the environment and the network; docs/operations.md names the settings"
+#: what an error of the library stands for, and what helps against it
+_MEANINGS = (
+    ("NoSuchBucket", "there is no such bucket", "Check its name, and the address and region of the store"),
+    (
+        "InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|ExpiredToken|RequestTimeTooSkewed|status code: 401",
+        "the credentials are not accepted",
+        "Check those in the environment, and the clock of this machine",
+    ),
+    (
+        "status code: 403|PermissionDenied",
+        "access is refused",
+        "Give the credentials the rights to list, read, write and delete there",
+    ),
+    ("dns error|failed to lookup", "nobody knows the name of its host", _REMEDY),
+    ("Connection refused|ConnectionRefused", "nobody listens there", _REMEDY),
+    ("certificate|InvalidCertificate", "its certificate is not accepted", _REMEDY),
+    ("TimedOut|timed out", "no answer came in time", _REMEDY),
+    ("status code: 5", "the server errs", f"Try again later. {_REMEDY}"),
+)
+_STATUS, _CODE = re.compile(r"status code: (\d{3})"), re.compile(r"<Code>(\w+)</Code>")
 
 
 class StoreError(PublishError):
@@ -62,6 +83,12 @@ def is_store(place: str) -> bool:
     return "://" in place and place.split("://", 1)[0].lower() in SCHEMES
 
 
+def bucket_of(place: str) -> tuple[str, str]:
+    """Address of the bucket that an address lies in, and the path from there."""
+    parts = urlsplit(place)
+    return f"{parts.scheme}://{parts.netloc}", place.split("://", 1)[1].partition("/")[2]
+
+
 class Store:
     """The objects below an address.
 
@@ -85,7 +112,10 @@ class Store:
         parts = urlsplit(self.uri)
         if not parts.netloc:
             raise StoreError(f"{uri}: names no bucket. Write it as {parts.scheme}://bucket/folder.")
-        plain = os.environ.get(_ENDPOINT, os.environ.get("AWS_ENDPOINT", "")).startswith("http://")
+        endpoint = os.environ.get(_ENDPOINT, os.environ.get("AWS_ENDPOINT", ""))
+        if endpoint and not endpoint.startswith(("http://", "https://")):  # the library panics
+            raise StoreError(f"{_ENDPOINT}: {endpoint} is no address of a server. Write it as https://host:port.")
+        plain = endpoint.startswith("http://")
         client: Any = {"timeout": _ANSWER, "connect_timeout": _CONNECT, **({"allow_http": True} if plain else {})}
         try:
             self._store: Any = from_url(
@@ -94,7 +124,7 @@ class Store:
                 retry_config={"max_retries": _RETRIES, "retry_timeout": _PATIENCE},
             )
         except Exception as error:  # the library has one kind of error per store
-            raise StoreError(f"{self.uri}: is no address of a store ({_told(error)}). {_REMEDY}.") from None
+            raise StoreError(f"{self.uri}: is no address of a store ({_told(error)[0]}). {_REMEDY}.") from None
 
     def list(self) -> dict[str, Found]:
         """Every object below the address, by its path from there, in order of the paths."""
@@ -103,12 +133,12 @@ class Store:
         found = self._insist("", lambda: obstore.list(self._store).collect())
         return {o["path"]: Found(str(o["e_tag"]), int(o["size"])) for o in sorted(found, key=lambda o: o["path"])}
 
-    def names(self) -> dict[str, str]:
-        """Objects right below the address, none deeper: name -> tag."""
+    def names(self, folder: str = "") -> dict[str, Found]:
+        """Objects right below a folder of the address, none deeper, by name."""
         import obstore
 
-        found = self._insist("", lambda: obstore.list_with_delimiter(self._store))["objects"]
-        return {o["path"].rsplit("/", 1)[-1]: str(o["e_tag"]) for o in found}
+        found = self._insist(folder, lambda: obstore.list_with_delimiter(self._store, folder or None))["objects"]
+        return {o["path"].rsplit("/", 1)[-1]: Found(str(o["e_tag"]), int(o["size"])) for o in found}
 
     def probe(self) -> None:
         """Write an object, try to write over it under a condition that does not hold, and delete it.
@@ -144,6 +174,14 @@ class Store:
 
         found: tuple[bytes, str] = self._insist(path, get)
         return found
+
+    def read_range(self, path: str, start: int, end: int) -> bytes:
+        """Bytes of an object from ``start`` to before ``end``, which is at most its size; raises as :meth:`read`."""
+        import obstore
+
+        if end <= start:
+            return b""
+        return bytes(self._insist(path, lambda: obstore.get_range(self._store, path, start=start, end=end)))
 
     def put(self, path: str, data: bytes | Path) -> str:
         """Write an object, whatever was there, and return its tag."""
@@ -193,9 +231,14 @@ class Store:
         """Delete objects; one that is not there is none."""
         import obstore
 
-        for path in sorted(paths):
-            with contextlib.suppress(MissingObject):
-                self._insist(path, lambda path=path: obstore.delete(self._store, path))
+        names = sorted(set(paths))
+        try:
+            if names:
+                self._insist("", lambda: obstore.delete(self._store, names))
+        except MissingObject:  # stores that tell: which of the others are gone is not said
+            for path in names:
+                with contextlib.suppress(MissingObject):
+                    self._insist(path, lambda path=path: obstore.delete(self._store, path))
 
     def _there(self, path: str) -> tuple[bytes, str] | None:
         try:
@@ -208,7 +251,8 @@ class Store:
             try:
                 return action()
             except FileNotFoundError as error:
-                raise MissingObject(f"{self.uri}/{path}: is not there ({_told(error)}).") from None
+                place = f"{self.uri}/{path}"
+                raise MissingObject(f"{place}: is not there ({_told(error)[0]}). Check the address.") from None
             except Exception as error:  # the library has one kind of error per store
                 if tried == _TRIES or _is_final(error):
                     raise self._refused(path, error) from None
@@ -217,7 +261,8 @@ class Store:
 
     def _refused(self, path: str, error: Exception) -> StoreError:
         place = f"{self.uri}/{path}" if path else self.uri
-        return StoreError(f"{place}: the store refuses or does not answer ({_told(error)}). {_REMEDY}.")
+        said, remedy = _told(error)
+        return StoreError(f"{place}: the store refuses or does not answer ({said}). {remedy}.")
 
 
 def read_object(uri: str) -> bytes:
@@ -250,14 +295,20 @@ def _is_final(error: Exception) -> bool:
     return isinstance(error, PermissionDeniedError | UnauthenticatedError) or "after " in text or "NoSuchBucket" in text
 
 
-def _told(error: Exception) -> str:
-    """What an error says, on one line, without what only programmers read and without credentials."""
-    text = " ".join(str(error).split("\n\nDebug source")[0].split())
+def _told(error: Exception) -> tuple[str, str]:
+    """What an error means and what to do, without what only programmers read and without credentials."""
+    whole = str(error)
+    text = " ".join(whole.split("\n\nDebug source")[0].split())
     for name in _SECRETS:
         value = os.environ.get(name, "")
         if len(value) > 3:
             text = text.replace(value, "***")
-    return text[:300] or type(error).__name__
+    status, code = _STATUS.search(text), _CODE.search(text)
+    answer = " ".join(["HTTP", status[1], *([code[1]] if code else [])]) if status else ""
+    for pattern, meaning, remedy in _MEANINGS:
+        if re.search(pattern, whole):
+            return f"{meaning}: {answer}" if answer else meaning, remedy
+    return answer or text[:300] or type(error).__name__, _REMEDY
 
 
 def _pause(tried: int) -> None:

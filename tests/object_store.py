@@ -38,7 +38,7 @@ class S3:
     server
         ``127.0.0.1:port`` of the server itself.
     mood
-        What becomes of a request, by its number from 0, method and path: ``refused`` is an error 500 before anything
+        What becomes of a request, by its number from 0, method and path: ``refused`` is ``refusal`` before anything
         happened, ``lost`` a connection that is torn down after the server has done it, ``broken`` an answer of which
         half arrives.
     """
@@ -47,6 +47,8 @@ class S3:
         import boto3
 
         self.server, self.mood = server, mood
+        #: what is said to a request that is refused
+        self.refusal = (500, "InternalError")
         self.faults: Counter[str] = Counter()
         self.writes: list[str] = []
         self.on_write: Callable[[], None] = lambda: None
@@ -142,7 +144,8 @@ class _Handler(BaseHTTPRequestHandler):
         if mood != "well":
             owner.faults[mood] += 1
         if mood == "refused":
-            self._answer(500, [], b"<Error><Code>InternalError</Code></Error>")
+            status, code = owner.refusal
+            self._answer(status, [], f"<Error><Code>{code}</Code></Error>".encode())
             return
         server = http.client.HTTPConnection(owner.server, timeout=30)
         server.request(self.command, self.path, body, dict(self.headers.items()))

@@ -72,9 +72,15 @@ def test_an_existing_dask_cluster_is_used_by_its_address() -> None:
 def test_a_dask_scheduler_that_does_not_answer_is_named_with_the_remedy() -> None:
     with pytest.raises(
         ConfigError,
-        match=r"--runner: no Dask scheduler answers \(got nonsense://nowhere: .*\)\. Start it, or use threads",
+        match=r"--runner: no Dask scheduler answers \(got tcp://nowhere.invalid:8786: .*\)\. Start it, or use threads",
     ):
-        list(make("dask=nonsense://nowhere").map(inverse, [1]))
+        list(make("dask=tcp://nowhere.invalid:8786").map(inverse, [1]))
+
+
+@pytest.mark.parametrize("text", ["nonsense", "tcp://host", "tcp://host:x", "://a:1", "tcp://host:99999"])
+def test_an_address_that_is_none_is_refused_at_once(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"--runner: is no address of a Dask scheduler .*Write dask=tcp://host:8786"):
+        make(f"dask={text}")
 
 
 @pytest.mark.parametrize("text", ["thread", "", "dask=", "dask:tcp://a:1", "Dask", "processes "])

@@ -6,13 +6,14 @@ import importlib.metadata as metadata
 import os
 import platform
 import shutil
-import socket
-from dataclasses import dataclass
+import tempfile
 from pathlib import Path
-from urllib.parse import urlparse
 
+from plantation_rwa.caches import VARIABLE, cache_folder
+from plantation_rwa.cli import reach
 from plantation_rwa.cli.console import error, result, table
-from plantation_rwa.config import Config, load_config
+from plantation_rwa.cli.reach import Finding
+from plantation_rwa.config import Config, input_places, load_config
 from plantation_rwa.errors import ConfigError, PublishError
 from plantation_rwa.publish.leases import held_by
 from plantation_rwa.publish.manifest import load_all
@@ -48,15 +49,6 @@ _CREDENTIALS = {
 _FREE_GB = 2.0
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at; ``state`` is ok, note or bad."""
-
-    what: str
-    state: str
-    text: str
-
-
 def doctor(config_path: Path | None) -> int:
     """Print findings; see ``plantation-rwa doctor --help``."""
     config = load_config(config_path) if config_path else None
@@ -65,11 +57,12 @@ def doctor(config_path: Path | None) -> int:
         _gdal(),
         _proj(),
         *_credentials(),
-        _disk(config),
+        *_disk(config),
         *_outputs(config),
         *_memory(config),
-        _service("PREFECT_API_URL"),
-        _service("DASK_SCHEDULER_ADDRESS"),
+        *reach.inputs(config),
+        reach.service("PREFECT_API_URL"),
+        reach.cluster("DASK_SCHEDULER_ADDRESS"),
     ]
     table("", ["what", "state", "finding"], [[f.what, f.state, f.text] for f in findings])
     result(findings=findings)
@@ -133,21 +126,31 @@ def _credentials() -> list[Finding]:
     ]
 
 
-def _disk(config: Config | None) -> Finding:
+def _disk(config: Config | None) -> list[Finding]:
+    """The output folder, or of results in a store the cache; the cache too if inputs lie in one."""
     try:
+        out = full_place(config) if config else ""
         folder = output_folder(config) if config else Path.cwd()
     except ConfigError as fault:
-        return Finding("output folder", "bad", str(fault))
+        return [Finding("output folder", "bad", str(fault))]
+    places = [p for found in input_places(config).values() for p in found] if config else []
+    found = [] if is_store(out) else [_room("output folder", folder, "publish.out")]
+    if is_store(out) or any(is_store(p) for p in places):
+        found.append(_room("cache", cache_folder() or Path(tempfile.gettempdir()), VARIABLE))
+    return found
+
+
+def _room(what: str, folder: Path, key: str) -> Finding:
     while not folder.exists():
         folder = folder.parent
     if not folder.is_dir():
-        return Finding("output folder", "bad", f"{folder.name}: is a file. Change publish.out.")
+        return Finding(what, "bad", f"{folder.name}: is a file. Change {key}.")
     if not os.access(folder, os.W_OK):
-        return Finding("output folder", "bad", f"{folder.name}: not writable. Change its permissions or publish.out.")
+        return Finding(what, "bad", f"{folder.name}: not writable. Change its permissions or {key}.")
     free = shutil.disk_usage(folder).free / 1e9
     if free <= _FREE_GB:
-        return Finding("output folder", "bad", f"{free:.1f} GB free, {_FREE_GB:.0f} GB are wanted. Make room.")
-    return Finding("output folder", "ok", f"writable, {free:.1f} GB free")
+        return Finding(what, "bad", f"{free:.1f} GB free, {_FREE_GB:.0f} GB are wanted. Make room.")
+    return Finding(what, "ok", f"writable, {free:.1f} GB free")
 
 
 def _outputs(config: Config | None) -> list[Finding]:
@@ -187,24 +190,3 @@ def _memory(config: Config | None) -> list[Finding]:
     if workers * limit > has:
         return [Finding("memory", "bad", f"{text}. Lower compute.workers or compute.memory_limit.")]
     return [Finding("memory", "ok", text)]
-
-
-def _service(variable: str) -> Finding:
-    """Reachability of a service the environment names; nothing is started."""
-    url = os.environ.get(variable)
-    if not url:
-        return Finding(variable, "note", "not set; not needed for the command line")
-    try:
-        parts = urlparse(url if "://" in url else f"tcp://{url}")
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError as fault:
-        return Finding(variable, "bad", f"{url}: is no address ({fault}). Write it as scheme://host:port.")
-    try:
-        with socket.create_connection((parts.hostname or "", port), timeout=3):
-            return Finding(variable, "ok", f"{parts.hostname}:{port} answers")
-    except OSError as fault:
-        return Finding(
-            variable,
-            "bad",
-            f"{parts.hostname}:{port} does not answer ({fault}). Start the service or unset {variable}.",
-        )

@@ -69,10 +69,14 @@ class StoreTurn:
             try:
                 self._tag = self._store.put_if(TURN, self._text(), self._tag)
             except ConditionFailed:
-                raise PublishError(
-                    f"{self._store.uri}: another run has begun to publish, because this one had not been heard of for "
-                    f"{self._expiry:.0f} s. Nothing of it was published. Run again."
-                ) from None
+                raise self.lost() from None
+
+    def lost(self) -> PublishError:
+        """What to say when another run has taken the turn over."""
+        return PublishError(
+            f"{self._store.uri}: another run has begun to publish, because this one had not been heard of for "
+            f"{self._expiry:.0f} s. This one was published whole, or not at all. Run again."
+        )
 
     def _take(self) -> None:
         seen, since, told = "", time.monotonic(), time.monotonic() - _TELL_SECONDS

@@ -1,9 +1,11 @@
 """The local copy of a publication in an object store: brought up to date before a run, published from after it.
 
-Writing several objects is no single act, so a publication has one commit point, the manifest, and a journal. What is
-new in the store goes there under its own name, hidden by the journal until the commit; what replaces something goes
-under the name of its content first, and to its place after the commit. A reader who heeds the journal sees the last
-complete publication or the new one, at any instant; what a killed writer left is finished or undone by the next one.
+Writing several objects is no single act, so a publication has a journal, and one commit point: the journal is sealed.
+Before that, all contents go to the store under the names of their hashes, where nobody looks; after it, to their
+places: what is new first, then manifests, then what replaces something. A reader who heeds the journal sees the last
+complete publication or the new one, at any instant; one who does not, sees a manifest when all that is new for it is
+there. What a killed writer left is finished or undone by the next one. Sealing and undoing are writes under one
+condition, so of a writer that was given up too early and the one that took its turn over only one succeeds.
 """
 
 from __future__ import annotations
@@ -15,15 +17,16 @@ import logging
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, astuple, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from plantation_rwa.caches import cache_folder
 from plantation_rwa.errors import PublishError
 from plantation_rwa.publish.files import SharedFolder, write_bytes_atomically, write_text_atomically
 from plantation_rwa.publish.manifest import load_all, sha256_of
 from plantation_rwa.publish.store_turn import StoreTurn
-from plantation_rwa.stores import Found, MissingObject, Store
+from plantation_rwa.stores import ConditionFailed, Found, MissingObject, Store
 
 _LOG = logging.getLogger(__name__)
 #: says of a folder that it is a working copy, of which store, and what was there when it was last seen
@@ -44,27 +47,27 @@ class Journal:
 
     Parameters
     ----------
-    manifest, sha256
-        The manifest whose writing is the commit, and its content.
-    added
-        Objects that are new, by path.
-    replaced
-        Path -> SHA-256 of the content that goes there after the commit.
+    state
+        ``open`` while contents are written, then ``sealed``, the commit, or ``undone``.
+    placed
+        Path -> SHA-256 of the content that goes there after the commit, in the order in which they go.
     gone
         Paths that are deleted after the commit.
     """
 
-    manifest: str
-    sha256: str
-    added: tuple[str, ...] = ()
-    replaced: Mapping[str, str] = field(default_factory=dict)
+    state: Literal["open", "sealed", "undone"] = "open"
+    placed: Mapping[str, str] = field(default_factory=dict)
     gone: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, text: bytes) -> Journal:
         """Read one back."""
         raw = json.loads(text)
-        return cls(raw["manifest"], raw["sha256"], tuple(raw["added"]), raw["replaced"], tuple(raw["gone"]))
+        return cls(raw["state"], raw["placed"], tuple(raw["gone"]))
+
+    def text(self) -> bytes:
+        """What is written."""
+        return (json.dumps(asdict(self), indent=1) + "\n").encode()
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,6 @@ class Seen:
 
     listed: Mapping[str, Found]
     journals: Mapping[str, Journal]
-    committed: frozenset[str]
     files: Mapping[str, str]
 
 
@@ -135,7 +137,7 @@ class WorkingCopy:
         turn = StoreTurn(self.store)
         with turn.held():
             self._remember()
-            self._mend()
+            self._mend(turn)
             self._pull(steady=True)
             yield
             self._push(turn)
@@ -153,23 +155,15 @@ class WorkingCopy:
 
     def _see(self) -> Seen:
         listed = self.store.list()
-        journals, committed = {}, set()
+        journals = {}
         files = {path: path for path in listed if not _is_apart(path)}
         for name in sorted(p for p in listed if p.startswith(f"{JOURNALS}/")):
             with contextlib.suppress(MissingObject):  # its writer has just finished
                 journal = journals[name] = Journal.of(self.store.read(name)[0])
-                if self._is_committed(journal, listed):
-                    committed.add(name)
-                    files |= {p: o for p, sha in journal.replaced.items() if (o := f"{OBJECTS}/{sha}") in listed}
+                if journal.state == "sealed":
+                    files |= {p: o for p, sha in journal.placed.items() if (o := f"{OBJECTS}/{sha}") in listed}
                     files = {p: o for p, o in files.items() if p not in journal.gone}
-                else:
-                    files = {p: o for p, o in files.items() if p not in journal.added}
-        return Seen(listed, journals, frozenset(committed), files)
-
-    def _is_committed(self, journal: Journal, listed: Mapping[str, Found]) -> bool:
-        if journal.manifest not in listed:
-            return False
-        return hashlib.sha256(self.store.read(journal.manifest)[0]).hexdigest() == journal.sha256
+        return Seen(listed, journals, files)
 
     def _bring(self, seen: Seen) -> None:
         """Fetch what the store has and the folder has not, or has as it was before somebody else wrote it.
@@ -219,7 +213,7 @@ class WorkingCopy:
         self._known[path] = Known(e_tag, sha256, found.st_size, found.st_mtime_ns)
 
     def _push(self, turn: StoreTurn) -> None:
-        """Publish what differs from the store: journal, contents, the manifest under its condition, places."""
+        """Publish what differs from the store: journal, contents, the seal, places."""
         manifests = {f"manifests/as_of={m.as_of}.json": m for m in load_all(self.root)}
         wanted = {o.path: o.sha256 for m in manifests.values() for o in m.outputs}
         beside = [p for name in _COPIES for p in (self.root / name).rglob("*") if p.is_file()]
@@ -230,23 +224,18 @@ class WorkingCopy:
         gone = tuple(sorted(p for p in known.keys() - wanted.keys() if self._is_to_go(p)))
         if not manifests or not (changed or gone):
             return
-        commit = max((p for p in changed if p in manifests), default=max(manifests))
         here = self.store.list()
-        added = tuple(sorted(p for p in changed if p not in here and p != commit))
-        replaced = {p: sha for p, sha in sorted(changed.items()) if p in here and p != commit}
-        journal = Journal(commit, wanted[commit], added, replaced, gone)
-        name = f"{JOURNALS}/{uuid.uuid4().hex}.json"
-        for path, sha in replaced.items():
-            if f"{OBJECTS}/{sha}" not in here:
-                self.store.put(f"{OBJECTS}/{sha}", self.root / path)
-        self.store.put(name, (json.dumps(asdict(journal), indent=1) + "\n").encode())
-        for path in added:
-            self.store.put_if(path, self.root / path, None)
+        order = sorted(changed, key=lambda p: (p in here or p in manifests, p not in manifests, p))
+        journal, name = Journal("open", {p: changed[p] for p in order}, gone), f"{JOURNALS}/{uuid.uuid4().hex}.json"
+        tag = self.store.put(name, journal.text())
+        for sha, path in {sha: path for path, sha in journal.placed.items()}.items():
+            self.store.put(f"{OBJECTS}/{sha}", self.root / path)
         turn.check()
-        if commit in changed:
-            tag = here[commit].e_tag if commit in here else None
-            self.store.put_if(commit, (self.root / commit).read_bytes(), tag)
-        self._finish(name, journal)
+        try:
+            self.store.put_if(name, replace(journal, state="sealed").text(), tag)
+        except ConditionFailed:
+            raise turn.lost() from None
+        self._finish(name, journal, turn, {p: here[p].e_tag if p in here else None for p in manifests})
         now = self.store.list()
         for path, sha in changed.items():
             self._note(path, now[path].e_tag, sha)
@@ -255,25 +244,56 @@ class WorkingCopy:
         self._keep()
         _LOG.info("published to %s: %d files", self.uri, len(changed))
 
-    def _finish(self, name: str, journal: Journal) -> None:
-        """Bring what waits to its place; the journal goes before what it speaks of."""
-        for path, sha in journal.replaced.items():
-            self.store.copy(f"{OBJECTS}/{sha}", path)
+    def _finish(
+        self, name: str, journal: Journal, turn: StoreTurn, tags: Mapping[str, str | None] | None = None
+    ) -> None:
+        """Bring what waits to its place; the journal goes before what it tells of.
+
+        With the tags of manifests, None for one that is not there, these are written over nothing else.
+        """
+        for path, sha in journal.placed.items():
+            try:
+                if tags is not None and path in tags:
+                    self.store.put_if(path, self.store.read(f"{OBJECTS}/{sha}")[0], tags[path])
+                else:
+                    self.store.copy(f"{OBJECTS}/{sha}", path)
+            except MissingObject:
+                turn.check()  # whoever has taken the turn over has finished this publication
+                raise
+        turn.check()
         self.store.delete(journal.gone)
         self.store.delete([name])
-        self.store.delete(f"{OBJECTS}/{sha}" for sha in journal.replaced.values())
+        self.store.delete(f"{OBJECTS}/{sha}" for sha in journal.placed.values())
 
-    def _mend(self) -> None:
-        """Finish what a killed writer had committed, undo what it had not; only for who holds the turn."""
+    def _mend(self, turn: StoreTurn) -> None:
+        """Finish what another writer had committed, undo what it had not; only for who holds the turn."""
         seen = self._see()
-        for name, journal in seen.journals.items():
-            if name in seen.committed:
-                waiting = {p: sha for p, sha in journal.replaced.items() if f"{OBJECTS}/{sha}" in seen.listed}
-                self._finish(name, Journal(journal.manifest, journal.sha256, (), waiting, journal.gone))
-            else:
-                self.store.delete(journal.added)
+        for name, found in seen.journals.items():
+            journal = self._decided(name, found)
+            if journal is not None and journal.state == "sealed":
+                waiting = {p: sha for p, sha in journal.placed.items() if f"{OBJECTS}/{sha}" in seen.listed}
+                self._finish(name, replace(journal, placed=waiting), turn)
+            elif journal is not None:
                 self.store.delete([name])
         self.store.delete(p for p in self.store.list() if p.startswith(f"{OBJECTS}/"))
+
+    def _decided(self, name: str, journal: Journal) -> Journal | None:
+        """A journal as it stays: an open one is marked as undone, unless its writer is still there and seals it first.
+
+        None if that writer is done with it.
+        """
+        while journal.state == "open":
+            try:
+                text, tag = self.store.read(name)
+                journal = Journal.of(text)
+                if journal.state == "open":
+                    self.store.put_if(name, replace(journal, state="undone").text(), tag)
+                    return replace(journal, state="undone")
+            except ConditionFailed:
+                continue
+            except MissingObject:
+                return None
+        return journal
 
     def _is_to_go(self, path: str) -> bool:
         """Whether a file that nothing names any longer goes with this publication.

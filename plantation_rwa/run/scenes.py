@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import os
 from collections import Counter
@@ -298,13 +299,15 @@ def _files(scenes: Iterable[Scene]) -> Iterator[Asset]:
 
 
 def _any_file(scenes: Iterable[Scene]) -> bool:
-    """Whether one file of the scenes is there; a remote one is found out when it is read."""
-    return any(is_url(a.href) or os.path.exists(a.href) for a in _files(scenes))
+    """Whether one file of the scenes is there; one on a web server is found out when it is read."""
+    return any(not a.absent if is_url(a.href) else os.path.exists(a.href) for a in _files(scenes))
 
 
 def _no_file_at_all(scenes: Sequence[Scene]) -> NoReturn:
     assets = list(_files(scenes))
-    folder = os.path.commonpath([os.path.dirname(os.path.abspath(a.href)) for a in assets])
+    places = [a.href if is_url(a.href) else os.path.abspath(a.href) for a in assets]
+    parts = zip(*(place.split("/")[:-1] for place in places), strict=False)
+    folder = "/".join(part[0] for part in itertools.takewhile(lambda part: len(set(part)) == 1, parts))
     raise SourceError.of(
         f"imagery.source: {', '.join(dict.fromkeys(scene.file for scene in scenes))}",
         f"none of the {len(assets)} files of its {len(scenes)} scene{'' if len(scenes) == 1 else 's'} is there",

@@ -121,6 +121,9 @@ class Asset:
         nothing. Files are read by their own grid; these are only held against it.
     name
         The href as the item writes it, which messages name; empty: the file's name.
+    absent
+        Whether it was looked for where its item says and is not there; what lies on a web server is found out when it
+        is read.
     """
 
     href: str
@@ -130,6 +133,7 @@ class Asset:
     shape: tuple[int, int] | None = None
     transform: tuple[float, ...] | None = None
     name: str = ""
+    absent: bool = False
 
 
 @dataclass(frozen=True)

@@ -195,10 +195,11 @@ def _opened(document: Any, place: str, branches: list[tuple[str, Iterator[Any]]]
     )
 
 
-def read_geoparquet(path: str) -> Iterator[RawItem]:
+def read_geoparquet(path: str, place: str = "") -> Iterator[RawItem]:
     """Items of a stac-geoparquet file: properties are columns, assets a struct, the geometry WKB.
 
-    Times become ISO texts in UTC; absent struct members and null properties are left out.
+    Times become ISO texts in UTC; absent struct members and null properties are left out. Relative hrefs resolve
+    against ``place``, from where the file was fetched, if it was.
     """
     import pyarrow.parquet as pq
     from pyarrow.lib import ArrowException
@@ -218,7 +219,7 @@ def read_geoparquet(path: str) -> Iterator[RawItem]:
             "Write it with rustac or stac-geoparquet.",
         )
     for n, row in enumerate(table.to_pylist(), start=1):
-        yield RawItem(_from_row(row), path, n)
+        yield RawItem(_from_row(row), place or path, n)
 
 
 def _from_row(row: Mapping[str, Any]) -> dict[str, Any]:

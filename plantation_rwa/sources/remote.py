@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import fnmatch
+import glob
 import hashlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from plantation_rwa.caches import cache_folder
+from plantation_rwa.caches import cache_folder, write_whole
 from plantation_rwa.errors import SourceError
-from plantation_rwa.stores import MissingObject, Store, StoreError, is_store, read_object
+from plantation_rwa.stores import Found, MissingObject, Store, StoreError, is_store, read_object
 
 #: files that belong to one of another ending
 _BESIDE = {".shp": (".dbf", ".shx", ".prj", ".cpg")}
@@ -58,6 +59,42 @@ def local_files(paths: Sequence[str] | None) -> list[str] | None:
     return [file for path in paths for file in (_fetched(path) if is_store(path) else [path])]
 
 
+def addresses(places: Sequence[str]) -> list[str]:
+    """The places with patterns in the last part of an address in a store replaced by the objects that they match.
+
+    Raises
+    ------
+    SourceError
+        If there is none, or the store does not answer.
+    """
+    found: list[str] = []
+    for uri in places:
+        place, _, name = uri.rpartition("/")
+        matches = is_store(uri) and glob.has_magic(name)
+        found += [f"{place}/{n}" for n in _matching(place, name)] if matches else [uri]
+    return list(dict.fromkeys(found))
+
+
+def require_object(uri: str) -> None:
+    """Raise :class:`SourceError` if a store has nothing that an address names, or does not answer."""
+    place, _, name = uri.rpartition("/")
+    if uri.rstrip("/").endswith(_FOLDERS):
+        place, name = uri.rstrip("/"), "*"
+    _matching(place, name or "catalog.json")
+
+
+def _matching(place: str, name: str) -> list[str]:
+    """Names of the objects of a folder that a name or pattern stands for."""
+    try:
+        there = sorted(Store(place).names())
+    except StoreError as error:
+        raise SourceError.of(name, "cannot be read", str(error), "See the text before.") from None
+    names = [n for n in there if n == name or fnmatch.fnmatchcase(n, name)]
+    if not names:
+        raise SourceError.of(name, "no such object", f"{place}/{name}", "Check the address.")
+    return names
+
+
 def _fetched(uri: str) -> list[str]:
     place, _, name = uri.rstrip("/").rpartition("/")
     base = (cache_folder() or Path(tempfile.gettempdir()) / "plantation-rwa") / "inputs"
@@ -83,23 +120,19 @@ def _fetched(uri: str) -> list[str]:
     return [str(file) for file in found]
 
 
-def _with_beside(store: Store, base: Path, place: str, name: str, there: dict[str, str]) -> Path:
+def _with_beside(store: Store, base: Path, place: str, name: str, there: Mapping[str, Found]) -> Path:
     """Fetch a file and what belongs to it into one folder, named after address and content."""
     stem, _, ending = name.rpartition(".")
     names = [name, *(n for e in _BESIDE.get(f".{ending.lower()}", ()) if (n := f"{stem}{e}") in there)]
-    folder = base / _short(place, *(f"{n} {there[n]}" for n in names))
+    folder = base / _short(place, *(f"{n} {there[n].e_tag}" for n in names))
     for one in names:
         _fetch(store, one, folder / one)
     return folder / name
 
 
 def _fetch(store: Store, path: str, target: Path) -> None:
-    if target.is_file():
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".", delete=False) as file:
-        file.write(store.read(path)[0])
-    Path(file.name).replace(target)
+    if not target.is_file():
+        write_whole(target, store.read(path)[0])
 
 
 def _short(*texts: str) -> str:

@@ -17,7 +17,9 @@ from plantation_rwa.periods import Month
 from plantation_rwa.sources.base import ImagerySource, Quarantine, Scene
 from plantation_rwa.sources.holdings import Holdings
 from plantation_rwa.sources.items import RawItem, is_url, iter_items, links_of, read_geoparquet, read_json
+from plantation_rwa.sources.remote import addresses, local_files
 from plantation_rwa.sources.stac_scenes import distinct, scenes_of
+from plantation_rwa.stores import is_store
 
 _SLACK = pd.Timedelta(days=1)
 
@@ -42,18 +44,21 @@ def open_source(config: ImageryConfig, quarantine: Quarantine) -> ImagerySource:
     """
     parts: list[ImagerySource] = []
     raw: list[RawItem] = []
-    for place in config.source:
+    for place in addresses(config.source):
         if place.endswith((".parquet", ".geoparquet")):
+            if is_store(place):
+                raw += [item for file in local_files([place]) or [] for item in read_geoparquet(file, place)]
+                continue
             if is_url(place):
                 raise SourceError.of(
                     "imagery.source",
-                    "stac-geoparquet is read from local files only",
+                    "stac-geoparquet is read from local files and object stores only",
                     place,
                     "Download the file first.",
                 )
             raw += list(read_geoparquet(place))
             continue
-        if os.path.isdir(place):
+        if os.path.isdir(place) or (is_store(place) and place.endswith("/")):
             place = os.path.join(place, "catalog.json")
         document = read_json(place)
         if is_url(place) and _is_api(document):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -22,12 +21,13 @@ from plantation_rwa.grid import is_mgrs
 from plantation_rwa.sources import providers
 from plantation_rwa.sources.base import Asset, Quarantine, Scene
 from plantation_rwa.sources.cells import is_formula
+from plantation_rwa.sources.contents import contents_of
 from plantation_rwa.sources.guards import href_fault, outline_fault, too_tangled
 from plantation_rwa.sources.holdings import TOO_CLOUDY, Held, Holdings, box_of
 from plantation_rwa.sources.items import RawItem, file_name, is_url, resolve
 from plantation_rwa.sources.providers import UnusableItemError
+from plantation_rwa.stores import is_store
 
-_EDGE_BYTES = 65536
 #: providers time an item by the start of the datatake or by the middle of its tile
 _SAME_PASS = pd.Timedelta(hours=1)
 _ISO = re.compile(r"^\d{4}-\d{2}-\d{2}")
@@ -74,6 +74,7 @@ def scenes_of(raw: Iterable[RawItem], config: ImageryConfig, quarantine: Quarant
             records.append(held)
         else:
             held.refused = TOO_CLOUDY
+    parsed = _with_files(parsed)
     left = _consistent(parsed, quarantine)
     kept = {id(scene) for scene in left}
     for scene, held in zip(parsed, records, strict=True):
@@ -146,7 +147,7 @@ def _parse(entry: RawItem, config: ImageryConfig) -> Scene:
         scale=offset.scale,
         offset=offset.offset,
         offset_reason=offset.reason,
-        fingerprint=_fingerprint(item, assets),
+        fingerprint=_identity(item),
         file=entry.file,
         datastrip=providers.datastrip_of(item),
     )
@@ -278,23 +279,31 @@ def _reject(entry: RawItem, error: UnusableItemError, config: ImageryConfig, qua
     return str(error)
 
 
-def _fingerprint(item: Mapping[str, Any], assets: Mapping[str, Asset]) -> str:
-    """Hash of the item without its links, and of size, head and tail of its local files."""
+def _identity(item: Mapping[str, Any]) -> str:
+    """Hash of an item without its links."""
     content = {k: v for k, v in item.items() if k != "links"}
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":"), default=str).encode())
-    for band, asset in sorted(assets.items()):
-        if is_url(asset.href):
-            continue
-        try:
-            with open(asset.href, "rb") as stream:
-                size = os.fstat(stream.fileno()).st_size
-                digest.update(f"{band}:{size}:".encode() + stream.read(_EDGE_BYTES))
-                if size > _EDGE_BYTES:
-                    stream.seek(max(_EDGE_BYTES, size - _EDGE_BYTES))
-                    digest.update(stream.read(_EDGE_BYTES))
-        except OSError:
-            digest.update(f"{band}:{file_name(asset.href)} unreadable".encode())
-    return digest.hexdigest()
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":"), default=str).encode()).hexdigest()
+
+
+def _with_files(scenes: Sequence[Scene]) -> list[Scene]:
+    """The scenes with what their files hold in their fingerprints: local ones, and those that lie beside their items.
+
+    A file to which an item gives a whole address is somebody's archive: then the item tells what it is.
+    """
+    held = contents_of(a.href for s in scenes for a in s.assets.values() if _is_beside(a))
+    found = []
+    for scene in scenes:
+        beside = sorted((band, asset) for band, asset in scene.assets.items() if _is_beside(asset))
+        digest = hashlib.sha256(scene.fingerprint.encode())
+        for band, asset in beside:
+            digest.update(f"{band}:{held.get(asset.href) or f'{file_name(asset.href)} unreadable'}".encode())
+        assets = {band: replace(a, absent=_is_beside(a) and a.href not in held) for band, a in scene.assets.items()}
+        found.append(replace(scene, assets=assets, fingerprint=digest.hexdigest()) if beside else scene)
+    return found
+
+
+def _is_beside(asset: Asset) -> bool:
+    return not is_url(asset.href) or bool(asset.name and is_store(asset.href))
 
 
 def distinct(scenes: Sequence[Scene], config: ImageryConfig) -> list[Scene]:
@@ -376,8 +385,8 @@ def _told(scene: Scene, what: str) -> str:
 
 
 def _absent(scene: Scene) -> int:
-    """Local files of a scene that are not there; remote ones are found out when they are read."""
-    return sum(not is_url(a.href) and not os.path.exists(a.href) for a in scene.assets.values())
+    """Files of a scene that are not there."""
+    return sum(a.absent for a in scene.assets.values())
 
 
 def _same_product(a: Scene, b: Scene) -> bool:

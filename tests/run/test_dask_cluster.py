@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,10 +16,12 @@ from pathlib import Path
 
 import pytest
 
+from plantation_rwa import executor
+from plantation_rwa.cli import run_command
 from plantation_rwa.errors import ConfigError
 from plantation_rwa.executor import _require_same, installed
 from plantation_rwa.testing import bare_portfolio
-from tests.conftest import AS_OF, run_world, tree
+from tests.conftest import AS_OF, ROOT, run_world, tree
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 _PATIENCE_S = 90.0
@@ -37,20 +41,21 @@ class Cluster:
         for _ in range(3):
             self.add_worker()
 
-    def add_worker(self) -> None:
-        """One more worker process."""
+    def add_worker(self, program: Path | None = None) -> None:
+        """One more worker process, with the program of another folder if one is given."""
         name = f"w{len(self.workers)}"
         worker = self._start(
             "worker", self.address, "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--no-dashboard",
-            "--name", name, "--local-directory", str(self._folder),
+            "--name", name, "--local-directory", str(self._folder), path=program,
         )  # fmt: skip
         self.workers.append(worker)
 
-    def _start(self, *words: str) -> subprocess.Popen[bytes]:
+    def _start(self, *words: str, path: Path | None = None) -> subprocess.Popen[bytes]:
         log = (self._folder / f"{words[0]}-{time.monotonic_ns()}.log").open("wb")
         command = [sys.executable, "-m", "distributed.cli.dask_" + words[0], *words[1:]]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        self.processes.append(subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment))
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(path or ROOT)}
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment, cwd=path or ROOT)
+        self.processes.append(process)
         return self.processes[-1]
 
     def busy(self) -> list[int]:
@@ -144,6 +149,43 @@ def test_the_flow_on_the_cluster_gives_them_too(
         )  # fmt: skip
     assert state.is_completed(), state.message
     assert tree(out) == expected
+
+
+def test_a_worker_with_another_program_is_refused_whenever_it_joins(
+    cluster: Cluster, world: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the run starts: nothing is written; once it is under way: its batches fail and say why."""
+    other = tmp_path / "other"
+    shutil.copytree(ROOT / "plantation_rwa", other / "plantation_rwa", ignore=shutil.ignore_patterns("__pycache__"))
+    with (other / "plantation_rwa" / "grid.py").open("a") as file:
+        file.write("# another version\n")
+    cluster.add_worker(other)
+    stranger = cluster.workers[-1]
+    wait_for(lambda: count(cluster) == 4)
+    words = ["run", str(world), "--as-of", str(AS_OF), "--stage", "features", "--out", str(tmp_path / "out")]
+    assert run_command([*words, "--runner", f"dask={cluster.address}"]) == 2
+    said = capfd.readouterr().err
+    assert re.search(r"--runner: a worker has other versions \(got tcp://\S+: plantation-rwa \w+ \(here \w+\)\)", said)
+    assert "Install the same wheel and constraints.txt on every worker." in said
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", cluster.address)
+    run_command(["doctor"])
+    assert re.search(r"DASK_SCHEDULER_ADDRESS +bad +--runner: a worker has other versions", capfd.readouterr().out)
+    assert not (tmp_path / "out" / "manifests").exists()
+    monkeypatch.setattr(executor, "_require_same", lambda *_: None)  # as if it had joined a moment later
+    for worker in cluster.workers[:-1]:
+        worker.kill()
+    wait_for(lambda: count(cluster) == 1)
+    assert run_command([*words, "--runner", f"dask={cluster.address}"]) == 1
+    assert "a worker has other versions" in capfd.readouterr().err
+    stranger.kill()
+
+
+def count(cluster: Cluster) -> int:
+    """Workers that the scheduler knows."""
+    from dask.distributed import Client
+
+    with Client(cluster.address, set_as_default=False, timeout=_PATIENCE_S) as client:
+        return len(client.scheduler_info(n_workers=-1)["workers"])
 
 
 def test_workers_of_other_versions_are_refused() -> None:
