@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from plantation_rwa.attest.attestation import ROLES
 from plantation_rwa.attest.checking import Findings, Trust, end_of_day
 from plantation_rwa.attest.signing import is_address
-from plantation_rwa.cli.console import error, say
+from plantation_rwa.cli.console import error, legible, say
 from plantation_rwa.config_attest import SignerConfig
 from plantation_rwa.errors import PlantationError
 from plantation_rwa.publish.files import write_text_atomically
@@ -98,15 +98,18 @@ def sign(
 
 def _told(found: Findings) -> int:
     for text in found.checked:
-        say(f"checked      {text}")
+        say(legible(f"checked      {text}"))
     for text in found.noted:
-        say(f"noted        {text}")
+        say(legible(f"noted        {text}"))
     for where, reason in dict.fromkeys(found.unchecked):
-        say(f"not checked  {where}: {reason}")
+        say(legible(f"not checked  {where}: {reason}"))
     for where, reason in dict.fromkeys(found.failed):
-        error(f"{where}: {reason}")
-    say("FAILED" if found.failed else "everything that was checked is as it should be", "bold")
-    return 1 if found.failed else 0
+        error(legible(f"{where}: {reason}"))
+    for where, reason in dict.fromkeys(found.refused):
+        error(legible(f"cannot check {where}: {reason}"))
+    verdict = "everything that was checked is as it should be"
+    say("FAILED" if found.failed else "COULD NOT CHECK EVERYTHING" if found.refused else verdict, "bold")
+    return 1 if found.failed else 2 if found.refused else 0
 
 
 @contextlib.contextmanager
