@@ -74,12 +74,10 @@ def test_of_a_withheld_pool_the_reason_is_told_and_no_feed_made() -> None:
 @pytest.mark.slow
 def test_the_public_folder_tells_no_value_of_a_pool_of_one(light_world: Path, tmp_path: Path) -> None:
     """Four rights, one of them alone in a pool: neither its pool nor what is left without it is anywhere to be read."""
-    rights = next(light_world.parent.rglob("rights.csv"))
-    frame = pd.read_csv(rights, dtype=str, keep_default_na=False)
-    alone = frame["plantation_id"] == "SIM-002"
-    frame.assign(pool_id=["ALONE" if one else "REST" for one in alone]).to_csv(rights, index=False)
+    rows = [f"SIM-00{i},R1,{'ALONE' if i == 2 else 'REST'}" for i in range(1, 5)]
+    (light_world.parent / "rights.csv").write_text("\n".join(["plantation_id,right_id,pool_id", *rows]) + "\n", "utf-8")
     out = tmp_path / "out"
-    edit_config(light_world, {"publish.profile": "public"})
+    edit_config(light_world, {"publish.profile": "public", "portfolio.rights": "rights.csv"})
     run_world(light_world, out)
     found = verify(out, TODAY)
     assert found.failed == []

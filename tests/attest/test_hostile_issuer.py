@@ -127,7 +127,9 @@ def test_without_the_file_the_check_of_it_is_missed(light_copy: Path) -> None:
         (light_copy / path).unlink()
     manifest = manifest_of(light_copy)
     save(light_copy, manifest.with_outputs(o for o in manifest.outputs if o.path not in gone))
-    assert {f"{FOLDER}: {name} is not among the files of the manifest" for name in names} <= set(told(light_copy, TODAY))
+    assert {f"{FOLDER}: {name} is not among the files of the manifest" for name in names} <= set(
+        told(light_copy, TODAY)
+    )
 
 
 def a_later_date(out: Path, *outputs: Any) -> None:

@@ -68,7 +68,9 @@ def test_who_signs_again_stands_there_once(light_copy: Path) -> None:
     assert verify(light_copy, Trust({}, None, NOW)).failed == []
 
 
-def test_nothing_is_signed_in_a_folder_that_does_not_verify(light_copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_signed_in_a_folder_that_does_not_verify(
+    light_copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     part = next((light_copy / "valuations").rglob("*.parquet"))
     part.write_bytes(part.read_bytes()[:-1])
     before = (light_copy / NAV).read_bytes()
