@@ -29,6 +29,30 @@ def parsed(text: str | bytes) -> Any:
     return json.loads(text)
 
 
+def parsed_strictly(text: str | bytes) -> Any:
+    """The value of a JSON text that every reader reads alike: no name stands twice in an object, every number is one.
+
+    Raises
+    ------
+    ValueError
+        As :func:`parsed`, and for what two readers could take for two things.
+    """
+    parsed(text)
+    return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the name {next(n for n in names if names.count(n) > 1)!r} stands twice in one object")
+    return found
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no number of JSON")
+
+
 def _depth(data: bytes) -> int:
     codes = np.frombuffer(data, dtype=np.uint8)
     marks = codes[(codes | 0x20 == 0x7B) | (codes | 0x20 == 0x7D)]  # [ and {, ] and }

@@ -87,11 +87,27 @@ def world_copy(small_world: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(small_world, tmp_path / "world"))
 
 
+LIGHT = {"imagery": None, "climate": None, "sensors": None, "harvest": None, "valuation.paths": 100}
+
+
 @pytest.fixture
 def light_world(world_copy: Path) -> Path:
     """A configuration of the small world that is valued in two seconds: register and market alone."""
-    changes = {"imagery": None, "climate": None, "sensors": None, "harvest": None, "valuation.paths": 100}
-    return edit_config(world_copy / "config.yaml", changes)
+    return edit_config(world_copy / "config.yaml", LIGHT)
+
+
+@pytest.fixture(scope="session")
+def light_run(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small world valued from register and market alone, checked in a fifth of the time; do not write into it."""
+    world = Path(shutil.copytree(small_world, tmp_path_factory.mktemp("light") / "world"))
+    run_world(edit_config(world / "config.yaml", LIGHT), world.parent / "out")
+    return world.parent / "out"
+
+
+@pytest.fixture
+def light_copy(light_run: Path, tmp_path: Path) -> Path:
+    """A copy of the light run that a test may spoil."""
+    return Path(shutil.copytree(light_run, tmp_path / "out"))
 
 
 @pytest.fixture(scope="session")

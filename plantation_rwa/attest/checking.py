@@ -10,25 +10,35 @@ from typing import Any
 
 from plantation_rwa.attest import merkle
 from plantation_rwa.attest.attestation import ROLES, STATUSES, attestation_digest, domain
-from plantation_rwa.attest.hashing import bytes32, canonical
-from plantation_rwa.attest.records import key_hash, record_hash, record_key, salt_of
+from plantation_rwa.attest.hashing import bytes32, canonical, hash_of
+from plantation_rwa.attest.records import RECORD_VERSION, key_hash, record_hash, record_key, salt_of
 from plantation_rwa.attest.signing import recover
 
 PROOF_FORMAT = "plantation-rwa-proof-v1"
+_PROOF_MEMBERS = frozenset({"format", "record", "salt", "leafEncoding", "leaf", "proof", "root", "attestation"})
+_MEMBERS = {
+    "the file": {"digest", "typed_data", "signatures"},
+    "typed_data": {"types", "primaryType", "domain", "message"},
+}
+_SIGNATURE_MEMBERS = {"role", "signer", "signature"}
+#: members of the message that other readers compare as numbers
+_NUMBERS = ("asOf", "validUntil", "leafCount", "status")
 #: what reading a file of a stranger may raise: it is told as a fault of the file
 UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError, OSError)
 
 
 @dataclass
 class Findings:
-    """What was found: faults, what could not be looked at, what was.
+    """What was found: faults, what another version must look at, what was not looked at, what was.
 
     Parameters
     ----------
     failed
         File and reason.
+    refused
+        File and remedy: what this program cannot tell sound from forged.
     unchecked
-        What, and why not.
+        What, and why not; it hides no fault of what was checked.
     checked
         What was looked at, for people.
     noted
@@ -36,6 +46,7 @@ class Findings:
     """
 
     failed: list[tuple[str, str]] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)
     unchecked: list[tuple[str, str]] = field(default_factory=list)
     checked: list[str] = field(default_factory=list)
     noted: list[str] = field(default_factory=list)
@@ -89,9 +100,10 @@ def check_attestation(
     try:
         digest = attestation_digest(found)
         stated, signatures, signed_for = found["digest"], found["signatures"], found["typed_data"]["domain"]
-        until, status = (int(found["typed_data"]["message"][name]) for name in ("validUntil", "status"))
         if not isinstance(signatures, list) or not all(isinstance(entry, dict) for entry in signatures):
             raise TypeError("signatures is no list of objects")
+        _check_form(found, where, out)
+        of, until, status = (int(found["typed_data"]["message"][name]) for name in ("asOf", "validUntil", "status"))
         if signed_for != domain(portfolio, signed_for["chainId"]):
             out.fail(where, f"its domain is not that of portfolio '{portfolio}'")
     except UNREADABLE as error:
@@ -99,8 +111,12 @@ def check_attestation(
         return None
     if stated != digest:
         out.fail(where, f"states digest {stated}, its typed data has {digest}")
-    if newest and trust.now > until:
-        day = dt.datetime.fromtimestamp(until, dt.UTC).date().isoformat()
+    if until < of:
+        out.fail(where, "was never valid: it expires before the day that it is of")
+    elif newest and trust.now < of:
+        out.fail(where, f"is of {_day(of)}, a day to come")
+    elif newest and trust.now > until:
+        day = _day(until)
         out.fail(where, f"expired: it was valid until {day}. Give --at {day} to check what held then")
     if status >= len(STATUSES):
         out.fail(where, f"status {status} is none of {', '.join(STATUSES)}")
@@ -141,6 +157,13 @@ def check_records(
                 faults.append("is not in canonical form")
             if (record["plantation_id"], record["right_id"]) != (row["plantation_id"], row["right_id"]):
                 faults.append(f"stands in the row of {record['plantation_id']}|{record['right_id']}")
+            if record["record_version"] != RECORD_VERSION:
+                faults.append(
+                    f"is of version {record['record_version']!r}, the disclosure of one with {RECORD_VERSION}"
+                )
+            behind = json.loads(row["components"])
+            if any(hash_of(behind[part]) != record[f"{part}_hash"] for part in ("inputs", "model")):
+                faults.append("its components are not those of its hashes")
             found.append(record)
         except UNREADABLE as error:
             out.fail(where[0], f"{name}: cannot be read ({type(error).__name__}: {error})")
@@ -163,6 +186,7 @@ def check_records(
 def record_faults(record: Mapping[str, Any], salt: str, as_of: str, stated_key: str, stated_hash: str) -> list[str]:
     """What is wrong with one record: its date, its key, its salt, its hash."""
     faults = [] if record["as_of"] == as_of else [f"is of {record['as_of']}, not of {as_of}"]
+    end_of_day(record["as_of"])  # a date, in the one spelling there is
     key = record_key(record["plantation_id"], record["right_id"], record["as_of"])
     if key_hash(key) != stated_key:
         faults.append(f"key hash is not that of {key}")
@@ -192,9 +216,15 @@ def proof_document(
 def check_proof(found: Mapping[str, Any], where: str, trust: Trust, out: Findings) -> None:
     """A document of :func:`proof_document`: record, salt, leaf, proof, root, attestation."""
     try:
+        if found["format"] != PROOF_FORMAT and str(found["format"]).startswith(PROOF_FORMAT.rstrip("0123456789")):
+            remedy = f"this program reads '{PROOF_FORMAT}'. Check it with the program that wrote it."
+            out.refused.append((where, f"is a proof of format '{found['format']}', {remedy}"))
+            return
         if found["format"] != PROOF_FORMAT or tuple(found["leafEncoding"]) != merkle.LEAF_ENCODING:
             out.fail(where, f"is not a proof of format {PROOF_FORMAT}")
             return
+        if strange := sorted(found.keys() ^ _PROOF_MEMBERS):
+            out.fail(where, f"members missing or unknown: {', '.join(strange)}")
         record, message = found["record"], found["attestation"]["typed_data"]["message"]
         key, hashed = found["leaf"]
         faults = record_faults(record, found["salt"], record["as_of"], key, hashed)
@@ -202,6 +232,8 @@ def check_proof(found: Mapping[str, Any], where: str, trust: Trust, out: Finding
         root = merkle.root_of(merkle.leaf_hash(merkle.encoded((key, hashed))), siblings)
         if root != bytes32(found["root"]):
             faults.append("the proof does not lead to the root")
+        if len(siblings) not in merkle.proof_lengths(int(message["leafCount"])):
+            faults.append(f"a proof of {len(siblings)} steps fits no tree of {message['leafCount']} leaves")
         if found["root"] != message["merkleRoot"]:
             faults.append("the root is not that of the attestation")
         if record["model_hash"] != message["modelHash"]:
@@ -213,13 +245,21 @@ def check_proof(found: Mapping[str, Any], where: str, trust: Trust, out: Finding
         out.fail(where, f"is not a readable proof ({type(error).__name__}: {error})")
         return
     out.fail(where, *(f"record {record['plantation_id']}|{record['right_id']}: {fault}" for fault in faults))
-    check_attestation(found["attestation"], where, trust, portfolio=portfolio, newest=True, out=out)
-    out.checked.append(f"record {record['plantation_id']}|{record['right_id']} at {record['as_of']}, salt, leaf, proof")
+    if check_attestation(found["attestation"], where, trust, portfolio=portfolio, newest=True, out=out) is None:
+        return
+    name = f"record {record['plantation_id']}|{record['right_id']}"
+    if record.get("record_version") != RECORD_VERSION:
+        told = f"{name} is of version {record.get('record_version')!r}, this program reads {RECORD_VERSION}"
+        out.refused.append((where, f"{told}. Check it with the program that wrote it."))
+    chain = found["attestation"]["typed_data"]["domain"]["chainId"]
+    out.checked.append(f"{name} at {record['as_of']}, salt, leaf, proof; portfolio '{portfolio}', chain {chain}")
 
 
 def end_of_day(as_of: str) -> int:
-    """The last second of a day in UTC, seconds since 1970."""
+    """The last second of a day in UTC, seconds since 1970; ValueError unless it is written YYYY-MM-DD."""
     day = dt.datetime.strptime(as_of, "%Y-%m-%d").replace(tzinfo=dt.UTC)
+    if day.date().isoformat() != as_of:
+        raise ValueError(f"{as_of!r} is not YYYY-MM-DD")
     return int((day + dt.timedelta(days=1)).timestamp()) - 1
 
 
@@ -238,7 +278,9 @@ def check_history(chain: Sequence[tuple[str, str, Mapping[str, Any], str]], out:
     before = None
     for as_of, where, previous, _ in chain:
         named = previous.get("as_of")
-        if named is not None and named not in digests:
+        if named is not None and named >= as_of:
+            out.fail(where, f"history: names an attestation of {named}, which is not before it")
+        elif named is not None and named not in digests:
             out.fail(where, f"history: names an attestation of {named}, which is not here")
         elif named is not None and digests[named] != previous.get("digest"):
             out.fail(where, f"history: the attestation of {named} is not the one it names")
@@ -249,6 +291,23 @@ def check_history(chain: Sequence[tuple[str, str, Mapping[str, Any], str]], out:
                 f"Run {as_of} again to bring both into line."
             )
         before = as_of
+
+
+def _check_form(found: Mapping[str, Any], where: str, out: Findings) -> None:
+    """That nothing stands in an attestation but what is hashed and signed, in the form that every reader takes."""
+    for name, wanted in _MEMBERS.items():
+        if strange := sorted((found if name == "the file" else found[name]).keys() ^ wanted):
+            out.fail(where, f"members of {name} missing or unknown: {', '.join(strange)}")
+    for entry in found["signatures"]:
+        if strange := sorted(entry.keys() - _SIGNATURE_MEMBERS):
+            out.fail(where, f"members of a signature unknown: {', '.join(strange)}")
+    message = found["typed_data"]["message"]
+    numbers = {name: message[name] for name in _NUMBERS} | {"chainId": found["typed_data"]["domain"]["chainId"]}
+    out.fail(where, *(f"{name} is {value!r}, no number" for name, value in numbers.items() if type(value) is not int))
+
+
+def _day(moment: int) -> str:
+    return dt.datetime.fromtimestamp(moment, dt.UTC).date().isoformat()
 
 
 def _check_signatures(

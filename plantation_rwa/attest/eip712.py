@@ -94,7 +94,7 @@ def _word(kind: str, value: Any, types: Types, where: str) -> bytes:
 
 
 def _integer(value: Any, signed: bool, bits: int, where: str) -> bytes:
-    if isinstance(value, str) and re.fullmatch(r"-?\d{1,78}", value):
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,78}", value):
         value = int(value)
     low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1)) if signed else (0, 2**bits)
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value < high:

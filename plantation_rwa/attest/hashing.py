@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from shapely.geometry.base import BaseGeometry
 
 #: largest integer that every JSON reader keeps exact; greater ones are written as text (RFC 7493)
 LARGEST = 2**53 - 1
+_BYTES32 = re.compile(r"0x[0-9a-fA-F]{64}")
 
 
 def keccak256(data: bytes) -> bytes:
@@ -37,7 +39,7 @@ def bytes32(text: Any) -> bytes:
     ValueError
         For anything else.
     """
-    if not isinstance(text, str) or len(text) != 66 or not text.startswith("0x"):
+    if not isinstance(text, str) or not _BYTES32.fullmatch(text):
         raise ValueError(f"{text!r} is not 32 bytes; write 0x and 64 hexadecimal digits")
     return bytes.fromhex(text[2:])
 

@@ -72,6 +72,13 @@ def root_of(leaf: bytes, siblings: Sequence[bytes]) -> bytes:
     return leaf
 
 
+def proof_lengths(leaves: int) -> range:
+    """How many siblings a proof can have in a tree of so many leaves: those at its foot lie in two rows at most."""
+    if leaves < 1:
+        return range(0)
+    return range((leaves).bit_length() - 1, (leaves - 1).bit_length() + 1)
+
+
 def encoded(value: Sequence[str]) -> bytes:
     """ABI encoding of a leaf of ours, two times 32 bytes."""
     if len(value) != len(LEAF_ENCODING):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from plantation_rwa.attest.hashing import canonical, cell_text, hex_of, keccak256
+from plantation_rwa.attest.hashing import bytes32, canonical, cell_text, hex_of, keccak256
 from plantation_rwa.schema.fields import FIELDS
 from plantation_rwa.units import minor_units
 
@@ -80,7 +80,7 @@ def record_hash(record: Mapping[str, Any], salt: str) -> str:
 
     Without the salt nobody can find out a record by trying values against its hash.
     """
-    return hex_of(keccak256(bytes.fromhex(salt[2:]) + canonical(record)))
+    return hex_of(keccak256(bytes32(salt) + canonical(record)))
 
 
 def build_record(

@@ -227,6 +227,8 @@ def verify(
 ) -> int:
     """Check hashes, Merkle root, proofs, signatures, history; 0 all good, 1 something failed, 2 could not check.
 
+    What is of another version is not checked in full and ends with 2; what was not looked at is named either way.
+
     Example: plantation-rwa verify out/sample --replay configs/sample.yaml --at 2026-06-15
     """
     from plantation_rwa.cli import attesting as command

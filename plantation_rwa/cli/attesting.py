@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from plantation_rwa.attest.attestation import ROLES
 from plantation_rwa.attest.checking import Findings, Trust, end_of_day
 from plantation_rwa.attest.signing import is_address
-from plantation_rwa.cli.console import error, result, say
+from plantation_rwa.cli.console import error, legible, result, say
 from plantation_rwa.config_attest import SignerConfig
 from plantation_rwa.errors import PlantationError
 from plantation_rwa.publish.files import write_text_atomically
@@ -100,23 +100,29 @@ def sign(
 
 
 def _told(found: Findings) -> int:
-    unchecked, failed = (list(dict.fromkeys(pairs)) for pairs in (found.unchecked, found.failed))
+    unchecked, failed, refused = (
+        list(dict.fromkeys(pairs)) for pairs in (found.unchecked, found.failed, found.refused)
+    )
     for text in found.checked:
-        say(f"checked      {text}")
+        say(legible(f"checked      {text}"))
     for text in found.noted:
-        say(f"noted        {text}")
+        say(legible(f"noted        {text}"))
     for where, reason in unchecked:
-        say(f"not checked  {where}: {reason}")
+        say(legible(f"not checked  {where}: {reason}"))
     for where, reason in failed:
-        error(f"{where}: {reason}")
+        error(legible(f"{where}: {reason}"))
+    for where, reason in refused:
+        error(legible(f"cannot check {where}: {reason}"))
     result(
-        verified=not failed,
+        verified=not failed and not refused,
         checked=found.checked,
         noted=found.noted,
         not_checked=[{"where": where, "reason": reason} for where, reason in unchecked],
+        cannot_check=[{"where": where, "reason": reason} for where, reason in refused],
     )
-    say("FAILED" if found.failed else "everything that was checked is as it should be", "bold")
-    return 1 if found.failed else 0
+    verdict = "everything that was checked is as it should be"
+    say("FAILED" if failed else "COULD NOT CHECK EVERYTHING" if refused else verdict, "bold")
+    return 1 if failed else 2 if refused else 0
 
 
 @contextlib.contextmanager

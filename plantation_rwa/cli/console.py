@@ -174,6 +174,11 @@ def _paragraph(columns: Sequence[str], row: Sequence[str]) -> Text:
     return text
 
 
+def legible(text: str) -> str:
+    """A text of others as one line, and nothing in it that a terminal obeys."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in str(text))
+
+
 def _plain(text: str) -> Text:
-    """A cell as it stands: no markup, and nothing in it that a terminal obeys."""
-    return Text("".join(c if c.isprintable() else "\ufffd" for c in str(text)))
+    """A cell as it stands: no markup."""
+    return Text(legible(text))

@@ -89,8 +89,7 @@ class Manifest:
 
     def text(self) -> str:
         """Canonical JSON, the same bytes for the same content, with the SHA-256 of all the rest of it."""
-        content = asdict(self)
-        return _canonical({**content, "sha256": hashlib.sha256(_canonical(content).encode()).hexdigest()})
+        return _sealed(asdict(self))
 
 
 def manifest_path(root: Path, as_of: str) -> Path:
@@ -148,7 +147,7 @@ def damaged(root: Path, outputs: Iterable[Output]) -> list[str]:
             continue
         except OSError as error:
             raise _closed(path, error) from error
-        if size != output.bytes or sha256_of(path) != output.sha256:
+        if not path.is_file() or size != output.bytes or sha256_of(path) != output.sha256:
             found.append(f"{output.path}: differs from its manifest")
     return found
 
@@ -159,8 +158,31 @@ def code_version(fingerprint: str) -> dict[str, str]:
 
 
 def untouched(path: Path) -> bool:
-    """Whether a manifest holds, byte for byte, what :func:`save` wrote."""
-    return _bytes(path) == _read(path).text().encode()
+    """Whether a manifest holds, byte for byte, what :func:`save` wrote, be it that of another version."""
+    content = raw_manifest(path)
+    content.pop("sha256", None)
+    return _bytes(path) == _sealed(content).encode()
+
+
+def raw_manifest(path: Path) -> dict[str, Any]:
+    """The members of a manifest of any version; what is none raises :class:`PublishError`."""
+    try:
+        raw = parsed(path.read_text("utf-8"))
+        if not isinstance(raw, dict):
+            raise TypeError("it is no JSON object")
+    except OSError as error:
+        raise _closed(path, error) from error
+    except (ValueError, TypeError, RecursionError) as error:
+        raise _unreadable(path, error) from error
+    return raw
+
+
+def _sealed(content: Mapping[str, Any]) -> str:
+    return _canonical({**content, "sha256": hashlib.sha256(_canonical(content).encode()).hexdigest()})
+
+
+def _unreadable(path: Path, error: Exception) -> PublishError:
+    return PublishError(f"{path.name}: is not a readable manifest ({error}). Remove it and run again.")
 
 
 def _canonical(content: Mapping[str, Any]) -> str:
@@ -179,8 +201,8 @@ def _closed(path: Path, error: OSError) -> PublishError:
 
 
 def _read(path: Path) -> Manifest:
+    raw = raw_manifest(path)
     try:
-        raw = parsed(path.read_text("utf-8"))
         raw.pop("sha256", None)
         version = raw["contract_version"]
         if not isinstance(version, str):
@@ -195,7 +217,5 @@ def _read(path: Path) -> Manifest:
             )
         outputs = tuple(Output(**{**o, "problems": tuple(tuple(p) for p in o["problems"])}) for o in raw.pop("outputs"))
         return Manifest(**raw, outputs=outputs)
-    except OSError as error:
-        raise _closed(path, error) from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise PublishError(f"{path.name}: is not a readable manifest ({error}). Remove it and run again.") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _unreadable(path, error) from error

@@ -18,20 +18,21 @@ from plantation_rwa.attest.attestation import (
     build_attestation,
     document,
     domain,
-    feed,
     token_metadata,
     totals,
 )
+from plantation_rwa.attest.disclosure import VERSION, feeds, pool_texts
 from plantation_rwa.attest.hashing import canonical, hash_of, row_texts
 from plantation_rwa.attest.records import key_hash, record_key
 from plantation_rwa.errors import PublishError, StageError
 from plantation_rwa.publish.files import OutputFile, write_text_atomically
 from plantation_rwa.publish.geoparquet import write_part
 from plantation_rwa.publish.manifest import Manifest, Output, load_all
+from plantation_rwa.run.few import least_rights, pools_of_few
 from plantation_rwa.run.finishing import Read, outputs_of
 from plantation_rwa.run.record_inputs import record_rows, salt_check
 from plantation_rwa.run.session import Session, code_hash, short, table_hash
-from plantation_rwa.run.signers import signatures
+from plantation_rwa.run.signers import signatures, still_valid
 from plantation_rwa.schema.checks import finalise
 from plantation_rwa.valuation.run import records as dicts
 
@@ -42,7 +43,12 @@ FOLDER = "attestations"
 ATTESTATION = "nav_attestation.json"
 #: manual adjustments with their authors: a file of its own, for it goes to nobody but the issuer
 OVERLAYS = "overlays.json"
-#: what a price feed may not say of a right's value
+FEEDS, TOKENS = "oracle/aggregator_v3.json", "token_metadata.json"
+#: what the token metadata name, with their hashes
+DOCUMENTS = ("disclosure.json", "merkle.json", "records.parquet")
+#: every file the stage can write below the folder of a date
+FILES = (*DOCUMENTS, ATTESTATION, FEEDS, TOKENS, OVERLAYS)
+#: beside the heartbeat: when a consumer of a price feed should look twice, basis points
 _LIMITS = ("deviation_bps", "breaker_bps")
 
 
@@ -112,14 +118,12 @@ def write(
     config = session.config
     unsigned = build_attestation(domain(config.portfolio.name, config.attest.chain_id), message)
     kept = _kept(target / ATTESTATION, unsigned["digest"])
+    if config.attest.signers:
+        still_valid(message, f"the attestation of {session.as_of.isoformat()}")
     signed = {**unsigned, "signatures": [vars(s) for s in signatures(config.attest.signers, unsigned, kept)]}
     files[ATTESTATION] = write_text_atomically(target / ATTESTATION, _json(signed))
-    feeds = feeds_of(session, found, tables["pools"])
-    files["oracle/aggregator_v3.json"] = write_text_atomically(target / "oracle/aggregator_v3.json", _json(feeds))
-    documents = [
-        document(name, f"{folder}/{name}", "0x" + files[name].sha256)
-        for name in ("disclosure.json", "merkle.json", "records.parquet")
-    ]
+    files[FEEDS] = write_text_atomically(target / FEEDS, _json(feeds(disclosure, message["asOf"])))
+    documents = [document(name, f"{folder}/{name}", "0x" + files[name].sha256) for name in DOCUMENTS]
     metadata = token_metadata(
         config.portfolio.name,
         [(token_id(config.portfolio.name, r), r) for r in found],
@@ -127,7 +131,7 @@ def write(
         {"as_of": session.as_of.isoformat(), "digest": unsigned["digest"]},
         note="Inputs are simulated." if config.simulated else "",
     )
-    files["token_metadata.json"] = write_text_atomically(target / "token_metadata.json", _json(metadata))
+    files[TOKENS] = write_text_atomically(target / TOKENS, _json(metadata))
     named = {f"{folder}/{n}": (TABLES[0 if n == "records.parquet" else 1], f) for n, f in files.items()}
     return outputs_of(session, "attest", named, fingerprint, needed)
 
@@ -142,9 +146,14 @@ def disclosure_of(
         for reason in filter(None, record["status_reasons"].split(";")):
             reasons[reason] = reasons.get(reason, 0) + 1
     held = "jump" in reasons and not settings.breaker_reason
-    pools = tables["pools"]
+    pools, a, currency = tables["pools"], session.assumptions, session.config.portfolio.currency
+    hidden = pools_of_few(pools, tables["valuations"], currency, a)
+    limits = {"heartbeat_s": int(a.number("attest.heartbeat_days")) * DAY_SECONDS}
+    level3 = tables["disclosure"]
     return {
+        "attestation_version": VERSION,
         "portfolio": session.config.portfolio.name,
+        "currency": currency,
         "as_of": session.as_of.isoformat(),
         "contract_version": manifest.contract_version,
         "basis_of_value": "fair value of the contractual right (IFRS 13); not a value of land or palms",
@@ -159,10 +168,10 @@ def disclosure_of(
         "indicative_records": sum(r["status"] == "indicative" for r in found),
         "status_reasons": reasons,
         "totals": totals(found),
-        "pools": [
-            row_texts(row) for row in dicts(pools[["pool_id", "tranche", "currency", "n_rights", "nav_total_int"]])
-        ],
-        "level3": [row_texts(row) for row in dicts(tables["disclosure"])],
+        "few_rights": least_rights(a),
+        "pools": pool_texts(dicts(pools), hidden),
+        "feeds": limits | {name: int(a.number(f"attest.{name}")) for name in _LIMITS},
+        "level3": [row_texts(row) for row in dicts(level3[~level3["pool_id"].isin(hidden)])],
         "outputs": outputs_hash(manifest),
         "inputs": {name: dict(entry) for name, entry in sorted(manifest.inputs.items())},
         "previous": {} if before is None else vars(before),
@@ -172,29 +181,6 @@ def disclosure_of(
 def overlay_rows(session: Session) -> list[dict[str, str]]:
     """Manual adjustments in force, as texts."""
     return [row_texts(row) for row in dicts(session.known.overlays)]
-
-
-def feeds_of(session: Session, found: Sequence[Mapping[str, Any]], pools: pd.DataFrame) -> dict[str, Any]:
-    """Price feeds: the portfolio in its currency, and every pool, as ``latestRoundData`` gives them."""
-    a, as_of, instant = session.assumptions, session.as_of.isoformat(), _times(session)["asOf"]
-    limits = {"heartbeat_s": int(a.number("attest.heartbeat_days")) * DAY_SECONDS}
-    limits |= {name: int(a.number(f"attest.{name}")) for name in _LIMITS}
-    own = session.config.portfolio.currency
-    whole = next((t for t in totals(found) if t["currency"] == own), None)
-    if whole is None:
-        whole = {"currency": own, "decimals": found[0]["decimals"], "nav_total_int": "0"}
-    name = f"NAV of {session.config.portfolio.name}"
-    inside = [
-        feed(
-            f"NAV of pool {row['pool_id']}, {row['currency']}",
-            {"decimals": int(row["decimals"]), "nav_total_int": str(int(row["nav_total_int"]))},
-            as_of,
-            instant,
-            limits,
-        )
-        for row in dicts(pools[pools["tranche"] == "whole"])
-    ]
-    return {**feed(f"{name}, {own}", whole, as_of, instant, limits), "pools": inside}
 
 
 def inputs_hash(manifest: Manifest, features: pd.DataFrame) -> str:

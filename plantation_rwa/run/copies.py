@@ -19,7 +19,7 @@ from plantation_rwa.publish.latest import write_latest
 from plantation_rwa.publish.manifest import Manifest, load_all, sha256_of
 from plantation_rwa.run.partitions import Published
 from plantation_rwa.run.publishing import read_all
-from plantation_rwa.run.session import Session
+from plantation_rwa.run.session import Session, table_hash
 
 
 def copies_there(root: Path) -> bool:
@@ -44,8 +44,8 @@ def write_copies(session: Session, manifest: Manifest, parts: Sequence[Published
     write_catalog(session.root, manifest, others, (west, south, east, north))
 
 
-def odd_copies(root: Path, manifests: Sequence[Manifest]) -> list[tuple[str, str]]:
-    """Copies, pages and items of the catalog that are not what the published parts make: path and reason.
+def odd_copies(root: Path, manifests: Sequence[Manifest]) -> list[tuple[str, str, bool]]:
+    """Copies and items of the catalog that are not what the published parts make: path, reason, whether data differ.
 
     They are made again in a temporary folder and compared byte by byte.
 
@@ -63,12 +63,25 @@ def odd_copies(root: Path, manifests: Sequence[Manifest]) -> list[tuple[str, str
             for i, manifest in enumerate(manifests):
                 write_catalog(made, manifest, manifests[:i], _box(root, manifest))
         except (PlantationError, OSError, ValueError) as error:
-            return [("latest/, catalog/", f"cannot be made again to compare: {error}")]
+            return [("latest/, catalog/", f"cannot be made again to compare: {error}", True)]
         old, new = (_files(place) for place in (root, made))
-    odd = [(path, "missing") for path in sorted(new.keys() - old.keys())]
-    odd += [(path, "is no copy of what is published") for path in sorted(old.keys() - new.keys())]
-    odd += [(p, "differs from what the published files make") for p in sorted(old) if p in new and old[p] != new[p]]
+        odd = [(path, "missing", False) for path in sorted(new.keys() - old.keys())]
+        odd += [
+            (path, "is no copy of what is published", path.startswith("latest/"))
+            for path in sorted(old.keys() - new.keys())
+        ]
+        for path in sorted(p for p in old if p in new and old[p] != new[p]):
+            is_data = path.endswith(".parquet") and not _same_cells(root / path, made / path)
+            odd.append((path, "differs from what the published files make", is_data))
     return odd
+
+
+def _same_cells(one: Path, other: Path) -> bool:
+    """Whether two files hold the same table, whatever wrote them."""
+    try:
+        return table_hash(read_part(one)) == table_hash(read_part(other))
+    except (PlantationError, OSError, ValueError):
+        return False
 
 
 def _box(root: Path, manifest: Manifest) -> Box:

@@ -14,7 +14,7 @@ from plantation_rwa.errors import PlantationError
 from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.publish.manifest import damaged
 from plantation_rwa.run.attest import ATTESTATION, FOLDER
-from plantation_rwa.run.verify import load_date
+from plantation_rwa.run.reading import load_date
 from plantation_rwa.valuation.run import records as dicts
 
 

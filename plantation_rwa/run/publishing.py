@@ -16,6 +16,8 @@ from plantation_rwa.run.session import Session
 
 #: folders whose files have one name for all runs of a date
 WHOLE_FILES = ("attestations", "reports")
+#: as the manifest calls the files of the report stage: the page, and the memo of each right
+PAGES = ("report", "memo")
 
 
 @dataclass(frozen=True)

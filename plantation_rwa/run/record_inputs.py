@@ -23,7 +23,11 @@ _PARTY = ("sponsor_id", "mill_id", "hazard_per_year", "lgd")
 
 
 def record_rows(
-    session: Session, tables: Mapping[str, pd.DataFrame], salts: Mapping[str, str] | None = None
+    session: Session,
+    tables: Mapping[str, pd.DataFrame],
+    salts: Mapping[str, str] | None = None,
+    *,
+    program: str | None = None,
 ) -> pd.DataFrame:
     """The records of a date as table ``records``, without their place in the tree.
 
@@ -33,10 +37,14 @@ def record_rows(
         Finalised or published ``valuations``, ``forecasts``, ``forecast_model`` and ``price_model``.
     salts
         Salt by record key where they are published; None makes them from the issuer's secret, or without one.
+    program
+        Hash of the code that the records name, where a replay tells another program's records by its own numbers; None
+        for this program's.
     """
     as_of, portfolio = session.as_of.isoformat(), session.config.portfolio.name
     secret, limits = salt_secret(session.config), limits_of(session)
     model = model_parts(tables["forecast_model"], tables["price_model"])
+    model |= {} if program is None else {"code": program}
     configuration = "0x" + configuration_record(session.config)["sha256"]
     inputs = _Inputs(session, tables["forecasts"])
     rows = []

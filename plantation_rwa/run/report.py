@@ -18,11 +18,11 @@ from plantation_rwa.publish.report.library import library_version
 from plantation_rwa.publish.report.summary import SummaryData, write_memos, write_summary
 from plantation_rwa.run.finishing import Read, outputs_of
 from plantation_rwa.run.partitions import Published
-from plantation_rwa.run.publishing import read_all
+from plantation_rwa.run.publishing import PAGES, read_all
+from plantation_rwa.run.reading import load_date
 from plantation_rwa.run.session import Session, code_hash, short
-from plantation_rwa.run.verify import load_date
 
-TABLES = ("report", "memo")
+TABLES = PAGES
 
 
 def components(session: Session, manifest: Manifest) -> dict[str, str]:
@@ -70,6 +70,17 @@ def rebuild(root: Path, as_of: str | None) -> Path:
     wrong = damaged(root, [o for o in manifest.outputs if o.stage not in ("attest", "report")])
     if wrong:
         raise PlantationError("no page is made of files that are not those of the manifest: " + "; ".join(wrong))
+    write_pages(root, published_data(root, manifest))
+    return root / f"reports/as_of={manifest.as_of}/index.html"
+
+
+def pages_of(root: Path, manifest: Manifest, place: Path) -> dict[str, str]:
+    """SHA-256 by path of the pages that the published tables of a date make; they are written to another folder."""
+    return {path: f.sha256 for path, (_, f) in write_pages(place, published_data(root, manifest)).items()}
+
+
+def published_data(root: Path, manifest: Manifest) -> SummaryData:
+    """Everything the pages of a date show; an absent table raises :class:`PlantationError`."""
 
     def read(stage: str, table: str, key: str = "") -> pd.DataFrame:
         parts = [Published(root, o) for o in manifest.outputs if o.table == table]
@@ -77,8 +88,7 @@ def rebuild(root: Path, as_of: str | None) -> Path:
             raise PlantationError(f"{manifest.as_of} has no table '{table}'. Run the stage '{stage}'.")
         return read_all(parts, partition_key=key)
 
-    write_pages(root, summary_data(root, manifest, {name: read(*where) for name, where in _READ.items()}))
-    return root / f"reports/as_of={manifest.as_of}/index.html"
+    return summary_data(root, manifest, {name: read(*where) for name, where in _READ.items()})
 
 
 #: table of the page -> stage, table, partition key

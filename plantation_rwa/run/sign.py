@@ -19,8 +19,9 @@ from plantation_rwa.publish.manifest import save
 from plantation_rwa.publish.working_copy import shared
 from plantation_rwa.run.attest import ATTESTATION, FOLDER
 from plantation_rwa.run.publishing import withdraw
-from plantation_rwa.run.signers import signatures
-from plantation_rwa.run.verify import json_object, load_date, verify
+from plantation_rwa.run.reading import json_object, load_date
+from plantation_rwa.run.signers import seconds_now, signatures, still_valid
+from plantation_rwa.run.verify import verify
 
 
 def sign(place: Path, signers: Sequence[SignerConfig], others: Sequence[Path], as_of: str | None) -> dict[str, Any]:
@@ -59,7 +60,8 @@ def sign(place: Path, signers: Sequence[SignerConfig], others: Sequence[Path], a
         if path not in {o.path for o in manifest.outputs}:
             raise PlantationError(f"{manifest.as_of} has no attestation. Run the stage 'attest'.")
         # whoever signs says that the values are these: not of files that are not what was attested
-        faults = [f"{where}: {reason}" for where, reason in verify(place, Trust({}, 0, 0)).failed]
+        found = verify(place, Trust({}, 0, seconds_now()))
+        faults = [f"{where}: {reason}" for where, reason in [*found.failed, *found.refused]]
         if faults:
             raise PlantationError("nothing is signed in a folder that does not verify: " + "; ".join(faults[:3]))
         made = _signed(json_object(place / path), path, signers, others)
@@ -78,6 +80,8 @@ def _signed(
 ) -> dict[str, Any]:
     """The attestation with all signatures: its own, those of its copies, new ones."""
     digest = _digest(found, where)
+    if signers:
+        still_valid(found["typed_data"]["message"], where)
     kept = _held(found, where, digest)
     for other in others:
         copy = json_object(other)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import subprocess
@@ -122,6 +123,36 @@ def signatures(
         made.append(Signature(signer.role, address, text))
     roles = {s.role for s in made}
     return [*made, *(s for s in kept if s.role not in roles)]
+
+
+def seconds_now() -> int:
+    """Seconds since 1970."""
+    return int(dt.datetime.now(dt.UTC).timestamp())
+
+
+def still_valid(message: Mapping[str, Any], what: str) -> None:
+    """Refuse to sign what is expired as it is signed, or never was valid.
+
+    Parameters
+    ----------
+    message
+        Of the attestation.
+    what
+        Its name in the error.
+
+    Raises
+    ------
+    PlantationError
+        With the way out: a longer validity is another attestation, and says what it is.
+    """
+    of, until, now = int(message["asOf"]), int(message["validUntil"]), seconds_now()
+    if of <= until and now <= until:
+        return
+    day, today = (dt.datetime.fromtimestamp(moment, dt.UTC).date() for moment in (until, now))
+    raise PlantationError(
+        f"{what} is valid until {day}, today is {today}: nothing expired is signed. For a past date raise "
+        "attest.valid_days in valuation.assumptions and run it again, or leave attest.signers out."
+    )
 
 
 def salt_secret(config: Config) -> bytes | None:

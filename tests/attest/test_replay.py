@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 import yaml
 
-from plantation_rwa.attest.checking import Findings
+from plantation_rwa.attest.checking import Findings, Trust, end_of_day
+from plantation_rwa.attest.hashing import canonical, hash_of
+from plantation_rwa.publish.manifest import save
+from plantation_rwa.run.reading import CannotCheck
 from plantation_rwa.run.replay import differences, replay
-from plantation_rwa.run.verify import CannotCheck
+from plantation_rwa.run.verify import verify
 from plantation_rwa.testing import edit_config
+from tests.attest.forging import (
+    FOLDER,
+    entered,
+    hashes_taken_over,
+    manifest_of,
+    records_changed,
+    reissued,
+    table_changed,
+)
 from tests.conftest import run_world
 
 REPLAYED = "replay as_of=2026-05-31: 4 of 4 record hashes reproduced"
@@ -32,8 +46,8 @@ def replayed(out: Path, config: Path, runner: str = "threads") -> Findings:
 @pytest.mark.parametrize("runner", ["threads", pytest.param("dask", marks=pytest.mark.server)])
 def test_every_record_hash_is_reproduced(small_world: Path, small_run: Path, runner: str) -> None:
     found = replayed(small_run, small_world / "config.yaml", runner)
-    assert (found.failed, found.noted, found.unchecked) == ([], [], [])
-    assert REPLAYED in found.checked
+    assert (found.failed, found.refused, found.noted, found.unchecked) == ([], [], [], [])
+    assert {REPLAYED, "replay as_of=2026-05-31: 5 pages and memos reproduced"} <= set(found.checked)
     assert {text.split(": ")[1].split(",")[0] for text in found.checked} >= {"features", "forecasts", "valuations"}
 
 
@@ -174,6 +188,54 @@ def test_a_changed_screening_is_told(light_world: Path, tmp_path: Path) -> None:
     told = [reason for _, reason in replayed(tmp_path / "out", light_world).failed]
     assert any(t.startswith("screening: rule_version at ") for t in told)
     assert "traces: the export is not the one that comes out of these inputs" in told
+
+
+@pytest.mark.slow
+def test_another_program_is_told_and_excuses_nothing(light_world: Path, tmp_path: Path) -> None:
+    """Records that name another program are told by its own numbers: the same, or not, whoever says so."""
+    out = tmp_path / "out"
+    run_world(light_world, out)
+    manifest = manifest_of(out)
+    save(out, dataclasses.replace(manifest, code={"version": "0.9", "sha256": "ab" * 32}))
+
+    def by_another(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        model = {**json.loads(rows[0]["components"])["model"], "code": "0x" + "cd" * 32}
+        for row in rows:
+            row["record"] = {**row["record"], "model_hash": hash_of(model)}
+            row["components"] = canonical({**json.loads(row["components"]), "model": model}).decode()
+        return rows
+
+    records_changed(out, by_another)
+    hashes_taken_over(out)
+    reissued(out, message=lambda m: m.update(modelHash=hash_of(json.loads(components_of(out))["model"])))
+    assert verify(out, Trust({}, None, end_of_day("2026-06-10"))).failed == []
+    found = replayed(out, light_world)
+    assert found.failed == []
+    assert REPLAYED in found.checked
+    told = "another program made this date (0.9, code abababababab); this one makes the same: every cell"
+    assert any(told in text for text in found.noted)
+    table_changed(out, "curves", lambda frame: frame.assign(forward=frame["forward"] + 1))
+    failed = [reason for _, reason in replayed(out, light_world).failed]
+    assert any(reason.startswith("curves: forward at") for reason in failed)
+    assert failed[-1].endswith("may come of that or of a forgery, and only a replay with that program tells")
+
+
+def components_of(out: Path) -> str:
+    return str(pd.read_parquet(out / FOLDER / "records.parquet")["components"].iloc[0])
+
+
+@pytest.mark.slow
+def test_a_page_that_was_bent_and_entered_is_told(light_world: Path, tmp_path: Path) -> None:
+    """Nobody signs the pages, so whoever can write to the folder can change them: a replay makes them again."""
+    out = tmp_path / "out"
+    run_world(light_world, out)
+    page = "reports/as_of=2026-05-31/index.html"
+    (out / page).write_text((out / page).read_text("utf-8").replace("SIM-001", "SIM-007"), "utf-8")
+    entered(out, page)
+    assert verify(out, Trust({}, None, end_of_day("2026-06-10"))).failed == []
+    assert [reason for _, reason in replayed(out, light_world).failed] == [
+        f"{page}: is not the page that the published tables make"
+    ]
 
 
 def test_what_is_not_attested_is_not_replayed(small_world: Path, tmp_path: Path) -> None:

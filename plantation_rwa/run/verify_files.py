@@ -1,0 +1,157 @@
+"""``verify``: which files are here, which the manifests name, which nobody answers for."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from plantation_rwa.attest.checking import UNREADABLE, Findings, end_of_day
+from plantation_rwa.config import fingerprint
+from plantation_rwa.errors import PublishError
+from plantation_rwa.publish.manifest import Manifest, damaged, load, untouched
+from plantation_rwa.run.attest import FILES, FOLDER
+from plantation_rwa.run.copies import odd_copies
+from plantation_rwa.run.publishing import PAGES
+from plantation_rwa.run.reading import CannotCheck, is_inside
+from plantation_rwa.run.session import program_hash
+from plantation_rwa.run.versions import Foreign, foreign_contract
+from plantation_rwa.schema.classification import SHOWN
+
+#: working folders that no manifest of the folder speaks of
+_APART = {
+    "backtest": "made by 'backtest', which publishes nothing that is attested",
+    "partial": "made by 'run --only', without attestation; give this folder itself to 'verify'",
+}
+#: copies that are made again and compared where the results are there in full
+_COPIES = ("README.md", "catalog", "latest")
+
+
+def manifests_of(root: Path, out: Findings) -> tuple[list[Manifest], list[Foreign]]:
+    """Readable manifests, oldest first, and those of other contract versions; what is none of ours is a fault."""
+    paths = sorted((root / "manifests").glob("*.json"))
+    if not paths:
+        raise CannotCheck(f"{root}: holds no manifest. Give an output folder of 'run', or a file that 'prove' wrote.")
+    found, foreign = [], []
+    for path in paths:
+        name = f"manifests/{path.name}"
+        as_of = path.stem.removeprefix("as_of=")
+        if not path.is_file():  # a pipe would hold up whoever reads it
+            out.fail(name, "is no file")
+            continue
+        try:
+            end_of_day(as_of)
+            other = foreign_contract(path, as_of)
+            if other is not None:
+                foreign.append(other)
+                continue
+            manifest = load(root, as_of)
+            whole = untouched(path)
+            outputs = [o for o in manifest.outputs if is_inside(root, o.path)] if manifest is not None else []
+        except PublishError as error:
+            out.fail(name, f"cannot be read: {str(error).removeprefix(f'{path.name}: ')}")
+            continue
+        except UNREADABLE as error:
+            out.fail(name, f"cannot be read ({type(error).__name__}: {error})")
+            continue
+        if manifest is None or manifest.as_of != as_of:
+            out.fail(name, "speaks of another date than its name says")
+            continue
+        if not whole:
+            out.fail(name, "differs from what was written: its own hash is another")
+        out.fail(name, *(f"{o.path!r} lies outside the output folder" for o in manifest.outputs if o not in outputs))
+        out.fail(name, *_misplaced(manifest))
+        found.append(_as_held(root, manifest.with_outputs(outputs), name, out))
+    return found, foreign
+
+
+def check_files(root: Path, manifests: Sequence[Manifest], foreign: Sequence[Foreign], out: Findings) -> None:
+    """Files that are missing, changed, or named by no manifest, and all that is here and was not looked at."""
+    every = [*(o for m in manifests for o in m.outputs), *(o for f in foreign for o in f.outputs)]
+    stated = {(o.path, o.sha256, o.bytes): o for o in every}
+    for output in stated.values():
+        out.failed += (tuple(text.rsplit(": ", 1)) for text in damaged(root, [output]))  # type: ignore[misc]
+    named = {path for path, _, _ in stated}
+    reduced = bool(manifests) and manifests[-1].profile != "full"
+    of_dates = set((root / "manifests").glob("as_of=*.json"))
+    apart: Counter[str] = Counter()
+    for path in sorted(root.rglob("*")):
+        relative = path.relative_to(root)
+        name, first = relative.as_posix(), relative.parts[0]
+        if (path.is_dir() and not path.is_symlink()) or name in named or path in of_dates:
+            continue
+        if any(part.startswith(".") for part in relative.parts) and first not in _APART:
+            out.unchecked.append((name, "hidden; no manifest names it and no reader takes it for a result"))
+        elif first in _APART:
+            apart[first] += 1
+        elif first not in _COPIES or reduced or path.is_symlink() or not path.is_file():
+            out.fail(name, "is named by no manifest")
+        elif not manifests:
+            apart[first] += 1
+    for first, count in apart.items():
+        why = _APART.get(first, "no date here is one that this program can make copies of")
+        out.unchecked.append((f"{first}/", f"{count} files: {why}"))
+    pages = sum(o.stage == "report" for m in manifests for o in m.outputs)
+    if pages:
+        told = "only the manifest speaks of them, nobody signs it; 'verify --replay' makes them again and compares"
+        out.unchecked.append(("reports/", f"{pages} pages and memos: {told}"))
+    if manifests:
+        told = "only the manifest speaks of them, nobody signs it"
+        out.unchecked.append(("manifests/", f"provenance, and what was wrong with scenes: {told}"))
+    out.checked.append(f"{len(named)} files of {len(manifests) + len(foreign)} valuation dates")
+
+
+def check_copies(root: Path, manifests: Sequence[Manifest], out: Findings) -> None:
+    """Copies and catalog against what the published files make."""
+    try:
+        same_code = manifests[-1].code["sha256"] == program_hash()
+        odd = odd_copies(root, manifests)
+    except UNREADABLE as error:
+        out.fail("latest/, catalog/", f"cannot be made again to compare ({type(error).__name__}: {error})")
+        return
+    for path, reason, is_data in odd:
+        if same_code or is_data:
+            out.fail(path, reason)
+        else:
+            out.unchecked.append((path, f"{reason}, but another version of the program made it"))
+
+
+def _misplaced(manifest: Manifest) -> list[str]:
+    """Outputs that a manifest names twice, or of the stages that the attestation does not speak of where they are not.
+
+    Whatever lies elsewhere is in the hash that was signed, so nothing can be added under another name.
+    """
+    paths = Counter(o.path for o in manifest.outputs)
+    found = [f"names {path!r} {count} times" for path, count in paths.items() if count > 1]
+    attested = {f"{FOLDER}/as_of={manifest.as_of}/{name}" for name in FILES}
+    for o in manifest.outputs:
+        if o.stage == "attest":
+            sound = o.path in attested
+        elif o.stage == "report":
+            sound = o.path.startswith(f"reports/as_of={manifest.as_of}/") and o.table in PAGES
+        else:
+            sound = o.path.split("/")[0] not in (FOLDER, "reports")
+        if not sound:
+            found.append(f"{o.path!r} is no file of the stage '{o.stage}'")
+    values = manifest.configuration.get("values")
+    if values is not None and fingerprint(values) != manifest.configuration["sha256"]:
+        found.append("its configuration is not the one of its hash")
+    return found
+
+
+def _as_held(root: Path, manifest: Manifest, name: str, out: Findings) -> Manifest:
+    """The manifest with the profile that the folder's records show, whatever it says itself."""
+    where = f"{FOLDER}/as_of={manifest.as_of}/records.parquet"
+    if manifest.profile not in SHOWN:
+        out.fail(name, f"profile '{manifest.profile}' is none of {', '.join(SHOWN)}")
+    try:
+        salted = "salt" in pq.read_schema(root / where).names
+    except UNREADABLE:  # a file that is missing or damaged is a fault of its own
+        salted = False
+    if not salted or manifest.profile == "full":
+        return manifest
+    out.fail(name, f"says profile '{manifest.profile}', but its records carry salts: it is held as 'full'")
+    return dataclasses.replace(manifest, profile="full")
