@@ -55,10 +55,13 @@ def read_inputs(config: Config) -> tuple[Inputs, list[Problem]]:
     zones = dict(zip(plantations["plantation_id"], plantations["timezone"], strict=True))
     limits = config.assumptions()
     blocks = faults.read(
-        "portfolio.blocks", portfolio.blocks, lambda paths: register.read_blocks(paths, plantations, own)
+        "portfolio.blocks",
+        portfolio.blocks,
+        lambda paths: register.read_blocks(paths, plantations, own, assumptions=limits),
     )
     harvest_path, harvest_lag = (harvest_cfg.path, harvest_cfg.known_lag_days) if harvest_cfg else (None, 0)
     sensor_path = config.sensors.path if config.sensors else None
+    found: dict[str, Any] = {}
     readers: dict[str, tuple[str, list[str] | None, Callable[[list[str] | None], Any]]] = {
         "rights": (
             "portfolio.rights",
@@ -112,13 +115,13 @@ def read_inputs(config: Config) -> tuple[Inputs, list[Problem]]:
             market_cfg.futures,
             lambda paths: futures.read_futures(paths, bad, assumptions=limits),
         ),
+        "fx": ("market.fx", market_cfg.fx, lambda paths: fx.read_fx(paths, bad, assumptions=limits)),
         "prices": (
             "market.prices",
             market_cfg.prices,
-            lambda paths: market.read_prices(paths, bad, assumptions=limits),
+            lambda paths: market.read_prices(paths, bad, assumptions=limits, futures=found["futures"], fx=found["fx"]),
         ),
-        "fx": ("market.fx", market_cfg.fx, lambda paths: fx.read_fx(paths, bad, assumptions=limits)),
-        "rates": ("market.rates", market_cfg.rates, lambda paths: market.read_rates(paths, bad)),
+        "rates": ("market.rates", market_cfg.rates, lambda paths: market.read_rates(paths, bad, assumptions=limits)),
         "fiscal": ("market.fiscal", market_cfg.fiscal, lambda paths: market.read_fiscal(paths, bad)),
         "reports": (
             "reports.path",
@@ -126,7 +129,8 @@ def read_inputs(config: Config) -> tuple[Inputs, list[Problem]]:
             lambda paths: reports.read_reports(paths, config.reports.known_lag_days, bad),
         ),
     }
-    found = {name: faults.read(*reader) for name, reader in readers.items()}
+    for name, reader in readers.items():
+        found[name] = faults.read(*reader)
     sources = config.imagery.source if config.imagery else None
     imagery = faults.read("imagery.source", sources, lambda paths: _imagery(config, bad) if paths else None)
     found["evidence"] = faults.read_section(lambda: _evidence(config, plantations, own), compliance.Evidence())

@@ -125,6 +125,15 @@ class Sheet:
         if chosen.any():
             self.frame.loc[chosen, column] = empty
 
+    @property
+    def nulled(self) -> NDArray[np.bool_]:
+        """Rows of which a value was left out so far, shape ``(n,)``."""
+        out = np.zeros(len(self.frame), dtype=bool)
+        for fault in self._faults:
+            if fault.action == "nulled":
+                out[fault.rows] = True
+        return out
+
     def reject_duplicates(self, keys: Sequence[str], *, column: str = "", hint: str = "") -> None:
         """Keep the first accepted row of each key; later accepted ones are rejected, naming the row that stays."""
         rows = self.frame.loc[self.accepted, list(keys)]
