@@ -74,7 +74,8 @@ def one_seed(seed: int, origins: Sequence[str], paths: int, plantations: int, ev
                     total, seen = drawn[:months_ahead].sum(axis=0), float(harvested[:months_ahead].sum())
                     low, high = np.quantile(total, [0.1, 0.9])
                     rows.append(
-                        {"seed": seed, "origin": origin, "record": record.get(plantation, "long"), "law": law, "months": months_ahead, "marginal": gap,
+                        {"seed": seed, "origin": origin, "record": record.get(plantation, "long"), "law": law,
+                         "months": months_ahead, "marginal": gap,
                          "rank": float((total <= seen).mean()), "width": (high - low) / total.mean()}
                     )  # fmt: skip
     return pd.DataFrame(rows)

@@ -26,6 +26,7 @@ from plantation_rwa.sources import (
 )
 from plantation_rwa.sources.base import ImagerySource, Inputs, Quarantine, known, known_market, latest_revision
 from plantation_rwa.sources.remote import local_files
+from plantation_rwa.sources.sensor_series import KEYS
 
 
 def load_inputs(config: Config) -> Inputs:
@@ -181,7 +182,13 @@ def known_inputs(inputs: Inputs, instant: pd.Timestamp) -> Inputs:
         quarantine=inputs.quarantine.copy(),
         harvest=records,
         climate_index=index,
-        sensors=known(inputs.sensors, instant),
+        sensors=_newest_readings(known(inputs.sensors, instant)),
         reports=known(inputs.reports, instant),
         evidence=compliance.known_evidence(inputs.evidence or compliance.Evidence(), instant),
     )
+
+
+def _newest_readings(sensors: pd.DataFrame) -> pd.DataFrame:
+    """One row per series and time, the one known last; most tables hold no revision and are left alone."""
+    keys = [*KEYS, "time"]
+    return latest_revision(sensors, keys) if (sensors["known_at"] > sensors["time"]).any() else sensors

@@ -347,8 +347,8 @@ _VALUATION_FIELDS = (
     _float(
         "prob_shortfall",
         "1",
-        "Real-world share of paths: of the whole, present value below the advance (advance_rate x npv_fair); of the senior "
-        "tranche, claim not repaid in full. Null where nothing is owed: fees, reserve, junior.",
+        "Real-world share of paths: of the whole, present value below the advance (advance_rate x npv_fair); of the "
+        "senior tranche, claim not repaid in full. Null where nothing is owed: fees, reserve, junior.",
         6,
         0.0,
         1.0,

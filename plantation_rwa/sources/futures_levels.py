@@ -77,6 +77,6 @@ def _days_off(rows: pd.DataFrame, step: float, limits: Assumptions) -> dict[pd.T
 
 def _reason(factor: float, left: pd.Timestamp) -> str:
     return (
-        f"settlements of the day lie {factor:.3g} times off those of {left.date().isoformat()}, further than trading can "
-        "go; check unit (t, not lb or kg) and currency (MYR, not USD) of these days, or of the days before them"
+        f"settlements of the day lie {factor:.3g} times off those of {left.date().isoformat()}, further than trading "
+        "can go; check unit (t, not lb or kg) and currency (MYR, not USD) of these days, or of the days before them"
     )

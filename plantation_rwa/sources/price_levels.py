@@ -1,4 +1,4 @@
-"""Physical prices held against the futures and exchange rates of their days: a factor off is another unit or currency."""
+"""Physical prices against futures and exchange rates of their days: a factor off is another unit or currency."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def reject_off_market(sheet: Sheet, futures: pd.DataFrame, fx: pd.DataFrame, lim
     futures, fx
         Accepted rows.
     limits
-        ``check.price_over_curve``, ``check.kernel_over_oil``, and ``check.monthly_gap_days``: how old a quotation may be.
+        ``check.price_over_curve``, ``check.kernel_over_oil``; ``check.monthly_gap_days``, how old a quotation may be.
     """
     frame, oldest = sheet.frame, pd.Timedelta(days=limits.number("check.monthly_gap_days"))
     front, rates = _Daily(_front(futures), oldest), _Rates(fx, oldest)

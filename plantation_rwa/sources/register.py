@@ -90,7 +90,8 @@ def read_register(
     geopandas.GeoDataFrame
         EPSG:4326, one row per accepted plantation in file order: the contract's columns, ``area_geodesic_ha`` (ha,
         NaN for points), ``declared_area_ha`` (as given), ``is_point``, ``flags`` (codes joined by ';').
-        ``planted_area_ha`` is the geodesic area where none is declared, or more than the outline can hold; ``timezone`` and ``region`` (``country:state``) are filled. Missing text is '',
+        ``planted_area_ha`` is the geodesic area where none is declared, or more than the outline can hold;
+        ``timezone`` and ``region`` (``country:state``) are filled. Missing text is '',
         missing numbers NaN.
 
     Raises
@@ -223,8 +224,8 @@ def _reject_too_many(sheet: Sheet, register: pd.DataFrame, tolerance: float) -> 
         if before + area > rooms[plantation]:
             over[row] = True
             told.append(
-                f"{area:,.10g} ha beside the {before:,.1f} ha of blocks before it are more than the plantation's outline "
-                "can hold; check unit and outline"
+                f"{area:,.10g} ha beside the {before:,.1f} ha of blocks before it are more than the plantation's "
+                "outline can hold; check unit and outline"
             )
         else:
             taken[plantation] = before + area

@@ -225,8 +225,8 @@ def _leave_out_prices(sheet: Sheet, register: pd.DataFrame, limits: Assumptions)
         with np.errstate(invalid="ignore"):
             odd = (value < least * low) | (value > high)
         told = [
-            f"{column} lies outside {least * a:,.10g} to {b:,.10g} {'IDR' if s == 'cpo_id' else 'MYR'} per t; check currency "
-            "and unit"
+            f"{column} lies outside {least * a:,.10g} to {b:,.10g} {'IDR' if s == 'cpo_id' else 'MYR'} per t; check "
+            "currency and unit"
             for a, b, s in zip(low[odd], high[odd], np.array(own, dtype=object)[odd], strict=True)
         ]
         sheet.null(odd, column, told)

@@ -79,7 +79,10 @@ class Shock:
     def today(self, driver: str) -> float:
         """Factor of a driver at the valuation date."""
         knots = self.times.get(driver)
-        return float(np.interp(0.0, *zip(*knots, strict=True))) if knots else 1.0
+        if not knots:
+            return 1.0
+        at, value = zip(*knots, strict=True)
+        return float(np.interp(0.0, at, value))
 
     def addition(self, driver: str) -> float:
         """What is added to a driver."""

@@ -120,7 +120,7 @@ def test_little_record_leaves_the_assumed_slow_share() -> None:
 
 
 def test_what_is_unknown_of_a_level_is_slow_by_hand() -> None:
-    """Own share of variance 0.8: 0.8 x 0.05 x 0.12 = 0.0048 of 0.04 is slow; 0.02 unknown more makes 0.0248 of 0.056."""
+    """Own share of variance 0.8: 0.8 x 0.05 x 0.12 = 0.0048 of 0.04 is slow; 0.02 unknown makes 0.0248 of 0.056."""
     levels, law = Levels(0.12, 0.98, 0.37), Dependence((np.sqrt(0.1), np.sqrt(0.1), np.sqrt(0.8)), (0.9, 0.9, 0.6))
     month, unknown = np.full(4, 0.05), np.array([0.0, 0.02, -0.001, -1.0])
     found = own_shares(levels, law, month, unknown, np.array([0.0, 0.02, 0.0, 0.0]))

@@ -187,7 +187,7 @@ def test_a_share_that_steps_up_past_the_whole_revenue_is_oversold(tmp_path: Path
 
 
 def test_rights_one_after_the_other_sell_each_month_once(tmp_path: Path) -> None:
-    """All of 2026 and all of 2027 are two rights of the whole revenue; a third over the turn of the year is too much."""
+    """All of 2026 and all of 2027 are two rights of the whole revenue; a third over the turn is too much."""
     rows = [
         "B,A,1.0,2026-01,12",
         "B,B,1.0,2027-01,12",
@@ -206,8 +206,8 @@ def test_rights_one_after_the_other_sell_each_month_once(tmp_path: Path) -> None
     assert kept == [("B", "A"), ("B", "B"), ("B", "D"), ("B", "E"), ("B", "G"), ("007", "R1"), ("C", "A"), ("C", "D")]
     assert bad["row"].tolist() == [3, 6, 9]
     assert bad["reason"].iloc[0] == (
-        "rights before it take 1 of the plantation's revenue in 2026-12; this one takes up to 0.2 and would oversell it; "
-        "row rejected"
+        "rights before it take 1 of the plantation's revenue in 2026-12; this one takes up to 0.2 and would oversell "
+        "it; row rejected"
     )
 
 

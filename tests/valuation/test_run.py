@@ -344,7 +344,7 @@ def test_a_right_beyond_all_arithmetic_has_no_value_and_leaves_its_neighbour_alo
 
 
 def test_a_least_payment_is_in_the_currency_of_the_mill(portfolio: Portfolio, make: SimpleNamespace) -> None:
-    """4,100 rupiah a ringgit: a least payment of 410 million rupiah a quarter is 100,000 ringgit, nearly always binding."""
+    """4,100 rupiah a ringgit: a least payment of 410 million rupiah a quarter is 100,000 ringgit, and binds."""
     bound = make.rights(("P2",), min_payment=410e6, frequency_months=3)
     flows = portfolio(("P2",), rights=bound, override=CALM, paths=100).cash_flows
     paid = flows[flows["measure"] == "q"].groupby("cash_month")["mean"].sum()
