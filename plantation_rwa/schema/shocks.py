@@ -20,8 +20,8 @@ DRIVERS: Mapping[str, str] = {
     "k": "K index of every month and path, its published range moving with it",
     "fx": (
         "exchange rate of the mill's currency against all others from the valuation date on, spot and forwards; "
-        "futures hold in their own currency and so does the domestic price over them last observed, so that a price that "
-        "follows foreign futures rises as its currency falls and only what is fixed in local currency moves"
+        "futures hold in their own currency and so does the domestic price over them last observed, so that a price "
+        "that follows foreign futures rises as its currency falls and only what is fixed in local currency moves"
     ),
     "discount": "spread over the zero curve of every term; forward exchange rates hold",
     "hazard": "default intensity a year of every sponsor and mill",
@@ -32,8 +32,8 @@ STRESSES: Mapping[str, str] = {
     "elnino2016": "yields 14 % lower in months 10 to 21; prices hold",
     "labour2021": "yields 10 % lower for two years, recovering over a third; prices hold",
     "exportban2022": (
-        "palm oil, and kernels with it, to 45 % in five months and 53 % from month 12; Indonesian mills pay 30 % of the "
-        "set price in months 1 and 2"
+        "palm oil, and kernels with it, to 45 % in five months and 53 % from month 12; Indonesian mills pay 30 % of "
+        "the set price in months 1 and 2"
     ),
     "combo": "yields 20 % lower for two years, K index two points lower; prices hold",
     "policy": "Indonesian domestic palm oil, and kernels with it, 5.1 % cheaper; windfall threshold 500 MYR/t lower",
