@@ -6,11 +6,15 @@ Each seed is a simulated portfolio (:mod:`plantation_rwa.simulate.panels`). At e
 months ahead and paths are drawn as the valuation draws them: with the own shock as one AR(1) (``ar1_own``), and as a
 slow level and monthly noise (``level_share``, ``ar1_level``, ``ar1_month``), which is what the valuation uses.
 ``marginal`` is the largest gap between a month's share of paths below a published quantile and its level.
+
+With ``--evidence`` the harvests of one plantation in three are hidden, and of another all but the last three years
+before the origin: sums of plantations with a long, a short and no record of their own are told apart (``record``).
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import math
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -28,18 +32,32 @@ from plantation_rwa.simulate.world import Channels, Effects
 from plantation_rwa.valuation.drivers import Drivers, Four, yields
 
 SUMS = (12, 36, 60)
+#: records of every three plantations in turn: months of harvest before the origin that are left, None for all
+RECORDS: dict[str, int | None] = {"long": None, "short": 36, "none": 0}
 
 
-def one_seed(seed: int, origins: Sequence[str], paths: int, plantations: int) -> pd.DataFrame:
+def left_with(panel: pd.DataFrame, date: dt.date, turn: int) -> tuple[pd.DataFrame, dict[str, str]]:
+    """The panel with the harvests that each plantation's record keeps, and which record each plantation has."""
+    ids, names = sorted(panel["plantation_id"].unique()), list(RECORDS)
+    record = {p: names[(i + turn) % len(names)] for i, p in enumerate(ids)}
+    last_gone = {name: "" if n is None else str(Month.of(date) + -n) for name, n in RECORDS.items()}
+    gone = panel["month"] <= panel["plantation_id"].map(record).map(last_gone)
+    return panel.assign(**{c: panel[c].mask(gone) for c in ("ffb_t", "yield_t_ha")}), record
+
+
+def one_seed(seed: int, origins: Sequence[str], paths: int, plantations: int, evidence: bool = False) -> pd.DataFrame:
     """Rows of plantation, origin, law and months: where the harvested sum lies among the paths' sums."""
     world = simulated_world(
         seed, effects=Effects(channels=Channels()), plantations=plantations, climate_years=20, harvest_years=16
     )
     truth = world.truth.pivot(index="plantation_id", columns="month", values="yield_t_ha")
     assumptions, rows = packaged(), []
-    for origin in origins:
+    for turn, origin in enumerate(origins):
         date = Month.parse(origin).last
-        made = forecast(world.panel(date), world.stand(), as_of=date, horizons=SUMS[-1], assumptions=assumptions)
+        panel, record = world.panel(date), dict[str, str]()
+        if evidence:
+            panel, record = left_with(panel, date, turn)
+        made = forecast(panel, world.stand(), as_of=date, horizons=SUMS[-1], assumptions=assumptions)
         months = [str(Month.parse(origin) + k) for k in range(1, SUMS[-1] + 1)]
         drivers = Drivers(seed, date, SUMS[-1], paths, assumptions)
         for row in made.model.to_dict("records"):
@@ -56,7 +74,8 @@ def one_seed(seed: int, origins: Sequence[str], paths: int, plantations: int) ->
                     total, seen = drawn[:months_ahead].sum(axis=0), float(harvested[:months_ahead].sum())
                     low, high = np.quantile(total, [0.1, 0.9])
                     rows.append(
-                        {"seed": seed, "origin": origin, "law": law, "months": months_ahead, "marginal": gap,
+                        {"seed": seed, "origin": origin, "record": record.get(plantation, "long"), "law": law,
+                         "months": months_ahead, "marginal": gap,
                          "rank": float((total <= seen).mean()), "width": (high - low) / total.mean()}
                     )  # fmt: skip
     return pd.DataFrame(rows)
@@ -74,12 +93,18 @@ def _laws(row: dict[str, float]) -> dict[str, tuple[Four, Four]]:
 
 
 def evaluate(
-    seeds: Sequence[int], origins: Sequence[str], paths: int = 2000, plantations: int = 24, workers: int = 2
+    seeds: Sequence[int],
+    origins: Sequence[str],
+    paths: int = 2000,
+    plantations: int = 24,
+    workers: int = 2,
+    evidence: bool = False,
 ) -> pd.DataFrame:
     """Rows of all seeds."""
     with ProcessPoolExecutor(min(workers, len(seeds))) as pool:
         n = len(seeds)
-        parts = list(pool.map(one_seed, seeds, [origins] * n, [paths] * n, [plantations] * n))
+        settings = ([origins] * n, [paths] * n, [plantations] * n, [evidence] * n)
+        parts = list(pool.map(one_seed, seeds, *settings))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -98,8 +123,13 @@ def main() -> None:
     parser.add_argument("--paths", type=int, default=2000)
     parser.add_argument("--plantations", type=int, default=24)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--evidence", action="store_true")
     given = parser.parse_args()
-    rows = evaluate(seeds_of(given.seeds), given.origins.split(","), given.paths, given.plantations, given.workers)
+    rows = evaluate(
+        seeds_of(given.seeds), given.origins.split(","), given.paths, given.plantations, given.workers, given.evidence
+    )
+    if given.evidence:
+        print(coverage(rows, ("law", "record", "months")).to_string())
     print(coverage(rows, ("law", "months", "seed"))[["cover80", "cover90"]].unstack("seed").to_string())
     print(coverage(rows, ("law", "months")).to_string())
 

@@ -66,6 +66,31 @@ def estimate_levels(errors: FloatArray, assumptions: Assumptions) -> Levels:
     return Levels(float(np.clip(share, 0.0, 0.9)), assumed.ar1_level, assumed.ar1_month)
 
 
+def own_shares(
+    levels: Levels, dependence: Dependence, month_variance: FloatArray, unknown: FloatArray, added: FloatArray
+) -> FloatArray:
+    """Slow share of each plantation's own shock: that of the portfolio's errors, and what is not known of its level.
+
+    ``(own v s + u) / (own (v + e))`` with v the variance of a month's errors, own the square of the own loading, s the
+    portfolio's share, e the variance that the forecast adds for what is missing of this plantation, and u that of its
+    level beyond what the portfolio's errors already hold: an unknown level stays, it does not average out.
+
+    Parameters
+    ----------
+    month_variance
+        v, ``(P,)``, relative.
+    unknown
+        u, ``(P,)``; below zero where the level is known better than the portfolio's.
+    added
+        e, ``(P,)``.
+    """
+    own = dependence.loadings[2] ** 2
+    total = own * (month_variance + added)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.where(total > 0, (own * month_variance * levels.share + unknown) / total, levels.share)
+    return np.asarray(np.clip(share, 0.0, 0.95))
+
+
 def annual_ratio(ar1: float) -> float:
     """Spread of a year's mean over the spread of a month, for an AR(1) shock.
 
@@ -117,16 +142,16 @@ def estimate_dependence(errors: FloatArray, regions: Sequence[str], assumptions:
     return Dependence(loadings, (clipped[0], clipped[1], clipped[2]))
 
 
-def annual_sd(month_sd: FloatArray, dependence: Dependence, levels: Levels) -> FloatArray:
-    """Spread of a year's mean of monthly errors with the given spread under the law of the joint paths."""
+def annual_sd(month_sd: FloatArray, dependence: Dependence, levels: Levels, share: FloatArray) -> FloatArray:
+    """Spread of a year's mean of monthly errors with the given spread and slow share under the law of the paths."""
     common, region, own = (loading**2 for loading in dependence.loadings)
     parts = (
         (common, dependence.ar1[0]),
         (region, dependence.ar1[1]),
-        (own * levels.share, levels.ar1_level),
-        (own * (1.0 - levels.share), levels.ar1_month),
+        (own * share, levels.ar1_level),
+        (own * (1.0 - share), levels.ar1_month),
     )
-    return np.asarray(month_sd * np.sqrt(sum(share * annual_ratio(ar1) ** 2 for share, ar1 in parts)))
+    return np.asarray(month_sd * np.sqrt(sum(part * annual_ratio(ar1) ** 2 for part, ar1 in parts)))
 
 
 def _standardised(errors: FloatArray) -> FloatArray:

@@ -14,7 +14,14 @@ from plantation_rwa.distributions import PROBABILITIES, mean_from_quantiles
 from plantation_rwa.forecast.agronomy import FloatArray
 from plantation_rwa.forecast.ahead import Ahead, look_ahead
 from plantation_rwa.forecast.cube import DEFICIT, Cube, build_cube
-from plantation_rwa.forecast.dependence import Dependence, Levels, annual_sd, estimate_dependence, estimate_levels
+from plantation_rwa.forecast.dependence import (
+    Dependence,
+    Levels,
+    annual_sd,
+    estimate_dependence,
+    estimate_levels,
+    own_shares,
+)
 from plantation_rwa.forecast.explain import explain
 from plantation_rwa.forecast.intervals import calibrate, predictive_quantiles
 from plantation_rwa.forecast.members import HORIZONS
@@ -78,20 +85,24 @@ def forecast(
     near = near_term(cube, min_train_months, assumptions)
     months = np.arange(1, max(horizons, int(HORIZONS[-1])) + 1)
     ahead = look_ahead(cube, near, months, assumptions)
-    quantiles, spread = _quantiles(cube, near, ahead, months, assumptions)
+    quantiles, spread, doubts = _quantiles(cube, near, ahead, months, assumptions)
     dependence = estimate_dependence(near.errors, cube.region, assumptions)
     forecasts = _forecast_table(cube, near, ahead, quantiles, months[:horizons], assumptions)
     with np.errstate(invalid="ignore", divide="ignore"):
         past_errors = near.calibration_observed / near.calibration_forecast - 1.0
     levels = estimate_levels(np.where(np.isfinite(past_errors), past_errors, np.nan), assumptions)
-    model = _model_table(cube, near, spread, dependence, levels, assumptions)
+    share = own_shares(levels, dependence, *doubts)
+    model = _model_table(cube, near, spread, dependence, levels, share, assumptions)
     return ForecastResult(forecasts, model)
 
 
 def _quantiles(
     cube: Cube, past: Past, forward: Ahead, months: NDArray[np.int64], assumptions: Assumptions
-) -> tuple[FloatArray, FloatArray]:
-    """Quantiles ``(P, months, 7)`` and the log spread of a month within the first year ``(P,)``."""
+) -> tuple[FloatArray, FloatArray, tuple[FloatArray, FloatArray, FloatArray]]:
+    """Quantiles ``(P, months, 7)``, the log spread of a month within the first year, and what :func:`own_shares` needs.
+
+    The latter, ``(P,)`` each: variance of a month's errors, of what is unknown of the level, and added for the missing.
+    """
     scale = past.scale
     tau = float(past.levels.sd[-1])
     noise = assumptions.number("plantation_effect.noise_month")
@@ -110,6 +121,7 @@ def _quantiles(
     ahead = tau**2 * (1 - assumptions.number("plantation_effect.persistence_year") ** (2 * years))
     # where harvests tell the level, they tell the age's error with it
     doubt = np.where(past.stacked[:, None], 0.0, cube.age_sd[:, : len(months)] ** 2)
+    added = extra + doubt[:, : len(HORIZONS)].mean(axis=1)
     variance = extra[:, None] + doubt + ahead[None, :] + forward.climate_variance
     divisor = np.where(past.calibration_forecast > 0, past.calibration_forecast, np.nan)
     rows = past.calibration_rows
@@ -129,7 +141,13 @@ def _quantiles(
         width = np.log(year[:, :, 5] / np.maximum(year[:, :, 1], 1e-3 * year[:, :, 5])) / 2.5631031310892007
     count = np.isfinite(width).sum(axis=1)
     log_sd = np.where(count > 0, np.where(np.isfinite(width), width, 0.0).sum(axis=1) / np.maximum(count, 1), np.nan)
-    return quantiles, log_sd
+    sd = np.where(past.stacked, np.sqrt((of_stack.sd**2).mean()), np.sqrt((of_prior.sd**2).mean()))
+    told = past.stacked[rows]
+    usual = float(unknown_level[rows][told].mean()) if told.any() else 0.0
+    # missing weather and imagery vary with the months as the errors do: level and age do not
+    age = ~cube.dated * assumptions.number("interval.no_age_sd") ** 2 + doubt[:, : len(HORIZONS)].mean(axis=1)
+    beyond = age + np.where(past.stacked, unknown_level - usual, unknown_level)
+    return quantiles, log_sd, ((scale * sd) ** 2, beyond, added)
 
 
 def _forecast_table(
@@ -198,7 +216,13 @@ def _flags(
 
 
 def _model_table(
-    cube: Cube, past: Past, log_sd: FloatArray, dependence: Dependence, levels: Levels, assumptions: Assumptions
+    cube: Cube,
+    past: Past,
+    log_sd: FloatArray,
+    dependence: Dependence,
+    levels: Levels,
+    share: FloatArray,
+    assumptions: Assumptions,
 ) -> pd.DataFrame:
     age = cube.age[:, cube.months - 1]
     out = pd.DataFrame({"plantation_id": list(cube.ids), "region": list(cube.region)})
@@ -206,10 +230,10 @@ def _model_table(
         out[f"loading_{name}"] = loading
         out[f"ar1_{name}"] = ar1
     out["sd_log_month"] = log_sd
-    out["sd_log_year"] = annual_sd(log_sd, dependence, levels)
+    out["sd_log_year"] = annual_sd(log_sd, dependence, levels, share)
     out["n_obs_train"] = past.observed_months
     out["age_mean_years"] = np.where(np.isfinite(age), age, assumptions.number("age_curve.typical_age"))
-    out["level_share"], out["ar1_level"], out["ar1_month"] = levels.share, levels.ar1_level, levels.ar1_month
+    out["level_share"], out["ar1_level"], out["ar1_month"] = share, levels.ar1_level, levels.ar1_month
     out["deficit_beta"], out["deficit_beta_unshrunk"] = past.fit.beta, past.fit.beta_unshrunk
     out["model_id"] = np.where(past.stacked, STACK_ID, PRIOR_ID)
     return out

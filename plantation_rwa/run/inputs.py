@@ -26,6 +26,7 @@ from plantation_rwa.sources import (
 )
 from plantation_rwa.sources.base import ImagerySource, Inputs, Quarantine, known, known_market, latest_revision
 from plantation_rwa.sources.remote import local_files
+from plantation_rwa.sources.sensor_series import KEYS
 
 
 def load_inputs(config: Config) -> Inputs:
@@ -55,10 +56,13 @@ def read_inputs(config: Config) -> tuple[Inputs, list[Problem]]:
     zones = dict(zip(plantations["plantation_id"], plantations["timezone"], strict=True))
     limits = config.assumptions()
     blocks = faults.read(
-        "portfolio.blocks", portfolio.blocks, lambda paths: register.read_blocks(paths, plantations, own)
+        "portfolio.blocks",
+        portfolio.blocks,
+        lambda paths: register.read_blocks(paths, plantations, own, assumptions=limits),
     )
     harvest_path, harvest_lag = (harvest_cfg.path, harvest_cfg.known_lag_days) if harvest_cfg else (None, 0)
     sensor_path = config.sensors.path if config.sensors else None
+    found: dict[str, Any] = {}
     readers: dict[str, tuple[str, list[str] | None, Callable[[list[str] | None], Any]]] = {
         "rights": (
             "portfolio.rights",
@@ -112,13 +116,13 @@ def read_inputs(config: Config) -> tuple[Inputs, list[Problem]]:
             market_cfg.futures,
             lambda paths: futures.read_futures(paths, bad, assumptions=limits),
         ),
+        "fx": ("market.fx", market_cfg.fx, lambda paths: fx.read_fx(paths, bad, assumptions=limits)),
         "prices": (
             "market.prices",
             market_cfg.prices,
-            lambda paths: market.read_prices(paths, bad, assumptions=limits),
+            lambda paths: market.read_prices(paths, bad, assumptions=limits, futures=found["futures"], fx=found["fx"]),
         ),
-        "fx": ("market.fx", market_cfg.fx, lambda paths: fx.read_fx(paths, bad, assumptions=limits)),
-        "rates": ("market.rates", market_cfg.rates, lambda paths: market.read_rates(paths, bad)),
+        "rates": ("market.rates", market_cfg.rates, lambda paths: market.read_rates(paths, bad, assumptions=limits)),
         "fiscal": ("market.fiscal", market_cfg.fiscal, lambda paths: market.read_fiscal(paths, bad)),
         "reports": (
             "reports.path",
@@ -126,7 +130,8 @@ def read_inputs(config: Config) -> tuple[Inputs, list[Problem]]:
             lambda paths: reports.read_reports(paths, config.reports.known_lag_days, bad),
         ),
     }
-    found = {name: faults.read(*reader) for name, reader in readers.items()}
+    for name, reader in readers.items():
+        found[name] = faults.read(*reader)
     sources = config.imagery.source if config.imagery else None
     imagery = faults.read("imagery.source", sources, lambda paths: _imagery(config, bad) if paths else None)
     found["evidence"] = faults.read_section(lambda: _evidence(config, plantations, own), compliance.Evidence())
@@ -177,7 +182,13 @@ def known_inputs(inputs: Inputs, instant: pd.Timestamp) -> Inputs:
         quarantine=inputs.quarantine.copy(),
         harvest=records,
         climate_index=index,
-        sensors=known(inputs.sensors, instant),
+        sensors=_newest_readings(known(inputs.sensors, instant)),
         reports=known(inputs.reports, instant),
         evidence=compliance.known_evidence(inputs.evidence or compliance.Evidence(), instant),
     )
+
+
+def _newest_readings(sensors: pd.DataFrame) -> pd.DataFrame:
+    """One row per series and time, the one known last; most tables hold no revision and are left alone."""
+    keys = [*KEYS, "time"]
+    return latest_revision(sensors, keys) if (sensors["known_at"] > sensors["time"]).any() else sensors

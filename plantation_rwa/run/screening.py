@@ -166,7 +166,7 @@ class _Screening:
         )
 
     def _area(self, row: Any) -> Finding:
-        declared = None if "area_unknown" in str(row.flags).split(";") else float(row.planted_area_ha)
+        declared = None if pd.isna(row.declared_area_ha) else float(row.declared_area_ha)
         measured = None if row.is_point else float(row.area_geodesic_ha)
         return papers.area_finding(row.plantation_id, declared, measured, self.assumptions)
 

@@ -197,8 +197,10 @@ def evidence(session: Session, features: pd.DataFrame, forecasts: pd.DataFrame) 
     Returns
     -------
     pandas.DataFrame
-        ``plantation_id, data_age_days_max, months_harvest, valid_fraction_12m, quarantined, flags``; the flags are
-        the register's and those of the forecast's first year, so that a value names the evidence it lacks.
+        ``plantation_id, own_inputs, data_age_days_max, months_harvest, valid_fraction_12m, quarantined, flags``;
+        ``own_inputs`` counts harvest, imagery and sensors of the plantation; the age is null where nothing is known of
+        the plantation itself, however fresh the prices; the flags are the register's and those of the forecast's first
+        year, so that a value names the evidence it lacks.
     """
     missing, known = _forecast_codes(forecasts), session.known
     bad = set(known.quarantine.frame(session.instant)["plantation_id"])
@@ -221,10 +223,11 @@ def evidence(session: Session, features: pd.DataFrame, forecasts: pd.DataFrame) 
     for row in known.register.itertuples(index=False):
         plantation = row.plantation_id
         own = [found[plantation] for found in ages.values() if plantation in found]
-        own += [market_age] if market_age is not None else []
+        own += [market_age] if market_age is not None and own else []
         rows.append(
             {
                 "plantation_id": plantation,
+                "own_inputs": sum(plantation in ages[name] for name in ("harvest", "imagery", "readings")),
                 "data_age_days_max": max(own) if own else None,
                 "months_harvest": harvested.get(plantation, 0),
                 "valid_fraction_12m": float(valid.get(plantation, 0.0)) / 12.0,

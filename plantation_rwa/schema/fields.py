@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from plantation_rwa.schema import shocks
 from plantation_rwa.schema.forecast_fields import FORECAST_FIELDS, FORECAST_MODEL_FIELDS
 from plantation_rwa.schema.kinds import Field
 from plantation_rwa.schema.kinds import fraction as _fraction
@@ -298,25 +299,20 @@ _VALUATION_FIELDS = (
     _fraction("overlap_max_frac", "Largest overlap with another plantation as share of the smaller area."),
     _text("record_hash", "keccak256 of the record's salt and canonical JSON, which the Merkle tree holds."),
     *(
-        _money(f"stress_{s}", f"Fair value under the named stress '{s}'.")
-        for s in (
-            "gfc2008",
-            "elnino2016",
-            "labour2021",
-            "exportban2022",
-            "combo",
-            "policy",
-            "credit",
-            "rates_fx",
-            "freeze",
-        )
+        _money(f"stress_{name}", f"Fair value under the named stress '{name}': {moved}.")
+        for name, moved in shocks.STRESSES.items()
     ),
     *(
-        _float(f"elasticity_{e}", "1", f"Relative change of npv_fair per relative change of the driver '{e}'.", 6)
+        _float(f"elasticity_{e}", "1", f"Relative change of npv_fair per relative change of: {shocks.DRIVERS[e]}.", 6)
         for e in ("cpo", "pk", "yield", "fx")
     ),
     *(
-        _float(f"elasticity_{e}", "1", f"Relative change of npv_fair per 0.01 (one percentage point) of '{e}'.", 6)
+        _float(
+            f"elasticity_{e}",
+            "1",
+            f"Relative change of npv_fair per 0.01 (a percentage point) of: {shocks.DRIVERS[e]}.",
+            6,
+        )
         for e in ("oer", "discount", "hazard", "k")
     ),
     *(
@@ -349,7 +345,13 @@ _VALUATION_FIELDS = (
         "dscr_min_q05", "1", "5 % quantile of the smallest cover of the scheduled senior service by cash after fees.", 6
     ),
     _float(
-        "prob_shortfall", "1", "Real-world share of paths on which the senior claim is not repaid in full.", 6, 0.0, 1.0
+        "prob_shortfall",
+        "1",
+        "Real-world share of paths: of the whole, present value below the advance (advance_rate x npv_fair); of the "
+        "senior tranche, claim not repaid in full. Null where nothing is owed: fees, reserve, junior.",
+        6,
+        0.0,
+        1.0,
     ),
 )
 

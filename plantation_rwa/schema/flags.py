@@ -52,6 +52,8 @@ FLAGS: dict[str, str] = {
     "no_forecast": "no forecast for this plantation: the right has no value and is graded D",
     "forecast_short": "the forecast ends before the right does: no revenue in the months without forecast",
     "not_computable": "terms or prices so large or small that no value can be computed: no value, graded D",
+    "minimum_beyond": "the least payments are more than the plantation is expected to earn: no value, graded D",
+    "terms_default": "a term of the contract could not be used: the default stands in for it; quarantine tells which",
     "no_margin": "there is a harvest, but costs, levies or taxes take the whole price on every path: worth zero",
     "no_price": "no palm-oil price or exchange rate: the right has no value and is graded D",
     "fiscal_missing": "no tax or levy schedule in force for some month: taken as zero",

@@ -14,6 +14,7 @@ from plantation_rwa.schema.forecast_fields import HARVEST_FIELDS
 from plantation_rwa.schema.ghost_fields import GHOST_FIELDS, GHOST_LOSS_FIELDS, GHOST_SCORE_FIELDS
 from plantation_rwa.schema.price_fields import PRICE_MODEL_FIELDS
 from plantation_rwa.schema.screening_fields import SCREENING_FIELDS
+from plantation_rwa.schema.shocks import STRESSES
 from plantation_rwa.schema.signal_fields import SIGNAL_FIELDS
 
 
@@ -85,7 +86,6 @@ _SENSORS = _words("""
     rain_gauge_mm air_temperature_c deficit_local_mm
 """)
 
-_STRESSES = _words("gfc2008 elnino2016 labour2021 exportban2022 combo policy credit rates_fx freeze")
 _ELASTICITIES = _words("cpo pk yield oer discount fx hazard k")
 _BRIDGE = _words("opening cash time curve pk yield extraction fx discount issuance model closing")
 
@@ -199,7 +199,7 @@ TABLES: dict[str, Table] = {
                 wal_years modified_duration dv01 breakeven_price breakeven_yield oc_ratio es_contribution_pool
                 npv_mc_se pool_id base start_month price_floor price_cap price_basis min_payment max_payment
                 frequency_months payment_lag_months issue_price payor_id collection_route""")
-            + tuple(f"stress_{s}" for s in _STRESSES)
+            + tuple(f"stress_{s}" for s in STRESSES)
             + tuple(f"elasticity_{e}" for e in _ELASTICITIES)
             + tuple(f"bridge_{b}" for b in _BRIDGE),
             ("plantation_id", "right_id"),

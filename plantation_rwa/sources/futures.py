@@ -15,6 +15,7 @@ from plantation_rwa.calendars import last_trading_day, listed_contracts, package
 from plantation_rwa.periods import Month
 from plantation_rwa.sources.base import Quarantine
 from plantation_rwa.sources.cells import ColumnSpec, number_text
+from plantation_rwa.sources.futures_levels import reject_levels
 from plantation_rwa.sources.tables import Sheet, read_sheet
 
 #: Futures symbols and the currency they settle in.
@@ -38,7 +39,8 @@ def read_futures(
 
     A row is rejected where it cannot be a settlement: on a closing day, of a contract that has stopped trading or
     is not listed yet (of two such contracts the whole day), of a size no price has had, far from the day's others,
-    or further from the contract's settlement before than the exchange lets a price move. Each row is held against
+    on a day whose settlements as a whole have left the level of those before (another unit or currency), or further
+    from the contract's settlement before than the exchange lets a price move. Each row is held against
     its own day and earlier ones, so that later rows change nothing of what was accepted before.
 
     Parameters
@@ -69,6 +71,7 @@ def read_futures(
     sheet.reject_duplicates(["settle_date", "symbol", "contract"], column="contract")
     _reject_sizes(sheet, limits)
     _reject_odd(sheet, limits.number("market.settlement_off_median"))
+    reject_levels(sheet, limits)
     _reject_moves(sheet, limits.number("market.settlement_move_max"))
     return sheet.result()[[*FUTURES_COLUMNS, "known_at"]]
 
@@ -156,14 +159,14 @@ def _reject_moves(sheet: Sheet, limit: float) -> None:
     spot = rows["contract"].to_numpy() == rows["settle_date"].dt.strftime("%Y-%m").to_numpy()
     told: dict[int, str] = {}
     keys = list(zip(rows["symbol"], rows["contract"], strict=True))
-    step = np.log1p(limit)
+    up, down = np.log1p(limit), np.log1p(-limit)
     last: tuple[int, float] | None = None
     for k, (position, settle) in enumerate(zip(rows.index, np.log(rows["settle"].to_numpy(float)), strict=True)):
         if k == 0 or keys[k] != keys[k - 1]:
             last = None
         if last is not None and not spot[k]:
             days = max(int(np.busday_count(ordinals[last[0]], ordinals[k], holidays=closed)), 1)
-            if abs(settle - last[1]) > days * step + 1e-9:
+            if not days * down - 1e-9 <= settle - last[1] <= days * up + 1e-9:
                 before = number_text(round(float(np.exp(last[1])), 6))
                 told[int(position)] = (
                     f"settle moved more than the {limit:.0%} a day that the exchange allows, from {before} "

@@ -14,8 +14,10 @@ from plantation_rwa.periods import DAY_COUNTS, anniversary, end_of_month_utc, ye
 from plantation_rwa.sources.base import Quarantine
 from plantation_rwa.sources.cells import ColumnSpec
 from plantation_rwa.sources.futures import outside, size_reason
+from plantation_rwa.sources.price_levels import reject_off_market
 from plantation_rwa.sources.tables import Sheet, read_sheet
 
+_FRACTION = "write a fraction, 0.0305 for 3.05 %"
 _CURRENCY = "use the ISO 4217 code, such as MYR"
 _COUNTS = f"day count is not known; use one of {', '.join(DAY_COUNTS)}, or none for the first"
 
@@ -45,8 +47,7 @@ RATES_COLUMNS: Mapping[str, ColumnSpec] = {
     "date": ColumnSpec("date", required=True),
     "currency": ColumnSpec("text", required=True, pattern="[A-Z]{3}", hint=_CURRENCY),
     "tenor_years": ColumnSpec("float", required=True, above=0.0, upper=100.0),
-    # the bounds only catch percentages: 3.05 for 3.05 %
-    "zero_rate": ColumnSpec("float", required=True, lower=-0.2, upper=0.5, hint="write a fraction, 0.0305 for 3.05 %"),
+    "zero_rate": ColumnSpec("float", required=True, lower=-0.2, upper=0.5, hint=_FRACTION),
     "day_count": ColumnSpec("text"),
 }
 
@@ -71,6 +72,8 @@ def read_prices(
     monthly_known_lag_days: int | None = None,
     *,
     assumptions: Assumptions | None = None,
+    futures: pd.DataFrame | None = None,
+    fx: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Physical price series.
 
@@ -80,7 +83,9 @@ def read_prices(
         Days from the last day of a month until its value counts as known, where the row does not say; None
         for that of the assumptions. A dated value is known on its day.
     assumptions
-        ``market.monthly_price_known_lag_days`` and ``check.price_per_t``; the packaged ones if None.
+        ``market.monthly_price_known_lag_days`` and section ``check``; the packaged ones if None.
+    futures, fx
+        Accepted settlements and exchange rates, which prices are held against.
 
     Returns
     -------
@@ -107,11 +112,20 @@ def read_prices(
         column="series",
         hint="; a revision needs a later known_at",
     )
+    if futures is not None and fx is not None:
+        reject_off_market(sheet, futures, fx, limits)
     return sheet.result()[["date", "month", "series", "value", "currency", "unit", "region", "frequency", "known_at"]]
 
 
-def read_rates(paths: Sequence[str] | None, quarantine: Quarantine) -> pd.DataFrame:
+def read_rates(
+    paths: Sequence[str] | None, quarantine: Quarantine, *, assumptions: Assumptions | None = None
+) -> pd.DataFrame:
     """Zero curves.
+
+    Parameters
+    ----------
+    assumptions
+        ``check.zero_rate``; the packaged ones if None.
 
     Returns
     -------
@@ -129,10 +143,23 @@ def read_rates(paths: Sequence[str] | None, quarantine: Quarantine) -> pd.DataFr
     counts = sheet.frame["day_count"].str.strip().str.upper()
     sheet.frame["day_count"] = counts.where(counts != "", DAY_COUNTS[0])
     sheet.reject((~sheet.frame["day_count"].isin(DAY_COUNTS)).to_numpy(bool), "day_count", _COUNTS)
+    _reject_rates(sheet, (assumptions or packaged()).table("check.zero_rate"))
     sheet.reject_duplicates(["date", "currency", "tenor_years"], column="tenor_years")
     table = sheet.result()
     table["zero_rate"] = _fixed(table)
     return table[["date", "currency", "tenor_years", "zero_rate", "known_at"]]
+
+
+def _reject_rates(sheet: Sheet, bounds: Mapping[str, Sequence[float]]) -> None:
+    """Reject rates that the currency has not had: percentages under 1 look like fractions."""
+    frame, told = sheet.frame, dict[int, str]()
+    for name, rows in frame[sheet.accepted].groupby("currency", sort=True):
+        low, high = (float(v) for v in bounds.get(str(name), bounds["other"]))
+        for i, _ in outside(rows["zero_rate"], low, high):
+            told[i] = f"zero rate of {name} lies outside {low:g} to {high:g} a year; {_FRACTION}"
+    mask = np.zeros(len(frame), dtype=bool)
+    mask[list(told)] = True
+    sheet.reject(mask, "zero_rate", [told[i] for i in np.flatnonzero(mask).tolist()])
 
 
 def _fixed(rates: pd.DataFrame) -> pd.Series:

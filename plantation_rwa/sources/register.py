@@ -89,8 +89,9 @@ def read_register(
     -------
     geopandas.GeoDataFrame
         EPSG:4326, one row per accepted plantation in file order: the contract's columns, ``area_geodesic_ha`` (ha,
-        NaN for points), ``is_point``, ``flags`` (codes joined by ';'). ``planted_area_ha`` is the geodesic area where
-        none is declared; ``timezone`` and ``region`` (``country:state``) are filled. Missing text is '',
+        NaN for points), ``declared_area_ha`` (as given), ``is_point``, ``flags`` (codes joined by ';').
+        ``planted_area_ha`` is the geodesic area where none is declared, or more than the outline can hold;
+        ``timezone`` and ``region`` (``country:state``) are filled. Missing text is '',
         missing numbers NaN.
 
     Raises
@@ -117,13 +118,24 @@ def read_register(
     _reject_repeated_places(sheet, outlines, ["plantation_id"])
     repaired = _report_repairs(sheet, outlines)
     _fill_places(sheet, outlines)
-    frame["flags"] = _flags(sheet, repaired, limits.number("plausibility.area_mismatch_max"))
+    tolerance = limits.number("plausibility.area_mismatch_max")
+    frame["flags"] = _flags(sheet, repaired, tolerance)
+    frame["declared_area_ha"] = frame["planted_area_ha"]
+    _leave_out_too_much(sheet, tolerance)
     frame["planted_area_ha"] = frame["planted_area_ha"].fillna(frame["area_geodesic_ha"])
-    return _geo(sheet, outlines, [*columns, "area_geodesic_ha", "is_point", "flags"])
+    return _geo(sheet, outlines, [*columns, "declared_area_ha", "area_geodesic_ha", "is_point", "flags"])
 
 
-def read_blocks(paths: Sequence[str] | None, register: pd.DataFrame, quarantine: Quarantine) -> gpd.GeoDataFrame:
+def read_blocks(
+    paths: Sequence[str] | None,
+    register: pd.DataFrame,
+    quarantine: Quarantine,
+    *,
+    assumptions: Assumptions | None = None,
+) -> gpd.GeoDataFrame:
     """Read the blocks of the registered plantations.
+
+    Blocks that together are more than their plantation's outline can hold are rejected, the last ones first.
 
     Parameters
     ----------
@@ -131,6 +143,8 @@ def read_blocks(paths: Sequence[str] | None, register: pd.DataFrame, quarantine:
         As for the register, also CSV or Parquet without geometry; None for none.
     register
         As :func:`read_register` returns it.
+    assumptions
+        ``plausibility.area_mismatch_max``; the packaged ones if None.
 
     Returns
     -------
@@ -175,6 +189,7 @@ def read_blocks(paths: Sequence[str] | None, register: pd.DataFrame, quarantine:
     )
     sheet.fault(outside, "geometry", "geometry does not touch the plantation's outline; value left out", "nulled")
     _reject_repeated_places(sheet, usable, ["plantation_id", "block_id"])
+    _reject_too_many(sheet, register, (assumptions or packaged()).number("plausibility.area_mismatch_max"))
     repaired = _report_repairs(sheet, usable)
     frame["flags"] = pd.Series(np.where(repaired, "geometry_repaired", ""), dtype="str")
     return _geo(sheet, usable, [*columns, "flags"])
@@ -183,6 +198,38 @@ def read_blocks(paths: Sequence[str] | None, register: pd.DataFrame, quarantine:
 def _areas(outlines: Sequence[Outline]) -> NDArray[np.float64]:
     polygons = [o.geometry if o.geometry is not None and o.geometry.geom_type != "Point" else None for o in outlines]
     return np.array([np.nan if g is None else area_ha(g) for g in polygons], dtype=np.float64)
+
+
+def _leave_out_too_much(sheet: Sheet, tolerance: float) -> None:
+    """Leave out a planted area larger than its outline: nothing may be priced on palms that have no room."""
+    declared, measured = (sheet.frame[c].to_numpy(float) for c in ("planted_area_ha", "area_geodesic_ha"))
+    with np.errstate(invalid="ignore"):
+        more = declared > (1.0 + tolerance) * measured
+    told = [
+        f"{a:,.10g} ha is more than the outline can hold ({m:,.1f} ha), whose area is used; check unit and outline"
+        for a, m in zip(declared[more], measured[more], strict=True)
+    ]
+    sheet.null(more, "planted_area_ha", told)
+
+
+def _reject_too_many(sheet: Sheet, register: pd.DataFrame, tolerance: float) -> None:
+    """Reject blocks for which those before them in the file leave no room in the plantation's outline."""
+    room = register["area_geodesic_ha"].fillna(register["planted_area_ha"])
+    rooms = dict(zip(register["plantation_id"], (1.0 + tolerance) * room, strict=True))
+    frame, taken = sheet.frame, dict[str, float]()
+    over, told = np.zeros(len(frame), dtype=bool), []
+    for row in np.flatnonzero(sheet.accepted):
+        plantation, area = str(frame["plantation_id"].iloc[row]), float(frame["area_ha"].iloc[row])
+        before = taken.get(plantation, 0.0)
+        if before + area > rooms[plantation]:
+            over[row] = True
+            told.append(
+                f"{area:,.10g} ha beside the {before:,.1f} ha of blocks before it are more than the plantation's "
+                "outline can hold; check unit and outline"
+            )
+        else:
+            taken[plantation] = before + area
+    sheet.reject(over, "area_ha", told)
 
 
 def _check_points(sheet: Sheet, limit: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import geopandas as gpd
@@ -11,6 +12,7 @@ import pandas as pd
 
 from plantation_rwa.assumptions import Assumptions, packaged
 from plantation_rwa.config import RightsConfig
+from plantation_rwa.periods import Month
 from plantation_rwa.sources.base import Quarantine
 from plantation_rwa.sources.cells import ColumnSpec
 from plantation_rwa.sources.geometry import WGS84
@@ -83,7 +85,7 @@ def read_rights(
         ``start_month`` is None where accrual starts with the month after as_of;
         ``price_floor, price_cap, min_payment, max_payment, issue_price`` are NaN where there is none (money
         per the right's currency, prices per t); ``payor_id`` defaults to the plantation's mill, ``pool_id``
-        to ''. Integer columns are int64.
+        to ''. Integer columns are int64. ``flags`` names ``terms_default`` where a term given could not be used.
 
     Raises
     ------
@@ -102,19 +104,22 @@ def read_rights(
         ]
         sheet.null(crossed, low, told)
         sheet.null(crossed, high, told)
-    terms = _default_terms(defaults, assumptions or packaged())
+    limits = assumptions or packaged()
+    _leave_out_prices(sheet, register, limits)
+    terms = _default_terms(defaults, limits)
     for column in ("right_id", "share"):
         frame[column] = _filled(frame[column], terms[column])
     sheet.reject_duplicates(
         ["plantation_id", "right_id"], column="right_id", hint="; give each right of a plantation its own right_id"
     )
     _reject_oversold(sheet, terms)
-    given = sheet.result()[list(RIGHTS_COLUMNS)]
+    frame["flags"] = pd.Series(np.where(sheet.nulled, "terms_default", ""), index=frame.index, dtype="str")
+    given = sheet.result()[[*RIGHTS_COLUMNS, "flags"]]
     # where a contract was named and rejected, the default terms are not its own
     without = [p for p in registered if p not in set(frame["plantation_id"])]
     rest = pd.DataFrame({c: _empty(c, len(without)) for c in RIGHTS_COLUMNS})
     rest["plantation_id"] = pd.Series(without, dtype="str")
-    rights = pd.concat([given, rest], ignore_index=True)
+    rights = pd.concat([given, rest.assign(flags="")], ignore_index=True)
     for column, default in terms.items():
         rights[column] = _filled(rights[column], default)
     mills = dict(zip(register["plantation_id"], register["mill_id"], strict=True)) if "mill_id" in register else {}
@@ -204,24 +209,78 @@ def _empty(column: str, n: int) -> pd.Series:
     )
 
 
-def _largest_share(right: pd.Series, terms: Mapping[str, Any]) -> float:
-    """Largest share a right ever takes: it steps up once a year over its tenor; missing terms take the default."""
-    step, tenor = (float(terms[n] if pd.isna(right[n]) else right[n]) for n in ("step_up", "tenor_months"))
-    return float(float(right["share"]) * max(1.0, step) ** ((tenor - 1) // 12))
+def _leave_out_prices(sheet: Sheet, register: pd.DataFrame, limits: Assumptions) -> None:
+    """Leave out floors and caps per t that no palm oil price has come near: another currency or unit.
+
+    Fruit is worth its oil at most, and a tenth of it (``plausibility.oer_min``) at least.
+    """
+    bounds, least = limits.table("check.price_per_t"), limits.number("plausibility.oer_min")
+    scheme = register.get("scheme", pd.Series("", index=register.index)).fillna("").astype(str)
+    indonesian = scheme.str.startswith("id_") | ((scheme == "") & (register.get("country", "") == "ID"))
+    series = dict(zip(register["plantation_id"], np.where(indonesian, "cpo_id", "cpo_my"), strict=True))
+    own = [series.get(p, "cpo_my") for p in sheet.frame["plantation_id"]]
+    low, high = (np.array([float(bounds[s][k]) for s in own]) for k in (0, 1))
+    for column in ("price_floor", "price_cap"):
+        value = sheet.frame[column].to_numpy(float)
+        with np.errstate(invalid="ignore"):
+            odd = (value < least * low) | (value > high)
+        told = [
+            f"{column} lies outside {least * a:,.10g} to {b:,.10g} {'IDR' if s == 'cpo_id' else 'MYR'} per t; check "
+            "currency and unit"
+            for a, b, s in zip(low[odd], high[odd], np.array(own, dtype=object)[odd], strict=True)
+        ]
+        sheet.null(odd, column, told)
+
+
+@dataclass(frozen=True)
+class _Sold:
+    """What a right takes of a plantation's revenue month by month; without a start it rolls on and takes its most."""
+
+    share: float
+    step_up: float
+    tenor: int
+    start: int | None
+
+    @classmethod
+    def of(cls, right: pd.Series, terms: Mapping[str, Any]) -> _Sold:
+        """From a row of the table; missing terms take the default."""
+        step, tenor = (float(terms[n] if pd.isna(right[n]) else right[n]) for n in ("step_up", "tenor_months"))
+        month = str(right["start_month"] or "")
+        return cls(float(right["share"]), step, int(tenor), Month.parse(month).ordinal if month else None)
+
+    @property
+    def most(self) -> float:
+        """Largest share ever taken: it steps up once a year."""
+        return float(self.share * max(1.0, self.step_up) ** ((self.tenor - 1) // 12))
+
+    def months(self) -> list[int]:
+        """Its months as ordinals; none where it rolls on."""
+        return [] if self.start is None else list(range(self.start, self.start + self.tenor))
+
+    def taken(self, month: int) -> float:
+        """Share taken in a month."""
+        if self.start is None:
+            return self.most
+        passed = month - self.start
+        return float(self.share * self.step_up ** (passed // 12)) if 0 <= passed < self.tenor else 0.0
 
 
 def _reject_oversold(sheet: Sheet, terms: Mapping[str, Any]) -> None:
-    frame, sold = sheet.frame, dict[str, float]()
+    """Reject in file order what would sell more than all of a plantation's revenue in some month."""
+    frame, sold = sheet.frame, dict[str, list[_Sold]]()
     over, told = np.zeros(len(frame), dtype=bool), []
     for row in np.flatnonzero(sheet.accepted):
-        plantation, share = frame["plantation_id"].iloc[row], _largest_share(frame.iloc[row], terms)
-        before = sold.get(plantation, 0.0)
-        if before + share > 1.0 + 1e-9:
+        before, right = sold.setdefault(frame["plantation_id"].iloc[row], []), _Sold.of(frame.iloc[row], terms)
+        months = right.months() or sorted({m for other in before for m in other.months()}) or [0]
+        taken = [(sum(other.taken(m) for other in before), right.taken(m), m) for m in months]
+        most, own, month = max(taken, key=lambda t: t[0] + t[1])
+        if most + own > 1.0 + 1e-9:
             over[row] = True
+            when = f" in {Month.from_ordinal(month)}" if month else ""
             told.append(
-                f"rights before it take {before:g} of the plantation's revenue; this one takes up to {share:g} "
+                f"rights before it take {most:g} of the plantation's revenue{when}; this one takes up to {own:g} "
                 "and would oversell it"
             )
         else:
-            sold[plantation] = before + share
+            before.append(right)
     sheet.reject(over, "share", told)

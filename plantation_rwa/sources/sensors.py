@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from plantation_rwa.assumptions import packaged
 from plantation_rwa.sources.base import Quarantine
 from plantation_rwa.sources.sensor_ids import confirm_owners, refuse_unknown, settle_strays
+from plantation_rwa.sources.sensor_revisions import revisions, settle_known
 from plantation_rwa.sources.sensor_scales import correct_scales
 from plantation_rwa.sources.sensor_series import (
     KEYS,
@@ -45,6 +46,7 @@ _SPECS = {
     "time": ColumnSpec("text", required=True),
     "value": ColumnSpec("float", required=True),
     "unit": ColumnSpec("text", required=True),
+    "known_at": ColumnSpec("instant"),
 }
 _SOIL = ("soil_moisture", "soil_temperature")
 #: Before a unit of rain: the value is a running total.
@@ -66,8 +68,9 @@ def read_sensors(paths: Sequence[str] | None, timezones: Mapping[str, str], quar
     Returns
     -------
     pandas.DataFrame
-        Columns :data:`COLUMNS`; ``time`` UTC, ``value`` in ``unit`` (:data:`UNITS`), ``known_at`` = ``time``; sorted by
-        series and time, one row per series and time. ``qc_flag`` holds what is known of a reading from the files
+        Columns :data:`COLUMNS`; ``time`` UTC, ``value`` in ``unit`` (:data:`UNITS`), ``known_at`` = ``time`` where not
+        given later; sorted by series, time and ``known_at``: of one series and time a later row revises the one before
+        from the instant on at which it is known. ``qc_flag`` holds what is known of a reading from the files
         alone: ``dup_conflict``, ``unit_inferred``. Values are not range-tested here.
 
     Notes
@@ -83,26 +86,30 @@ def read_sensors(paths: Sequence[str] | None, timezones: Mapping[str, str], quar
     written = refuse_unknown(sheet, list(timezones))
     sheet.frame["time"] = to_utc(sheet, timezones)
     confirm_owners(sheet, written)
-    sheet.frame["known_at"] = sheet.frame["time"]
+    settle_known(sheet)
     deepest = packaged().number("plausibility.soil_probe_max_m")
     deep = (sheet.frame["variable"].isin(_SOIL) & (sheet.frame["depth_m"] > deepest)).to_numpy(bool)
     told = f"soil probes lie at 0 to {deepest:g} m; give metres below the surface. Was it cm?"
     sheet.reject_once(deep & sheet.accepted, KEYS, "depth_m", told)
     totals = sheet.frame["unit"].str.lower().str.startswith(_TOTAL).to_numpy(bool)
     declared = _declared(sheet)
-    factor, offset = correct_scales(sheet, *declared)
-    inferred = (factor != declared[0]) | (offset != declared[1])
-    sheet.frame["value"] = sheet.frame["value"] * factor + offset
-    settle_strays(sheet)
-    disputed = settle_repeats(sheet)
-    running = find_totals(sheet, totals, timezones)
-    inferred |= running.inferred
-    difference_totals(sheet, running.rows, running.reset_min, running.capacity_mm)
+    revised = revisions(sheet)
+    with sheet.without(revised.rows):
+        factor, offset = correct_scales(sheet, *declared)
+        factor, offset = revised.like_first(factor), revised.like_first(offset)
+        inferred = (factor != declared[0]) | (offset != declared[1])
+        sheet.frame["value"] = sheet.frame["value"] * factor + offset
+        settle_strays(sheet)
+        disputed = settle_repeats(sheet)
+        running = find_totals(sheet, totals, timezones)
+        inferred |= running.inferred
+        difference_totals(sheet, running.rows, running.reset_min, running.capacity_mm)
+    revised.settle(sheet, running.rows)
     texts = np.array(["", "dup_conflict", "unit_inferred", "dup_conflict;unit_inferred"], dtype=object)
     sheet.frame["qc_flag"] = pd.Series(texts[disputed + 2 * inferred], dtype="str")
     out = sheet.result()
     out["unit"] = out["variable"].map(dict(UNITS)).astype("str")
-    return out[list(COLUMNS)].sort_values([*KEYS, "time"], kind="stable").reset_index(drop=True)
+    return out[list(COLUMNS)].sort_values([*KEYS, "time", "known_at"], kind="stable").reset_index(drop=True)
 
 
 def _declared(sheet: Sheet) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,6 +125,23 @@ class Sheet:
         self.fault(chosen, column, _ending(reason, "value left out"), "nulled", values)
         if chosen.any():
             self.frame.loc[chosen, column] = empty
+
+    @contextmanager
+    def without(self, mask: ArrayLike) -> Iterator[None]:
+        """While it lasts the rows in ``mask`` count as rejected; what happens to them then is forgotten."""
+        chosen, before = np.asarray(mask, dtype=bool), self._rejected.copy()
+        self._rejected |= chosen
+        yield
+        self._rejected = np.where(chosen, before, self._rejected)
+
+    @property
+    def nulled(self) -> NDArray[np.bool_]:
+        """Rows of which a value was left out so far, shape ``(n,)``."""
+        out = np.zeros(len(self.frame), dtype=bool)
+        for fault in self._faults:
+            if fault.action == "nulled":
+                out[fault.rows] = True
+        return out
 
     def reject_duplicates(self, keys: Sequence[str], *, column: str = "", hint: str = "") -> None:
         """Keep the first accepted row of each key; later accepted ones are rejected, naming the row that stays."""

@@ -76,6 +76,14 @@ class Shock:
         at, value = zip(*knots, strict=True)
         return np.asarray(np.interp(np.arange(1, months + 1), at, value))
 
+    def today(self, driver: str) -> float:
+        """Factor of a driver at the valuation date."""
+        knots = self.times.get(driver)
+        if not knots:
+            return 1.0
+        at, value = zip(*knots, strict=True)
+        return float(np.interp(0.0, at, value))
+
     def addition(self, driver: str) -> float:
         """What is added to a driver."""
         return float(self.plus.get(driver, 0.0))
@@ -107,6 +115,9 @@ class Revenue:
         Whether other assets may have the same features, so that sums over them are worth keeping.
     real
         ``F`` under the real-world measure where more than coefficients tells the measures apart; None elsewhere.
+    rate
+        Reporting currency per unit of the currency that payments are bounded in, ``(months, paths)``; None where they
+        are one.
     """
 
     features: FloatArray
@@ -117,6 +128,7 @@ class Revenue:
     paths: Callable[[str], FloatArray]
     shared: bool = True
     real: FloatArray | None = None
+    rate: FloatArray | None = None
 
     def features_of(self, measure: str) -> FloatArray:
         """``F`` under measure ``q`` or ``p``."""
@@ -186,11 +198,18 @@ class CashFlowModel(Protocol):
         ...
 
 
-def payments(right: Right, months: Sequence[Month], base: FloatArray) -> FloatArray:
-    """Payment that each month earns, ``(months, paths)``; a period is never below zero.
+def payments(right: Right, months: Sequence[Month], base: FloatArray, rate: FloatArray | None = None) -> FloatArray:
+    """Payment that each month earns, ``(months, paths)``, in the currency of ``base``; a period is never below zero.
 
     Minimum and maximum hold per period, in proportion to the months of it that are still to come; what they
     add or take is spread over the period's months in proportion to what these earned, evenly if nothing.
+
+    Parameters
+    ----------
+    base
+        Base revenue, ``(months, paths)``.
+    rate
+        Its currency per unit of that of the bounds, ``(months, paths)``; None where they are one.
     """
     out = np.empty_like(base)
     for i, month in enumerate(months):
@@ -198,6 +217,8 @@ def payments(right: Right, months: Sequence[Month], base: FloatArray) -> FloatAr
     np.maximum(out, 0.0, out=out)
     if right.min_payment is None and right.max_payment is None:
         return out
+    if rate is not None:
+        out /= rate
     for period in sorted({right.period(m) for m in months}):
         rows = [i for i, m in enumerate(months) if right.period(m) == period]
         part = len(rows) / right.frequency_months
@@ -210,4 +231,15 @@ def payments(right: Right, months: Sequence[Month], base: FloatArray) -> FloatAr
         for i in rows:
             part_of_period = np.divide(out[i], total, out=np.full_like(total, 1 / len(rows)), where=total > 0)
             out[i] = part_of_period * target
-    return out
+    return out if rate is None else out * rate
+
+
+def minimum_beyond(right: Right, months: Sequence[Month], base: FloatArray, rate: FloatArray | None) -> bool:
+    """Whether the least payments of the term are more than all that the asset is expected to earn, arguments as above.
+
+    Such a payment is a debt of whoever promised it, and nothing that this asset's revenue could tell the value of.
+    """
+    if right.min_payment is None:
+        return False
+    earned = float((base if rate is None else base / rate).mean(axis=1).sum())
+    return right.min_payment * len(months) / right.frequency_months > earned

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from plantation_rwa.assumptions import Assumptions
+from plantation_rwa.schema.shocks import DRIVERS
 from plantation_rwa.valuation.bridge import STEPS
 from plantation_rwa.valuation.pools import pool_name
 from plantation_rwa.valuation.rights import missing
@@ -147,7 +148,7 @@ def _sensitivities(inside: Sequence[Row], effects: Mapping[Key, Sequence[Effect]
         rows.append(
             {"section": "sensitivity", "item": driver, "unit": f"{effect.unit}{relative}", "bump": effect.bump,
              "effect_down": math.fsum(down), "effect_up": math.fsum(up),
-             "source": "central difference with the same random numbers"}
+             "source": f"valued anew with the same random numbers; moved: {DRIVERS.get(driver, driver)}"}
         )  # fmt: skip
     return rows
 

@@ -17,7 +17,7 @@ def grade(
     Parameters
     ----------
     evidence
-        ``data_age_days_max``, ``months_harvest``, ``valid_fraction_12m``; missing or None if unknown.
+        ``own_inputs``, ``data_age_days_max``, ``months_harvest``, ``valid_fraction_12m``; missing or None if unknown.
     width
         (q90 - q10) / mean of the yield of the next twelve months; None without forecast.
     quarantined

@@ -95,3 +95,11 @@ def _add_blocks(features: Any, weights: Any, out: Any) -> None:
 
 _sums = compiled(_add_blocks)
 _by_month = compiled(_add_months)
+
+
+def added(rows: NDArray[Any]) -> NDArray[Any]:
+    """Sum over months in order, ``(paths,)``."""
+    total = np.zeros(rows.shape[1])
+    for row in rows:
+        total += row
+    return total

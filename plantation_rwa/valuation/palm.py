@@ -22,8 +22,9 @@ from plantation_rwa.valuation.drivers import Drivers, Four, yields
 from plantation_rwa.valuation.earnings import BentPrice
 from plantation_rwa.valuation.measures import quantile_sorted
 from plantation_rwa.valuation.plantation_prices import PlantationPrices
-from plantation_rwa.valuation.pricing import Pricer, palm_age
+from plantation_rwa.valuation.pricing import Pricer
 from plantation_rwa.valuation.rights import Right, clipped, missing
+from plantation_rwa.valuation.stand import palm_age
 
 FloatArray = NDArray[np.float64]
 Row = dict[str, Any]
@@ -58,6 +59,11 @@ class Volume:
     loadings: Four
     ar1: Four
     region: str
+
+    @property
+    def shared(self) -> tuple[object, ...]:
+        """What the scores that plantations share hang on: not on a plantation's own level."""
+        return self.region, self.loadings[:2], self.ar1[:2]
 
 
 class PalmModel:
@@ -152,6 +158,7 @@ class PalmModel:
     def revenue(self, right: Right, shock: Shock = BASE) -> Revenue:
         """Revenue of the right's base with its price floor and cap, reporting currency; see :class:`Revenue`."""
         _, prices, volume = self._of(right.plantation_id)
+        prices = prices.under(shock)
         factor = shock.factor("yield", self._drivers.months)
         weights = volume.coefficients * factor[:, None]
         shared = weights[:, : yield_terms.SHARED + 1] * _powers(volume.loadings)
@@ -179,7 +186,8 @@ class PalmModel:
                 self._tonnes(right.plantation_id, volume), by_tonne
             )[0]
 
-        return Revenue(features, q, p, own, prices.paid if linear else None, paths, linear, real)
+        rate = prices.exchange(shock) if right.bends else None
+        return Revenue(features, q, p, own, prices.paid if linear else None, paths, linear, real, rate)
 
     def _premium(self, measure: str) -> FloatArray:
         return np.ones(self._drivers.months) if measure == "q" else self._drivers.premium
@@ -188,11 +196,11 @@ class PalmModel:
         return self._drivers.shared_scores(volume.region, volume.loadings[:2], volume.ar1[:2])
 
     def _shared_scores_kept(self, volume: Volume) -> FloatArray:
-        key = ("scores", volume.region, volume.loadings, volume.ar1)
+        key = ("scores", *volume.shared)
         return self._kept(key, lambda: self._shared_scores(volume))
 
     def _hermites(self, volume: Volume) -> FloatArray:
-        key = ("hermites", volume.region, volume.loadings, volume.ar1)
+        key = ("hermites", *volume.shared)
 
         def make() -> FloatArray:
             scores = self._shared_scores(volume)
@@ -201,7 +209,7 @@ class PalmModel:
         return self._kept(key, make)
 
     def _shared_features(self, prices: PlantationPrices, volume: Volume) -> FloatArray:
-        key = ("features", prices.key, volume.region, volume.loadings, volume.ar1)
+        key = ("features", prices.key, *volume.shared)
 
         def make() -> FloatArray:
             basis = prices.basis[:, :, None, :] * self._hermites(volume)[:, None, :, :]
@@ -229,8 +237,7 @@ class PalmModel:
         if right.base != "gross_mill_gate":
             charges = prices.levy_per_t(prices.oil(premium, shock), shock)
             if right.base == "net_operating":
-                cost = self._field_cost(prices.currency) * shock.factor("cost", len(premium))
-                charges = charges + cost[:, None]
+                charges = charges + self._field_cost(prices.currency, shock)[:, None]
         return BentPrice(
             basis=prices.basis,
             terms=prices.terms_under(shock),
@@ -245,9 +252,10 @@ class PalmModel:
             exchange=prices.exchange_under(shock),
         )
 
-    def _field_cost(self, currency: str) -> FloatArray:
+    def _field_cost(self, currency: str, shock: Shock) -> FloatArray:
         cost = float(self._assumptions.table("costs.field_cost_per_t")[currency])
-        return np.asarray(cost * (1 + self._assumptions.number("costs.inflation")) ** self._drivers.times)
+        inflation = (1 + self._assumptions.number("costs.inflation")) ** self._drivers.times
+        return np.asarray(cost * inflation * shock.factor("cost", self._drivers.months))
 
     # what stands beside -------------------------------------------------------------------------------------
 
@@ -310,7 +318,7 @@ class PalmModel:
         premium = self._premium(measure)
         cpo = reference.oil(premium, shock)
         price = reference.per_t(cpo, reference.kernel(premium, shock), shock)
-        charges = reference.levy_per_t(cpo, shock) + self._field_cost("MYR")[:, None]
+        charges = reference.levy_per_t(cpo, shock) + self._field_cost("MYR", shock)[:, None]
         return stressed_years(price, charges, self._assumptions.number("credit.reference_share"))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -67,6 +67,13 @@ class PlantationPrices:
         Curve source and IFRS 13 level of each month.
     flags
         Quality codes.
+    follows
+        Whether palm oil costs in local currency what a price in another one does at the exchange rate: it then falls
+        as the local currency rises.
+    by_dollar
+        Basis under a factor per month and today's on the dollar price, where duty and levy follow it; None elsewhere.
+    oil_moved
+        Whether the basis already holds a shock of the dollar price.
     """
 
     currency: str
@@ -85,6 +92,17 @@ class PlantationPrices:
     sources: tuple[str, ...]
     levels: tuple[int, ...]
     flags: frozenset[str]
+    follows: bool = False
+    by_dollar: Callable[[FloatArray, float], FloatArray] | None = None
+    oil_moved: bool = False
+
+    def under(self, shock: Shock) -> PlantationPrices:
+        """The prices with duty and levy worked out anew under a shocked dollar price; elsewhere these themselves."""
+        if self.by_dollar is None or not shock.times.get("cpo"):
+            return self
+        factor, today = shock.factor("cpo", len(self.terms)), shock.today("cpo")
+        key = (*self.key, factor.tobytes(), today)
+        return replace(self, basis=self.by_dollar(factor, today), key=key, by_dollar=None, oil_moved=True)
 
     @cached_property
     def basis_mean(self) -> FloatArray:
@@ -140,13 +158,17 @@ class PlantationPrices:
         """Factor of a shock on the exchange rate, ``(months,)``."""
         return self._exchange_factor(shock)
 
-    def exchange(self, shock: Shock) -> FloatArray:
-        """Reporting per local currency, ``(months, paths)`` or ``(months, 1)``."""
+    def exchange(self, shock: Shock) -> FloatArray | None:
+        """Reporting per local currency, ``(months, paths)``; None where they are one."""
+        if self.currency == self.reporting:
+            return None
         return np.asarray(self._exchange_factor(shock)[:, None] * self.rate)
 
     def _oil_factor(self, shock: Shock) -> FloatArray:
-        factor = shock.factor("cpo", len(self.terms))
-        return factor * shock.factor("cpo_id", len(self.terms)) if self.k_mean else factor
+        months = len(self.terms)
+        factor = np.ones(months) if self.oil_moved else shock.factor("cpo", months)
+        factor = factor / self._exchange_factor(shock) if self.follows else factor
+        return factor * shock.factor("cpo_id", months) if self.k_mean else factor
 
     def _at_mill(self, shock: Shock) -> FloatArray:
         months = len(self.terms)

@@ -141,6 +141,7 @@ def pool_rows(pool: Pool, assumptions: Assumptions) -> list[dict[str, object]]:
         "nav_total_int": total_int,
         "advance_rate": advance,
         "oc_ratio": over_collateralisation(advance),
+        "prob_shortfall": None if advance is None else float((pv_p < advance * fair).mean()),
     }
     rows = [whole]
     if any(m.first_loss for m in pool.members) and pool.cash["p"]:

@@ -8,11 +8,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from plantation_rwa.assumptions import Assumptions
-from plantation_rwa.periods import Month, year_fraction
+from plantation_rwa.periods import Month
 from plantation_rwa.valuation import ffb_price, fiscal, usd_netback
 from plantation_rwa.valuation.cashflows import Shock
 from plantation_rwa.valuation.curve import FV_LEVEL, ForwardCurve, build_curve, curve_flags, flat_curve
@@ -21,6 +20,7 @@ from plantation_rwa.valuation.fiscal import FiscalTable
 from plantation_rwa.valuation.market import FxRates, MarketTables, Price, Prices, Reads
 from plantation_rwa.valuation.plantation_prices import Formula, PlantationPrices
 from plantation_rwa.valuation.rights import missing
+from plantation_rwa.valuation.stand import scheme_of
 
 FloatArray = NDArray[np.float64]
 #: market paths kept at a time
@@ -109,7 +109,8 @@ class Pricer:
         forward = self._forward_id(local, spot_cpo, regions, flags) if indonesian else self._forward_my(local, flags)
         if spot_cpo is None and forward is not None:
             spot_cpo = float(forward[0])
-        by_dollar = self._usd_paths(local, regions) if indonesian else None
+        dollar = self._dollar_price(local, regions) if indonesian else None
+        by_dollar = None if dollar is None else dollar.domestic()
         if by_dollar is None and forward is None:
             flags.add("no_price")
         ratio = self._kernel_ratio(series, local, spot_cpo, regions, flags)
@@ -131,6 +132,12 @@ class Pricer:
         key = (local, reporting, by_dollar is None, forwards, ratio, k)
         mixer: FloatArray | float = self._drivers.k_index(k) if indonesian else 1.0
         rate: FloatArray | float = 1.0 if local == reporting else self._to(local, reporting)
+
+        def moved(factor: FloatArray, today: float) -> FloatArray:
+            paths = None if dollar is None else dollar.domestic(factor, today)
+            return self._basis((*key, factor.tobytes(), today), (paths, None), local, ratio, mixer, rate)
+
+        carried = self.curve is not None and self.curve.currency != local and "fx_missing" not in flags
         return PlantationPrices(
             currency=local,
             reporting=reporting,
@@ -148,6 +155,8 @@ class Pricer:
             sources=sources,
             levels=levels,
             flags=frozenset(flags),
+            follows=carried,
+            by_dollar=None if by_dollar is None else moved,
         )
 
     @cached_property
@@ -205,8 +214,8 @@ class Pricer:
             price.value, duty, levy, self._assumptions.number("indonesia.port_costs_usd_t"), rate
         )
 
-    def _usd_paths(self, local: str, regions: list[str]) -> FloatArray | None:
-        """Domestic paths from the reference price where no domestic one is known: duty and levy follow the price."""
+    def _dollar_price(self, local: str, regions: list[str]) -> usd_netback.DollarPrice | None:
+        """The reference price's paths where no domestic one is known: duty and levy follow the price."""
         price, curve, a = self._latest("hr_cpo_usd"), self.curve, self._assumptions
         if price is None or curve is None or self._latest("cpo_id", regions) is not None:
             return None
@@ -220,8 +229,8 @@ class Pricer:
         dollar = self._shock("USD")
         usd = self._drivers.price * shape * (self._shock(curve.currency) / dollar)
         rates = to_local * (dollar / self._shock(local))
-        days = [dt.date(m.year, m.number, 15) for m in self._months]
-        return usd_netback.domestic_paths(
+        days = tuple(dt.date(m.year, m.number, 15) for m in self._months)
+        return usd_netback.DollarPrice(
             usd, rates, self._fiscal, days, price.value, a.number("indonesia.port_costs_usd_t")
         )
 
@@ -379,21 +388,3 @@ class Pricer:
             return lambda cpo, shock: np.zeros_like(cpo)
         levels = np.array(threshold, dtype=np.float64)[:, None]
         return lambda cpo, shock: fiscal.windfall_levy_per_t(cpo, levels + shock.addition("levy_threshold"), rate)
-
-
-def scheme_of(row: Mapping[str, Any], assumptions: Assumptions) -> str:
-    """Pricing scheme of a plantation: the register's, else the usual one of its country."""
-    if not missing(row.get("scheme")):
-        return str(row["scheme"])
-    country = "" if missing(row.get("country")) else str(row["country"]).upper()
-    return str(assumptions.table("scheme.by_country").get(country, assumptions.text("scheme.default")))
-
-
-def palm_age(row: Mapping[str, Any], model: Mapping[str, Any] | None, as_of: dt.date) -> float | None:
-    """Mean age at the valuation date: of the forecast's stand if it has one, else from the register."""
-    if model is not None and not missing(model.get("age_mean_years")):
-        return float(model["age_mean_years"])
-    if missing(row.get("planted_date")):
-        return None
-    planted = pd.Timestamp(row["planted_date"])
-    return year_fraction(planted.date(), as_of) * 365.0 / 365.25

@@ -188,9 +188,9 @@ def flow_rows(valued: Valued) -> list[Row]:
 
 def _flags(valued: Valued, valuer: Valuer) -> set[str]:
     term = valued.right.months(valuer.drivers.as_of)
+    flags = set(valued.facts.flags) | ({"terms_default"} if valued.right.terms_default else set())
     if not term:
-        return {"expired"} | (set(valued.facts.flags) - {"no_forecast", "forecast_short"})
-    flags = set(valued.facts.flags)
+        return {"expired"} | (flags - {"no_forecast", "forecast_short"})
     s = valued.schedule
     if len(s.months) < len(term) or bool((s.kept < 1).any()):
         flags.add("tenure_end")
@@ -204,7 +204,7 @@ def _flags(valued: Valued, valuer: Valuer) -> set[str]:
 def _grade(valued: Valued, evidence: Row, valuer: Valuer) -> str:
     if valued.facts.unvalued:
         return "D"
-    names = ("data_age_days_max", "months_harvest", "valid_fraction_12m")
+    names = ("own_inputs", "data_age_days_max", "months_harvest", "valid_fraction_12m")
     quarantined = evidence.get("quarantined")
     return grade(
         {name: cell(evidence, name) for name in names},

@@ -36,6 +36,8 @@ class Right:
         First accrual month as agreed; it may lie before the valuation date.
     issue_price
         Price paid for the whole right, in the currency it is valued in.
+    terms_default
+        Whether a term of the contract could not be used, so that a default stands in for it.
     """
 
     plantation_id: str
@@ -59,6 +61,7 @@ class Right:
     pool_id: str | None
     payor_id: str | None
     collection_route: str
+    terms_default: bool = False
 
     @classmethod
     def of(cls, row: Mapping[str, Any], as_of: dt.date) -> Right:
@@ -86,6 +89,7 @@ class Right:
             pool_id=_text(row, "pool_id"),
             payor_id=_text(row, "payor_id"),
             collection_route=_text(row, "collection_route") or "sponsor",
+            terms_default="terms_default" in (_text(row, "flags") or "").split(";"),
         )
 
     @property

@@ -57,7 +57,7 @@ class Book:
     sponsors, mills
         ``sponsor_id`` / ``mill_id``, ``hazard_per_year``, ``lgd``.
     evidence
-        ``plantation_id, data_age_days_max, months_harvest, valid_fraction_12m, quarantined, flags``.
+        ``plantation_id, own_inputs, data_age_days_max, months_harvest, valid_fraction_12m, quarantined, flags``.
     prices
         Price model of the market's settlements; None fits it where it is needed.
     overlays

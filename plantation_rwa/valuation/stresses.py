@@ -5,14 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from plantation_rwa.assumptions import Assumptions
+from plantation_rwa.schema.shocks import STRESSES
 from plantation_rwa.valuation.cashflows import Shock
 from plantation_rwa.valuation.rights import Right
 from plantation_rwa.valuation.valuer import Valuer
-
-#: published stresses in the order of their columns
-NAMES = (
-    "gfc2008", "elnino2016", "labour2021", "exportban2022", "combo", "policy", "credit", "rates_fx", "freeze",
-)  # fmt: skip
 
 
 def stress(name: str, assumptions: Assumptions) -> Shock:
@@ -24,4 +20,4 @@ def stress(name: str, assumptions: Assumptions) -> Shock:
 
 def stressed(valuer: Valuer, right: Right) -> dict[str, float]:
     """Fair value under every named stress, major currency units."""
-    return {name: valuer.fair(right, stress(name, valuer.assumptions)) for name in NAMES}
+    return {name: valuer.fair(right, stress(name, valuer.assumptions)) for name in STRESSES}

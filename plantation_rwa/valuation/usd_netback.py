@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,23 @@ from plantation_rwa.valuation.fiscal import FiscalTable, band_values
 
 FloatArray = NDArray[np.float64]
 _ID = ("ID",)
+
+
+@dataclass(frozen=True)
+class DollarPrice:
+    """What a domestic price is worked out from where only the dollar price is known; see :func:`domestic_paths`."""
+
+    usd: FloatArray
+    rates: FloatArray
+    table: FiscalTable
+    days: tuple[dt.date, ...]
+    reference: float
+    port_costs: float
+
+    def domestic(self, factor: FloatArray | float = 1.0, today: float = 1.0) -> FloatArray | None:
+        """Domestic price with the dollar price of each month, and today's reference price, times factors."""
+        usd = self.usd * np.reshape(factor, (-1, 1))
+        return domestic_paths(usd, self.rates, self.table, self.days, self.reference * today, self.port_costs)
 
 
 def domestic_paths(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from plantation_rwa.assumptions import Assumptions
 from plantation_rwa.periods import Month, year_fraction
-from plantation_rwa.valuation.cashflows import BASE, CashFlowModel, Facts, Revenue, Shock, payments
+from plantation_rwa.valuation.cashflows import BASE, CashFlowModel, Facts, Revenue, Shock, minimum_beyond, payments
 from plantation_rwa.valuation.defaults import Defaults, MonthArray, Terms, operational_time, parties_of
 from plantation_rwa.valuation.disasters import Disasters, draw_disasters, expected_left, mirrored_normals
 from plantation_rwa.valuation.discounting import ZeroCurve, curve_or_assumed
 from plantation_rwa.valuation.drivers import Drivers
-from plantation_rwa.valuation.linear import month_sums, path_sums
+from plantation_rwa.valuation.linear import added, month_sums, path_sums
 from plantation_rwa.valuation.rights import Right, missing, tenure_fraction
 
 FloatArray = NDArray[np.float64]
@@ -250,10 +250,10 @@ class Valuer:
 
     def _bent(self, right: Right, schedule: Schedule, revenue: Revenue, measure: str) -> FloatArray:
         """Payments with bounds, own noise and disasters month by month, ``(months, paths)``."""
-        base = revenue.paths(measure)[schedule.at] * schedule.kept[:, None]
+        base, rate = _base(revenue, schedule, measure)
         events = self.disasters(right)
         base[:, events.path] *= events.left(self.drivers.months)[schedule.at]
-        return payments(right, schedule.months, base)
+        return payments(right, schedule.months, base, rate)
 
     def disasters(self, right: Right) -> Disasters:
         """Events of the right's asset."""
@@ -283,6 +283,9 @@ class Valuer:
             out.append(valued)
             try:
                 revenue = self.model.revenue(right)
+                if right.bends and minimum_beyond(right, schedule.months, *_base(revenue, schedule, "q")):
+                    valued.facts = replace(facts, flags=facts.flags | {"minimum_beyond"}, unvalued=True)
+                    continue
                 valued.mean = self._monthly_values(right, schedule, revenue, BASE)
                 valued.fair = math.fsum(valued.mean.tolist())
             except (ArithmeticError, ValueError):
@@ -304,9 +307,9 @@ class Valuer:
             paid = self._bent(valued.right, s, revenue, measure)
             if measure == "p":
                 on_time, late = self.defaults(BASE, measure).realised(s.terms)
-                valued.pv_p = _added(paid * (s.paid[:, None] * on_time + s.late[:, None] * late))
+                valued.pv_p = added(paid * (s.paid[:, None] * on_time + s.late[:, None] * late))
             if flows:
-                valued.flows[measure] = payments(valued.right, s.months, revenue.paths(measure)[s.at] * s.kept[:, None])
+                valued.flows[measure] = payments(valued.right, s.months, *_base(revenue, s, measure))
             if events:
                 valued.earned[measure] = paid
 
@@ -363,7 +366,7 @@ class Valuer:
         on_time, late = defaults.realised(s.terms, paths)
         weight = s.paid[:, None] * on_time + s.late[:, None] * late
         out = pv.copy()
-        out[paths] = _added(earned * left[s.at] * weight)
+        out[paths] = added(earned * left[s.at] * weight)
         return out * noise if revenue.scale is None else out * noise * revenue.scale
 
     @staticmethod
@@ -390,9 +393,8 @@ class Valuer:
         return out
 
 
-def _added(rows: FloatArray) -> FloatArray:
-    """Sum over months in order, ``(paths,)``."""
-    total = np.zeros(rows.shape[1])
-    for row in rows:
-        total += row
-    return total
+def _base(revenue: Revenue, schedule: Schedule, measure: str) -> tuple[FloatArray, FloatArray | None]:
+    """Base revenue of the schedule's months, and its currency per unit of that of the bounds."""
+    at = schedule.at
+    base = revenue.paths(measure)[at] * schedule.kept[:, None]
+    return base, None if revenue.rate is None else revenue.rate[at]

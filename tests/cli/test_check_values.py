@@ -37,7 +37,7 @@ def test_areas_that_the_outline_contradicts(factor: float, hint: str) -> None:
     register = pd.DataFrame(
         {
             "plantation_id": ["A", "B"],
-            "planted_area_ha": [100.0 * factor, 100.0],
+            "declared_area_ha": [100.0 * factor, 100.0],
             "area_geodesic_ha": [100.0, 101.0],
             "flags": ["area_mismatch;geometry_repaired", ""],
         }

@@ -8,12 +8,14 @@ import pytest
 from plantation_rwa.assumptions import packaged
 from plantation_rwa.distributions import PROBABILITIES
 from plantation_rwa.forecast.dependence import (
+    Dependence,
     Levels,
     annual_ratio,
     annual_sd,
     default_dependence,
     estimate_dependence,
     estimate_levels,
+    own_shares,
 )
 from plantation_rwa.valuation.drivers import Drivers, yields
 
@@ -44,9 +46,11 @@ def test_defaults_give_the_assumed_annual_spreads() -> None:
     month = 0.12 / annual[2]
     assert 0.22 < month < 0.28
     one = Levels(0.0, 0.0, default.ar1[2])
-    assert annual_sd(np.array([month]), default, one)[0] == pytest.approx(np.sqrt(0.066**2 + 0.06**2 + 0.12**2))
+    assert annual_sd(np.array([month]), default, one, np.zeros(1))[0] == pytest.approx(
+        np.sqrt(0.066**2 + 0.06**2 + 0.12**2)
+    )
     # a level that never changes has no monthly noise to average out
-    still = annual_sd(np.array([month]), default, Levels(1.0, 1.0, 0.0))[0]
+    still = annual_sd(np.array([month]), default, Levels(1.0, 1.0, 0.0), np.ones(1))[0]
     assert still == pytest.approx(np.sqrt(0.066**2 + 0.06**2 + (month * default.loadings[2]) ** 2))
 
 
@@ -113,6 +117,18 @@ def test_little_record_leaves_the_assumed_slow_share() -> None:
     )
     shrunk = estimate_levels(_own_errors(1, 0.6, years=1), ASSUMPTIONS).share
     assert 0.12 < shrunk < 0.25
+
+
+def test_what_is_unknown_of_a_level_is_slow_by_hand() -> None:
+    """Own share of variance 0.8: 0.8 x 0.05 x 0.12 = 0.0048 of 0.04 is slow; 0.02 unknown makes 0.0248 of 0.056."""
+    levels, law = Levels(0.12, 0.98, 0.37), Dependence((np.sqrt(0.1), np.sqrt(0.1), np.sqrt(0.8)), (0.9, 0.9, 0.6))
+    month, unknown = np.full(4, 0.05), np.array([0.0, 0.02, -0.001, -1.0])
+    found = own_shares(levels, law, month, unknown, np.array([0.0, 0.02, 0.0, 0.0]))
+    assert found == pytest.approx([0.12, 0.0248 / 0.056, 0.0038 / 0.04, 0.0])
+    # nothing known of the errors, and a level that is all that is unknown
+    assert own_shares(levels, law, np.zeros(2), np.array([0.0, 0.1]), np.array([0.0, 0.1])) == pytest.approx(
+        [0.12, 0.95]
+    )
 
 
 def test_the_assumed_slow_share_gives_the_assumed_annual_spread() -> None:

@@ -113,6 +113,17 @@ def test_without_harvests_the_interval_is_wider(full: ForecastResult) -> None:
     assert set(rows["model_id"]) == {"prior-2"}
 
 
+def test_what_no_harvest_tells_of_a_level_stays_in_sums_over_years(full: ForecastResult) -> None:
+    """The slow share of the own shock hangs on the years of the plantation's own harvests."""
+    share = full.model.set_index("plantation_id")["level_share"]
+    assert share["P004"] > 2 * share[["P000", "P001", "P002", "P003"]].max()
+    cut = MADE.panel.copy()
+    cut.loc[(cut["plantation_id"] == "P000") & (cut["month"] <= "2023-06"), ["ffb_t", "yield_t_ha"]] = np.nan
+    short = _run(cut).model.set_index("plantation_id")["level_share"]
+    assert short["P000"] > short[["P001", "P002", "P003"]].max()
+    assert short["P000"] < short["P004"]
+
+
 def test_short_history_is_prior_only() -> None:
     short = portfolio(1, plantations=3, months=30)
     result = _run(short.panel, short.stand, horizons=24)

@@ -101,6 +101,31 @@ def test_a_revised_harvest_counts_from_the_day_it_is_known(world_copy: Path, tmp
     assert load(tmp_path / "after", "2026-05-31") == load(tmp_path / "before", "2026-05-31")
 
 
+def test_a_revised_gauge_reading_of_an_earlier_month_counts_from_the_day_it_is_known(
+    small_world: Path, world_copy: Path, tmp_path: Path
+) -> None:
+    """Every reading of a rain gauge in January doubled, known in April: February's run is the same to the last byte."""
+    revised = 0
+    for path in sorted((world_copy / "sensors").glob("*.parquet")):
+        frame = pd.read_parquet(path)
+        times = pd.to_datetime(frame["time"], utc=True, format="ISO8601")
+        january = (times >= "2026-01-02") & (times < "2026-01-31") & (frame["variable"] == "rain")
+        single = january & ~frame.duplicated(["station_id", "sensor_id", "variable", "time"], keep=False)
+        late = frame[single].assign(value=frame.loc[single, "value"].astype(float) * 2, known_at="2026-04-15")
+        revised += len(late)
+        pd.concat([frame.assign(known_at=None), late], ignore_index=True).to_parquet(path, index=False)
+    assert revised > 100
+    for folder, world in (("plain", small_world), ("revised", world_copy)):
+        run_world(world / "config.yaml", tmp_path / folder, EARLY)
+    assert tree(tmp_path / "plain") == tree(tmp_path / "revised")
+    rain = {}
+    for folder, world in (("plain", small_world), ("revised", world_copy)):
+        run_world(world / "config.yaml", tmp_path / folder, LATE, stages=("features",))
+        latest = pd.read_parquet(tmp_path / folder / "latest" / "features.parquet")
+        rain[folder] = latest[latest["month"] == "2026-01"].set_index("plantation_id")["rain_gauge_mm"]
+    assert not rain["plain"].equals(rain["revised"])
+
+
 def test_a_later_run_adds_vintages_and_leaves_the_earlier_manifest_verifiable(
     small_world: Path, tmp_path: Path
 ) -> None:

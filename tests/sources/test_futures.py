@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 
 from plantation_rwa.assumptions import packaged
+from plantation_rwa.calendars import packaged_holidays
+from plantation_rwa.periods import Month
 from plantation_rwa.sources.base import Quarantine
 from plantation_rwa.sources.futures import read_futures
 
@@ -112,3 +114,68 @@ def test_the_limits_are_assumptions(tmp_path: Path) -> None:
     path.write_text(HEADER + "\n".join([row(DAYS[0], "2026-04", 4000), row(DAYS[1], "2026-04", 4300)]) + "\n")
     tight = packaged().override({"market.settlement_move_max": 0.05}, where="test")
     assert len(read_futures([str(path)], Quarantine(), assumptions=tight)) == 1
+
+
+def level_file(tmp_path: Path, levels: list[float], start: str = "2025-03-03") -> tuple[pd.DatetimeIndex, list[str]]:
+    """Rows of six contracts a day at the levels given, 1 % apart."""
+    days = [d for d in pd.bdate_range(start, periods=2 * len(levels)) if d.date() not in packaged_holidays("MY")]
+    days = days[: len(levels)]
+    first = Month.of(days[-1].date()) + 2
+    rows = [
+        row(str(day.date()), str(first + k), round(level * (1 - 0.01 * k), 2))
+        for day, level in zip(days, levels, strict=True)
+        for k in range(6)
+    ]
+    return pd.DatetimeIndex(days), rows
+
+
+@pytest.mark.parametrize("factor", [4.2, 1 / 4.2, 2.2046, 1 / 2.2046, 1.6])
+@pytest.mark.parametrize("wrong", [5, 40])
+def test_days_in_another_unit_stay_out_however_long_and_the_right_ones_come_back(
+    tmp_path: Path, factor: float, wrong: int
+) -> None:
+    """Sixty days of 4,000, then wrong ones while the market falls by 0.5 % a day, then right ones again."""
+    levels = [4000.0] * 60 + [4000 * factor * 0.995**k for k in range(wrong)] + [4000 * 0.995**wrong] * 10
+    days, rows = level_file(tmp_path, levels)
+    table, bad = read(tmp_path, rows)
+    assert sorted(table["settle_date"].unique()) == [*days[:60], *days[-10:]]
+    assert len(bad) == 6 * wrong
+    told = set(bad.values())
+    assert all(f"off those of {days[59].date()}" in t and "check unit (t, not lb or kg)" in t for t in told)
+
+
+def test_a_crash_at_the_price_limit_day_after_day_is_a_market(tmp_path: Path) -> None:
+    """Ten days at -14 % and a rebound: 4,000 to 885 and up again; no such days are known of FCPO."""
+    levels = [4000.0] * 20 + [4000 * 0.86**k for k in range(1, 11)] + [4000 * 0.86**10 * 1.14**k for k in range(1, 8)]
+    table, bad = read(tmp_path, level_file(tmp_path, levels)[1])
+    assert bad == {}
+    assert len(table) == 6 * len(levels)
+
+
+def test_the_real_months_of_2008_to_2022_hold_no_level_that_is_set_aside(tmp_path: Path) -> None:
+    """World Bank monthly means in MYR at 4.2: month to month the wildest moves there were."""
+    prices = pd.read_csv("data/sample/real/prices/world_bank_palm_monthly.csv")
+    levels = (prices["palm_oil_usd_t"] * 4.2).tolist()
+    months = pd.to_datetime(prices["month"] + "-01") + pd.offsets.BMonthBegin(0) + pd.offsets.BDay(4)
+    rows = []
+    for day, level in zip(months, levels, strict=True):
+        if day.date() not in packaged_holidays("MY"):
+            rows += [row(str(day.date()), str(Month.of(day.date()) + k), round(level, 2)) for k in range(3, 9)]
+    _, bad = read(tmp_path, rows)
+    assert not [t for t in bad.values() if "lie" in t]
+
+
+def test_a_file_that_begins_with_its_wrong_days_takes_up_the_right_level(tmp_path: Path) -> None:
+    """Three days of 950, then 4,000: the new level counts once it has stood for a month."""
+    days, rows = level_file(tmp_path, [950.0] * 3 + [4000.0] * 40)
+    table, _ = read(tmp_path, rows)
+    assert sorted(table["settle_date"].unique()) == [*days[:3], *days[23:]]
+
+
+def test_what_comes_later_changes_no_verdict_on_a_level(tmp_path: Path) -> None:
+    levels = [4000.0] * 30 + [900.0] * 10 + [4100.0] * 5
+    days, rows = level_file(tmp_path, levels)
+    whole, _ = read(tmp_path, rows)
+    for n in (29, 31, 38, 41):
+        cut, _ = read(tmp_path, rows[: 6 * n])
+        pd.testing.assert_frame_equal(cut, whole[whole["settle_date"] <= days[n - 1]].reset_index(drop=True))

@@ -209,6 +209,19 @@ def test_rates(tmp_path: Path) -> None:
     assert faults[4] == [("tenor_years", "tenor_years must be greater than 0; row rejected")]
 
 
+@pytest.mark.parametrize(("currency", "rate", "kept"), [
+    ("MYR", 0.0305, True), ("MYR", 0.49, False), ("MYR", 0.13, False), ("IDR", 0.20, True), ("IDR", 0.49, False),
+    ("USD", -0.005, True), ("GHS", 0.35, True), ("GHS", 0.45, False),
+])  # fmt: skip
+def test_a_percentage_below_one_is_no_zero_rate(tmp_path: Path, currency: str, rate: float, kept: bool) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text(f"date,currency,tenor_years,zero_rate\n2026-01-30,{currency},1,{rate}\n")
+    bad = Quarantine()
+    assert len(read_rates([str(path)], bad)) == kept
+    if not kept:
+        assert "write a fraction, 0.0305 for 3.05 %" in bad.frame()["reason"].iloc[0]
+
+
 def test_rates_of_other_day_counts_give_their_own_discount_factors(tmp_path: Path) -> None:
     text = (
         "date,currency,tenor_years,zero_rate,day_count\n"

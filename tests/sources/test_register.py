@@ -66,10 +66,37 @@ def test_area_flags(tmp_path: Path) -> None:
     register, bad = read(
         plantations([SQUARE] * 4, planted_area_ha=[true * 1.09, true * 1.11, true * 0.89, None]), tmp_path / "r.geojson"
     )
-    assert bad.empty
+    assert list(bad["row"]) == [2]
     assert list(register["flags"]) == ["", "area_mismatch", "area_mismatch", "area_unknown"]
     assert register["planted_area_ha"].iloc[3] == register["area_geodesic_ha"].iloc[3]
-    assert register["planted_area_ha"].iloc[1] == true * 1.11
+    assert register["planted_area_ha"].iloc[2] == true * 0.89
+
+
+@pytest.mark.parametrize("declared", [1e9, 1.11])
+def test_more_than_the_outline_can_hold_is_left_out_and_its_area_used(tmp_path: Path, declared: float) -> None:
+    true = area_ha(SQUARE)
+    area = declared if declared > 2 else true * declared
+    register, bad = read(plantations([SQUARE], planted_area_ha=[area]), tmp_path / "r.geojson")
+    assert register["planted_area_ha"].iloc[0] == register["area_geodesic_ha"].iloc[0] == true
+    assert register["declared_area_ha"].iloc[0] == area
+    assert (bad["column"].iloc[0], bad["action"].iloc[0]) == ("planted_area_ha", "nulled")
+    assert "ha is more than the outline can hold" in bad["reason"].iloc[0]
+    assert "area_mismatch" in register["flags"].iloc[0]
+
+
+def test_blocks_that_have_no_room_in_the_outline_are_rejected_in_the_order_of_the_file(tmp_path: Path) -> None:
+    register, _ = read(plantations([SQUARE]), tmp_path / "r.geojson")
+    true = area_ha(SQUARE)
+    frame = pd.DataFrame(
+        {
+            "plantation_id": "P0", "block_id": ["1", "2", "3", "4"], "planted_date": "2010-05-01",
+            "area_ha": [true * 0.7, 1e9, true * 0.45, true * 0.4],
+        }
+    )  # fmt: skip
+    blocks, bad = blocks_of(register, frame, tmp_path / "b.csv")
+    assert list(blocks["block_id"]) == ["1", "4"]
+    assert list(bad["row"]) == [2, 3]
+    assert bad["reason"].str.contains("more than the plantation's outline can hold").all()
 
 
 def test_bad_values_by_column(tmp_path: Path) -> None:

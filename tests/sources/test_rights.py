@@ -35,7 +35,7 @@ def read(folder: Path, text: str | None) -> tuple[pd.DataFrame, pd.DataFrame]:
 def test_without_a_file_every_plantation_has_the_default_right(tmp_path: Path) -> None:
     rights, bad = read(tmp_path, None)
     assert bad.empty
-    assert list(rights.columns) == list(RIGHTS_COLUMNS)
+    assert list(rights.columns) == [*RIGHTS_COLUMNS, "flags"]
     assert list(rights["plantation_id"]) == ["B", "007", "C"]
     first = rights.iloc[0]
     assert (first["right_id"], first["share"], first["tenor_months"], first["units"]) == ("R1", 0.25, 48, 1000)
@@ -184,3 +184,62 @@ def test_a_share_that_steps_up_past_the_whole_revenue_is_oversold(tmp_path: Path
     assert kept["right_id"].tolist() == ["R1"]
     assert bad.frame()["row"].tolist() == [2]
     assert "oversell" in bad.frame()["reason"].iloc[0]
+
+
+def test_rights_one_after_the_other_sell_each_month_once(tmp_path: Path) -> None:
+    """All of 2026 and all of 2027 are two rights of the whole revenue; a third over the turn is too much."""
+    rows = [
+        "B,A,1.0,2026-01,12",
+        "B,B,1.0,2027-01,12",
+        "B,C,0.2,2026-12,2",  # overlaps both
+        "B,D,0.5,2028-01,12",
+        "B,E,0.5,2028-06,12",
+        "B,F,0.1,2028-12,1",  # D and E hold December 2028
+        "B,G,0.5,2029-01,5",
+        "C,A,0.6,2026-01,12",
+        "C,B,0.5,,12",  # rolls on from whatever the valuation date is
+        "C,D,0.4,,12",
+    ]
+    text = "plantation_id,right_id,share,start_month,tenor_months\n" + "\n".join(rows) + "\n"
+    rights, bad = read(tmp_path, text)
+    kept = list(zip(rights["plantation_id"], rights["right_id"], strict=True))
+    assert kept == [("B", "A"), ("B", "B"), ("B", "D"), ("B", "E"), ("B", "G"), ("007", "R1"), ("C", "A"), ("C", "D")]
+    assert bad["row"].tolist() == [3, 6, 9]
+    assert bad["reason"].iloc[0] == (
+        "rights before it take 1 of the plantation's revenue in 2026-12; this one takes up to 0.2 and would oversell "
+        "it; row rejected"
+    )
+
+
+def test_a_term_that_a_default_stands_in_for_marks_its_right_alone(tmp_path: Path) -> None:
+    text = "plantation_id,right_id,share,tenor_months\nB,A,0.2,soon\nB,B,0.2,24\nC,R1,20,24\n"
+    rights, bad = read(tmp_path, text)
+    told = rights.set_index(["plantation_id", "right_id"])["flags"]
+    assert told["B", "A"] == told["C", "R1"] == "terms_default"
+    assert told["B", "B"] == told["007", "R1"] == ""
+    assert set(bad["action"]) == {"nulled"}
+
+
+def test_floors_and_caps_of_another_currency_are_left_out_and_told(tmp_path: Path) -> None:
+    """Ringgit where rupiah are due, a price per kg, and a number no price has been."""
+    register = pd.DataFrame(
+        {
+            "plantation_id": ["M", "I", "S"],
+            "country": ["MY", "ID", "MY"],
+            "scheme": ["", "", "id_plasma"],
+            "mill_id": "",
+        }
+    )
+    path = tmp_path / "rights.csv"
+    rows = ["M,A,800,900", "M,B,1e12,", "M,C,0.8,0.9", "I,A,2.9e6,3.3e6", "I,B,800,900", "S,A,2.9e6,", "M,D,2.9e6,"]
+    path.write_text("plantation_id,right_id,price_floor,price_cap,share\n" + "\n".join(f"{r},0.1" for r in rows) + "\n")
+    bad = Quarantine()
+    kept = read_rights([str(path)], RightsConfig(), register, bad).set_index(["plantation_id", "right_id"])
+    assert (kept.loc[("M", "A"), "price_floor"], kept.loc[("I", "A"), "price_cap"]) == (800, 3.3e6)
+    assert kept.loc[("S", "A"), "price_floor"] == 2.9e6
+    left_out = kept.index[kept["flags"] == "terms_default"].tolist()
+    assert sorted(left_out) == [("I", "B"), ("M", "B"), ("M", "C"), ("M", "D")]
+    assert kept.loc[left_out, ["price_floor", "price_cap"]].isna().all(axis=None)
+    assert bad.frame()["reason"].iloc[0] == (
+        "price_floor lies outside 50 to 20,000 MYR per t; check currency and unit; value left out"
+    )

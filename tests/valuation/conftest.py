@@ -174,10 +174,10 @@ def assumptions() -> Assumptions:
 
 
 @pytest.fixture(scope="session")
-def portfolio(assumptions: Assumptions) -> Callable[..., ValuationResult]:
-    """Value the small portfolio; keyword arguments replace inputs, ``override`` replaces assumptions."""
+def book(assumptions: Assumptions) -> Callable[..., Book]:
+    """The small portfolio; keyword arguments replace inputs, ``override`` replaces assumptions."""
 
-    def run(ids: tuple[str, ...] = ("P1", "P2", "P3"), **replaced: Any) -> ValuationResult:
+    def make(ids: tuple[str, ...] = ("P1", "P2", "P3"), **replaced: Any) -> Book:
         override = replaced.pop("override", {})
         inputs: dict[str, Any] = {
             "forecasts": pd.concat([make_forecast(i) for i in ids], ignore_index=True),
@@ -191,8 +191,18 @@ def portfolio(assumptions: Assumptions) -> Callable[..., ValuationResult]:
             "currency": "MYR",
             "assumptions": assumptions.override(override, where="test"),
         }
+        return Book(**(inputs | replaced))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def portfolio(book: Callable[..., Book]) -> Callable[..., ValuationResult]:
+    """Value the small portfolio; keyword arguments as of ``book``, and ``full``."""
+
+    def run(*args: Any, **replaced: Any) -> ValuationResult:
         full = replaced.pop("full", True)
-        return value(Book(**(inputs | replaced)), full=full)
+        return value(book(*args, **replaced), full=full)
 
     return run
 

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from plantation_rwa.valuation.stresses import NAMES
+from plantation_rwa.schema.shocks import STRESSES
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -39,7 +39,7 @@ def test_compute_hours_have_a_value_a_distribution_and_stresses() -> None:
     assert row["irr_q50"] > 0
     assert row["breakeven_price"] > 0
     assert row["nav_total_int"] == int(row["npv_fair"] * 100)
-    assert {f"stress_{name}" for name in NAMES} <= set(row.index)
+    assert {f"stress_{name}" for name in STRESSES} <= set(row.index)
 
 
 def test_the_median_title_loses_money_and_the_pool_carries_it() -> None:

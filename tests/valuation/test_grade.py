@@ -3,7 +3,7 @@ from __future__ import annotations
 from plantation_rwa.assumptions import Assumptions
 from plantation_rwa.valuation.grade import grade
 
-GOOD = {"data_age_days_max": 30.0, "months_harvest": 60.0, "valid_fraction_12m": 0.8}
+GOOD = {"own_inputs": 3.0, "data_age_days_max": 30.0, "months_harvest": 60.0, "valid_fraction_12m": 0.8}
 
 
 def test_grades_by_rule(assumptions: Assumptions) -> None:
@@ -23,5 +23,10 @@ def test_grades_by_rule(assumptions: Assumptions) -> None:
     assert of(9.00, quarantined=True) == "D"
 
 
-def test_without_evidence_the_width_alone_gives_a_c(assumptions: Assumptions) -> None:
-    assert grade({}, 0.2, quarantined=False, assumptions=assumptions) == "C"
+def test_each_kind_of_evidence_that_is_missing_costs_a_grade(assumptions: Assumptions) -> None:
+    """Harvest, imagery and sensors: with all an A, with two a B, with one a C, with none a D, however narrow."""
+    grades = [
+        grade({**GOOD, "own_inputs": n}, 0.2, quarantined=False, assumptions=assumptions) for n in (3.0, 2.0, 1.0, 0.0)
+    ]
+    assert grades == ["A", "B", "C", "D"]
+    assert grade({}, 0.2, quarantined=False, assumptions=assumptions) == "D"

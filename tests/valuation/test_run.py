@@ -282,6 +282,7 @@ def test_evidence_makes_the_grade(portfolio: Portfolio) -> None:
     evidence = pd.DataFrame(
         {
             "plantation_id": ["P1", "P2"],
+            "own_inputs": [3, 1],
             "data_age_days_max": [30.0, np.nan],
             "months_harvest": [60, 0],
             "valid_fraction_12m": [0.9, np.nan],
@@ -291,7 +292,7 @@ def test_evidence_makes_the_grade(portfolio: Portfolio) -> None:
     )
     result = portfolio(evidence=evidence)
     grades = result.valuations.set_index("plantation_id")["confidence_grade"]
-    assert grades.to_dict() == {"P1": "A", "P2": "D", "P3": "C"}
+    assert grades.to_dict() == {"P1": "A", "P2": "D", "P3": "D"}
     assert row_of(result, "P1")["data_age_days_max"] == 30
     assert {"point", "no_age"} <= set(row_of(result, "P1")["quality_flag"].split(";"))
 
@@ -324,8 +325,8 @@ def test_a_right_beyond_all_arithmetic_has_no_value_and_leaves_its_neighbour_alo
     forecasts = pd.concat([make.forecast(i) for i in ids], ignore_index=True)
     rights = make.rights(ids)
     spoilt = rights.assign(
-        min_payment=[
-            1e300 if p == "P1" else m for p, m in zip(rights["plantation_id"], rights["min_payment"], strict=True)
+        price_floor=[
+            1e300 if p == "P1" else f for p, f in zip(rights["plantation_id"], rights["price_floor"], strict=True)
         ]
     )
     result, sound = (
@@ -340,3 +341,36 @@ def test_a_right_beyond_all_arithmetic_has_no_value_and_leaves_its_neighbour_alo
     assert row_of(result, "P2")["npv_fair"] == row_of(sound, "P2")["npv_fair"]
     for name in ("valuations", "cash_flows", "curves", "pools"):
         finalise(getattr(result, name), name)
+
+
+def test_a_least_payment_is_in_the_currency_of_the_mill(portfolio: Portfolio, make: SimpleNamespace) -> None:
+    """4,100 rupiah a ringgit: a least payment of 410 million rupiah a quarter is 100,000 ringgit, and binds."""
+    bound = make.rights(("P2",), min_payment=410e6, frequency_months=3)
+    flows = portfolio(("P2",), rights=bound, override=CALM, paths=100).cash_flows
+    paid = flows[flows["measure"] == "q"].groupby("cash_month")["mean"].sum()
+    # forwards of the rupiah by interest parity: 24 months at 5.5 to 6 % against 3.05 to 3.12 %
+    assert paid.iloc[0] == pytest.approx(100_000, rel=0.02)
+    assert paid.min() > 90_000
+    plain = portfolio(("P2",), override=CALM, paths=100).cash_flows
+    assert plain[plain["measure"] == "q"].groupby("cash_month")["mean"].sum().max() < 90_000
+
+
+def test_least_payments_beyond_what_the_plantation_earns_have_no_value_and_say_so(
+    portfolio: Portfolio, make: SimpleNamespace
+) -> None:
+    """All of P1's harvest fetches some 413,000 a quarter: a promise of 500,000 is somebody else's money."""
+    for least, valued in ((300e3, True), (500e3, False), (1e12, False)):
+        result = portfolio(("P1",), rights=make.rights(("P1",), min_payment=least))
+        row = row_of(result, "P1")
+        assert ("minimum_beyond" in row["quality_flag"].split(";")) is not valued
+        assert pd.notna(row["npv_fair"]) is valued
+        assert pd.notna(row["nav_total_int"]) is valued
+        assert (row["confidence_grade"] == "D") is True
+        assert (len(result.cash_flows) > 0) is valued
+        assert (len(result.pools) > 0) is valued
+
+
+def test_a_default_in_place_of_a_term_is_told_with_the_value(portfolio: Portfolio, make: SimpleNamespace) -> None:
+    told = portfolio(("P1", "P3"), rights=make.rights(("P1", "P3")).assign(flags=["terms_default", ""]))
+    assert "terms_default" in row_of(told, "P1")["quality_flag"].split(";")
+    assert "terms_default" not in row_of(told, "P3")["quality_flag"]

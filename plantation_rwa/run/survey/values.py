@@ -40,11 +40,11 @@ def areas(register: pd.DataFrame) -> list[Finding]:
     rows = register[register["flags"].str.contains("area_mismatch", regex=False)]
     if rows.empty:
         return []
-    ratio = (rows["planted_area_ha"] / rows["area_geodesic_ha"]).to_numpy(float)
+    ratio = (rows["declared_area_ha"] / rows["area_geodesic_ha"]).to_numpy(float)
     units = {u for u in (_area_unit(r) for r in ratio) if u}
     shown = some(
         f"{p} {a:,.1f} declared, {m:,.1f} measured"
-        for p, a, m in zip(rows["plantation_id"], rows["planted_area_ha"], rows["area_geodesic_ha"], strict=True)
+        for p, a, m in zip(rows["plantation_id"], rows["declared_area_ha"], rows["area_geodesic_ha"], strict=True)
     )
     told = (
         f"planted_area_ha of {counted(len(rows), 'plantation')} differs from the outline's hectares by more than 10 %"
