@@ -86,7 +86,10 @@ def _movers(data: SummaryData, currency: str) -> str:
     if len(own) < 2:
         return ""
     return "<h3>Rights that moved most</h3>" + table(
-        ["Right", f"Change<small>{esc(currency)}</small>", "Largest step"], rows, numeric=(1,), label=f"Largest changes in {currency}"
+        ["Right", f"Change<small>{esc(currency)}</small>", "Largest step"],
+        rows,
+        numeric=(1,),
+        label=f"Largest changes in {currency}",
     )
 
 
