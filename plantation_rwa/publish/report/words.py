@@ -7,7 +7,7 @@ DRIVERS = (
     ("elasticity_cpo", -0.10, "palm oil 10 % cheaper"),
     ("elasticity_yield", -0.10, "harvest 10 % smaller"),
     ("elasticity_pk", -0.10, "palm kernels 10 % cheaper"),
-    ("elasticity_fx", -0.10, "mill's currency 10 % weaker"),
+    ("elasticity_fx", -0.10, "mill's currency 10 % weaker, futures unchanged"),
     ("elasticity_oer", -1.0, "oil extraction 1 point lower"),
     ("elasticity_k", -1.0, "K index 1 point lower"),
     ("elasticity_discount", 1.0, "discount rate 1 point higher"),
@@ -28,7 +28,7 @@ STRESSES = {
     "stress_combo": "several at once",
     "stress_policy": "levies and duties raised",
     "stress_credit": "sponsor fails",
-    "stress_rates_fx": "rates up, currency down",
+    "stress_rates_fx": "rates up, currency down, local prices still",
     "stress_freeze": "transfers frozen",
 }
 #: drivers of the disclosure's sensitivities
