@@ -8,8 +8,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 .DEFAULT_GOAL := demo
 
 $(VENV)/.runtime: pyproject.toml constraints.txt
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing pinned dependencies into $(VENV) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: $(PYTHON) is missing or older than 3.11. Name another one: make PYTHON=python3.12"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); echo "error: no virtual environment could be made. Debian and Ubuntu: apt install python3-venv"; exit 2; }
+	@echo "installing pinned dependencies into $(VENV): 1.5 GB, one to four minutes ..."
 	@start=$$(date +%s); $(PIP) install --quiet -c constraints.txt -e . && \
 	  echo "installed in $$(( $$(date +%s) - start )) s"
 	@touch $@
@@ -20,7 +23,7 @@ $(VENV)/.dev: $(VENV)/.runtime
 
 demo: $(VENV)/.runtime  ## value data/sample and say where the results are
 	@start=$$(date +%s); $(BIN)/plantation-rwa run configs/sample.yaml && \
-	  echo "run took $$(( $$(date +%s) - start )) s"
+	  echo "run took $$(( $$(date +%s) - start )) s; open the summary in a browser, then see README.md"
 
 test: $(VENV)/.dev  ## the suite that needs only Python
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not server and not long"

@@ -11,11 +11,25 @@ from pathlib import Path
 from typing import Annotated
 
 import cyclopts
-from cyclopts import Parameter, Token
+from cyclopts import Parameter
 
 from plantation_rwa import __version__
 from plantation_rwa.cli import console
-from plantation_rwa.cli.options import begin_untyped, spoken, usage_problem
+from plantation_rwa.cli.options import (
+    AsOf,
+    ConfigPath,
+    Force,
+    Many,
+    Only,
+    Out,
+    RunnerText,
+    Stage,
+    Strict,
+    begin_untyped,
+    day,
+    spoken,
+    usage_problem,
+)
 from plantation_rwa.errors import PlantationError, Problem
 
 OK, PARTIAL, USAGE, STOPPED = 0, 1, 2, 130
@@ -27,29 +41,6 @@ app = cyclopts.App(
     help_format="plaintext",
     suppress_keyboard_interrupt=False,
 )
-
-ConfigPath = Annotated[Path, Parameter(help="Configuration file, YAML.")]
-
-
-def _date(kind: object, tokens: Sequence[Token]) -> dt.date:
-    text = tokens[0].value
-    try:
-        return dt.datetime.strptime(text, "%Y-%m-%d").date()
-    except ValueError:
-        raise ValueError(f"'{text}' is not a date; write YYYY-MM-DD, for example 2026-05-31") from None
-
-
-AsOf = Annotated[
-    dt.date | None,
-    Parameter(help="Valuation date, YYYY-MM-DD; default: as_of of the configuration.", converter=_date),
-]
-Many = Parameter(consume_multiple=True, negative=())
-Out = Annotated[str | None, Parameter(help="Output folder; default: publish.out.")]
-Only = Annotated[list[str] | None, Many, Parameter(help="Publish only these plantations, under <out>/partial.")]
-Stage = Annotated[list[str] | None, Many, Parameter(help="Stages: features forecast valuation attest report.")]
-RunnerText = Annotated[str, Parameter(help="threads, processes, dask or dask=ADDRESS; changes no result.")]
-Force = Annotated[bool, Parameter(negative=(), help="Recompute even what is unchanged.")]
-Strict = Annotated[bool, Parameter(negative=(), help="Exit 1 if any record was quarantined.")]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -220,16 +211,14 @@ def verify(
         list[str] | None, Many, Parameter(help="ROLE=ADDRESS of who may sign; roles: valuer auditor oracle_operator.")
     ] = None,
     threshold: Annotated[int | None, Parameter(help="Roles that must have signed; default: all given.")] = None,
-    at: Annotated[
-        dt.date | None, Parameter(help="Day on which it must be valid; default: now.", converter=_date)
-    ] = None,
+    at: Annotated[dt.date | None, Parameter(help="Day on which it must be valid; default: now.", converter=day)] = None,
     runner: Annotated[str, Parameter(help="Of the replay: threads, processes, dask or dask=ADDRESS.")] = "threads",
 ) -> int:
     """Check hashes, Merkle root, proofs, signatures, history; 0 all good, 1 something failed, 2 could not check.
 
     What is of another version is not checked in full and ends with 2; what was not looked at is named either way.
 
-    Example: plantation-rwa verify out/sample --replay configs/sample.yaml --at 2026-06-15
+    Example: plantation-rwa verify out/sample --replay configs/sample.yaml
     """
     from plantation_rwa.cli import attesting as command
 
@@ -244,7 +233,7 @@ def prove(
     /,
     *,
     right: Annotated[str | None, Parameter(help="Right id; needed where the plantation has several.")] = None,
-    as_of: Annotated[dt.date | None, Parameter(help="Valuation date; default: the newest.", converter=_date)] = None,
+    as_of: Annotated[dt.date | None, Parameter(help="Valuation date; default: the newest.", converter=day)] = None,
     out: Annotated[Path | None, Parameter(help="File to write; default: named after the right, here.")] = None,
 ) -> int:
     """Write one right's record, salt, Merkle proof and attestation as one JSON file that 'verify' takes alone.
@@ -270,7 +259,7 @@ def sign(
     ] = None,
     command: Annotated[list[str] | None, Many, Parameter(help="Program that signs, and its arguments.")] = None,
     add: Annotated[list[Path] | None, Many, Parameter(help="Copies that others signed: take their signatures.")] = None,
-    as_of: Annotated[dt.date | None, Parameter(help="Valuation date; default: the newest.", converter=_date)] = None,
+    as_of: Annotated[dt.date | None, Parameter(help="Valuation date; default: the newest.", converter=day)] = None,
 ) -> int:
     """Sign a published attestation, or a copy of it at another machine; --add brings copies together.
 
@@ -287,7 +276,7 @@ def report(
     uri: Annotated[str, Parameter(help="Output folder.")],
     /,
     *,
-    as_of: Annotated[dt.date | None, Parameter(help="Valuation date; default: the newest.", converter=_date)] = None,
+    as_of: Annotated[dt.date | None, Parameter(help="Valuation date; default: the newest.", converter=day)] = None,
 ) -> int:
     """Rebuild the HTML page and the memos of a date from published files alone.
 

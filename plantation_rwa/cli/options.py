@@ -1,17 +1,43 @@
-"""Options that every command has, and faults of what was typed."""
+"""Options that several or all commands have, and faults of what was typed."""
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import inspect
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import cyclopts
-from cyclopts import Group, Parameter
+from cyclopts import Group, Parameter, Token
 
 from plantation_rwa.cli.console import begin
 from plantation_rwa.errors import Problem
+
+ConfigPath = Annotated[Path, Parameter(help="Configuration file, YAML.")]
+
+
+def day(kind: object, tokens: Sequence[Token]) -> dt.date:
+    """A date as every command takes it."""
+    text = tokens[0].value
+    try:
+        return dt.datetime.strptime(text, "%Y-%m-%d").date()
+    except ValueError:
+        raise ValueError(f"'{text}' is not a date; write YYYY-MM-DD, for example 2026-05-31") from None
+
+
+AsOf = Annotated[
+    dt.date | None,
+    Parameter(help="Valuation date, YYYY-MM-DD; default: as_of of the configuration.", converter=day),
+]
+Many = Parameter(consume_multiple=True, negative=())
+Out = Annotated[str | None, Parameter(help="Output folder; default: publish.out.")]
+Only = Annotated[list[str] | None, Many, Parameter(help="Publish only these plantations, under <out>/partial.")]
+Stage = Annotated[list[str] | None, Many, Parameter(help="Stages: features forecast valuation attest report.")]
+RunnerText = Annotated[str, Parameter(help="threads, processes, dask or dask=ADDRESS; changes no result.")]
+Force = Annotated[bool, Parameter(negative=(), help="Recompute even what is unchanged.")]
+Strict = Annotated[bool, Parameter(negative=(), help="Exit 1 if any record was quarantined.")]
 
 _GROUP = Group("What is said", sort_key=9)
 Quiet = Annotated[

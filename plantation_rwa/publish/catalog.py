@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from plantation_rwa.publish.files import write_text_atomically
+from plantation_rwa.publish.folder_page import readme
 from plantation_rwa.publish.manifest import Manifest
 from plantation_rwa.schema.dictionary import dictionary_markdown
 from plantation_rwa.schema.fields import PARTITION_FIELDS
@@ -119,36 +120,6 @@ def collection(dated: Sequence[Manifest], items: Iterable[str], box: Box) -> dic
             }
         },
     }
-
-
-def readme(dated: Sequence[Manifest]) -> str:
-    """What a person needs who gets the output folder and nothing else."""
-    newest = dated[-1]
-    there = sorted({t.name for t in _tables(newest)})
-    stamp = ["**SIMULATED DATA: no plantation, harvest or value here is real.**", ""] if newest.simulated else []
-    lines = [f"# {newest.portfolio}", "", *stamp]
-    lines += [
-        f"Yield forecasts and values of revenue rights, {len(dated)} valuation date{'s' * (len(dated) > 1)}, the newest"
-        f" {newest.as_of}. Written by plantation-rwa {newest.code['version']}.",
-        "",
-        f"- Begin with `reports/as_of={newest.as_of}/index.html`: it opens in any browser, offline.",
-        "- `latest/*.parquet` opens in QGIS, GeoPandas, DuckDB or pandas: one row per plantation (and month or right)",
-        "  of the newest date. The other folders hold every date; a reader of a whole folder must choose one `as_of`,",
-        "  and of `features/` one `vintage` per month, or months repeat.",
-        "- `catalog/data-dictionary.md` gives type, unit and meaning of every column; `catalog/collection.json` is a",
-        "  static STAC collection of the tables.",
-        "- `manifests/as_of=DATE.json` names the inputs, the code, the configuration and every file of a date with its",
-        "  SHA-256. A file that it does not name does not belong to the date.",
-        "- `quarantine/` holds each input record that was rejected, nulled or repaired, with the reason.",
-        "",
-        "| table | what it holds |",
-        "| --- | --- |",
-        *(f"| `{name}` | {TABLES[name].description} |" for name in there),
-        "",
-        "Every value is a model's estimate: quantiles stand beside it, `quality_flag` says what was missing, and",
-        "`confidence_grade` (A to D) how much evidence there was.",
-    ]
-    return "\n".join(lines) + "\n"
 
 
 def _place(manifest: Manifest, table: Table) -> str:

@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
+from plantation_rwa.attest.checking import end_of_day
 from plantation_rwa.cli import app, documents, run_command
 from plantation_rwa.errors import Problem
+from plantation_rwa.run import sign, signers
 from plantation_rwa.testing import edit_config
 from tests.cli.test_help_and_usage import COMMANDS, ESCAPE, ROOT, on_a_terminal
 
@@ -96,6 +98,8 @@ def calls(
 ) -> Callable[[str], list[str]]:
     """The call of a command that succeeds."""
     monkeypatch.setenv(KEY, "0x" + "11" * 32)
+    for module in (signers, sign):  # what has expired is not signed
+        monkeypatch.setattr(module, "seconds_now", lambda: end_of_day("2026-06-10"))
     return lambda name: DONE[name](small_world, run_copy)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import errno
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from pipelines.valuation import value_portfolio
 from plantation_rwa.executor import Runner
 from plantation_rwa.publish.manifest import damaged, load
 from tests.cli.test_run import fails, last_scene
-from tests.conftest import AS_OF, tree
+from tests.conftest import AS_OF, ROOT, tree
 from tests.run.test_partial import assert_partial
 from tests.workers import inverse, process_id
 
@@ -251,3 +252,15 @@ def test_processes_of_the_flow_are_other_processes() -> None:
     found = elsewhere()
     assert all(isinstance(pid, int) for pid in found)
     assert os.getpid() not in found
+
+
+def test_the_call_that_the_readme_shows(light_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As printed, from a folder whose ``configs/sample.yaml`` is a small portfolio's."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    (code,) = (c for c in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "value_portfolio" in c)
+    folder = tmp_path / "checkout"
+    shutil.copytree(light_world.parent, folder / "configs")
+    light_world.rename(folder / "configs" / "sample.yaml")
+    monkeypatch.chdir(folder)
+    exec(compile(code, "README.md", "exec"), {})
+    assert (folder / "configs" / "out" / "manifests" / f"as_of={AS_OF}.json").is_file()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pystac
 import pytest
 from jsonschema import Draft7Validator
 
-from plantation_rwa.publish.catalog import readme
+from plantation_rwa.publish.folder_page import readme
 from plantation_rwa.publish.manifest import load, sha256_of
 from plantation_rwa.schema.tables import TABLES
 from tests.conftest import AS_OF, run_world, tree
@@ -97,6 +98,33 @@ def test_the_page_names_only_what_is_there(small_run: Path) -> None:
     assert (small_run / f"reports/as_of={AS_OF}/index.html").is_file()
     rows = [line.split("`")[1] for line in page.splitlines() if line.startswith("| `")]
     assert rows == sorted({o.table for o in manifest.outputs} & set(TABLES))
+    places = [p for p in re.findall(r"`([\w./=-]+/[\w./=-]*)`", page) if "=DATE" not in p]
+    assert len(places) >= 7
+    assert [p for p in places if not (small_run / p).exists()] == []
+    asked = re.findall(r"^\| [A-Z].*\? \| `(\w+)` \| (.*) \|$", page, flags=re.MULTILINE)
+    assert {table for table, _ in asked} <= set(rows)
+    for table, told in asked:
+        for column in re.findall(r"`([a-z0-9_]+\*?)`", told):
+            known = [c for c in TABLES[table].columns if c == column or ("*" in column and c.startswith(column[:-1]))]
+            assert known, (table, column)
+
+
+def test_the_code_of_the_page_runs_where_it_lies(
+    small_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(small_run)
+    page = Path("README.md").read_text("utf-8")
+    exec("\n".join(line[6:] for line in page.splitlines() if line.startswith("      ")), {})
+    assert len(capsys.readouterr().out.splitlines()) == 5
+
+
+def test_the_page_of_a_folder_with_less_names_less(small_run: Path) -> None:
+    manifest = load(small_run, AS_OF.isoformat())
+    assert manifest is not None
+    page = readme([manifest.with_outputs(manifest.tables("features"))])
+    for absent in ("reports/", "memos", "attestations/", "valuations` |", "expires"):
+        assert absent not in page
+    assert "`features`" in page
 
 
 def test_a_lost_catalog_is_made_again_to_the_same_bytes(small_world: Path, run_copy: Path) -> None:

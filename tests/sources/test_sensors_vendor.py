@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -19,10 +20,12 @@ def _at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "examples.vendor_logger", raising=False)
 
 
-def test_the_code_of_the_page_runs_and_gives_every_reading(tmp_path: Path) -> None:
+def test_the_code_of_the_page_runs_and_gives_every_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (ROOT / "docs/add-a-source.md").read_text("utf-8")
     code = next(c for c in re.findall(r"```python\n(.*?)```", text, re.S) if "vendor_logger" in c)
-    space: dict[str, object] = {"out": tmp_path / "long.csv"}
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    monkeypatch.chdir(tmp_path)
+    space: dict[str, object] = {}
     exec(code, space)
     readings = space["readings"]
     assert space["written"] == 15

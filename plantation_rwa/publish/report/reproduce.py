@@ -14,7 +14,7 @@ def reproduce(data: SummaryData) -> str:
         (
             f"plantation-rwa run CONFIG --as-of {as_of} --out OUT",
             f"plantation-rwa report OUT --as-of {as_of}",
-            "plantation-rwa verify OUT --replay CONFIG",
+            f"plantation-rwa verify OUT --replay CONFIG --at {as_of}",
         )
     )
     facts = [
@@ -30,7 +30,9 @@ def reproduce(data: SummaryData) -> str:
     return (
         '<h2 id="reproduce">How to get the same numbers</h2><p class="note">CONFIG is the configuration whose hash '
         "stands below, OUT the folder that this page lies in. The first line values the date again, the second makes "
-        "this page from the published files alone, the third recomputes every stage and compares every hash.</p>"
+        "this page from the published files alone, the third recomputes every stage and compares every hash, as of "
+        "that day, since attestations expire. What is known to be weak stands with its figures in the program's "
+        "docs/limits.md.</p>"
         f'<pre tabindex="0" role="region" aria-label="Commands"><code>{commands}</code></pre>'
         f'<dl class="facts">{listed}</dl>'
     )
