@@ -9,6 +9,7 @@ need the extra ``bench``: ``pip install -c constraints.txt -e '.[bench]'``.
 dense, sparse   many plantations over the tile, a few small ones: against the peers and the floor, answers compared
 eight           all eight indices: against decoding the nine bands, and against NDVI alone
 scenes          twice the months; plantations: the same ground cut into ten times as many; months: three times as many
+memory          dense under the usual compute.memory_limit and under 900 MB
 http, latency   sparse over HTTP on loopback, without and with 40 ms before every answer: bytes and requests
 """
 
@@ -101,7 +102,7 @@ def run_peer(name: str, task: Task, work: Path, *options: str) -> tuple[Measured
     return measured([sys.executable, script, name, str(task.items), str(task.register), str(out), *options]), out
 
 
-def run_ours(task: Task, work: Path) -> tuple[Measured, Path]:
+def run_ours(task: Task, work: Path, **compute: str) -> tuple[Measured, Path]:
     """Run the features stage of the public command in a fresh folder; where it published."""
     config, out = work / "config.yaml", Path(tempfile.mkdtemp(dir=work))
     settings = {
@@ -109,7 +110,7 @@ def run_ours(task: Task, work: Path) -> tuple[Measured, Path]:
         "portfolio": {"register": str(task.register)},
         "market": {},
         "imagery": {"source": str(task.items), "edge_buffer": 0, "max_cloud_cover": 100},
-        "compute": {"workers": 2},
+        "compute": {"workers": 2, **compute},
     }
     config.write_text(yaml.safe_dump(settings), "utf-8")
     options = ["--as-of", task.last.last.isoformat(), "--stage", "features", "--out", str(out)]
@@ -237,6 +238,16 @@ def growth(world: tile.World, case: str, rounds: int, work: Path) -> None:
     print(f"stage seconds, more / less: {found[last].stage / found[first].stage:.2f}")
 
 
+def memory(world: tile.World, rounds: int, work: Path) -> None:
+    """The same work under the usual limit of memory and under a small one."""
+    task = Task(world.items(world.scale.scenes, tile.CORE), world.register("dense"), world.scale.scenes)
+    runs = {
+        "2 GB": lambda: run_ours(task, work)[0],
+        "900 MB": lambda: run_ours(task, work, memory_limit="900MB")[0],
+    }
+    show("compute.memory_limit", rounds_of(runs, rounds), "2 GB")
+
+
 def over_http(world: tile.World, latency: float, rounds: int, work: Path) -> None:
     """Cases http and latency: the sparse plantations, bytes and requests as the server counts them."""
     scenes = min(LATENCY_SCENES, world.scale.scenes)
@@ -287,7 +298,7 @@ def needed_megabytes(world: tile.World, scenes: int) -> float:
 
 def main() -> None:
     """Measure and print."""
-    cases = ("dense", "sparse", "eight", "scenes", "plantations", "months", "http", "latency")
+    cases = ("dense", "sparse", "eight", "scenes", "plantations", "months", "memory", "http", "latency")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--case", nargs="+", choices=cases, default=["dense", "sparse"])
     parser.add_argument("--scale", choices=sorted(tile.SCALES), default="small")
@@ -307,6 +318,8 @@ def main() -> None:
                 against_peers(world, case, options.peers, options.rounds, work)
             elif case == "eight":
                 eight(world, options.rounds, work)
+            elif case == "memory":
+                memory(world, options.rounds, work)
             elif case in {"http", "latency"}:
                 over_http(world, LATENCY_S if case == "latency" else 0.0, options.rounds, work)
             else:

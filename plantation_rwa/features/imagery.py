@@ -25,17 +25,10 @@ from plantation_rwa.features.engine.month import Target, chunks_of, gather_month
 from plantation_rwa.features.engine.samples import Figures
 from plantation_rwa.features.engine.shares import KnownGrids, Shares
 from plantation_rwa.features.indices import INDICES, needed_bands
+from plantation_rwa.features.month_checks import Believed, Checks, Judged
 from plantation_rwa.features.month_part import MonthPart, SceneTrail, Verdicts, flags_of
 from plantation_rwa.features.observations import Reader, SceneLike, readable, versions_of
-from plantation_rwa.features.scene_checks import (
-    OTHER_OFFSET,
-    PastLines,
-    Rules,
-    SceneLines,
-    SceneRecord,
-    Verdict,
-    judge_lines,
-)
+from plantation_rwa.features.scene_checks import OTHER_OFFSET, SceneLines, Verdict, judge_lines
 from plantation_rwa.features.scene_claims import crs_faults, item_faults, missing_bands
 from plantation_rwa.features.scene_figures import scene_figures
 from plantation_rwa.features.scene_trail import head_of, item_hash
@@ -49,70 +42,6 @@ MIN_PIXELS = 12.0
 FEW_CLEAR = 0.3
 _NAMES = tuple(INDICES)
 _BANDS = tuple(dict.fromkeys((*CHECKED, *needed_bands(_NAMES))))
-
-
-@dataclass(frozen=True)
-class Judged:
-    """Scenes are judged by rules and by the past of each outline.
-
-    Parameters
-    ----------
-    rules
-        Limits of :func:`~plantation_rwa.features.scene_checks.judge`.
-    past
-        What earlier scenes said of the outlines, in their order.
-    """
-
-    rules: Rules
-    past: Sequence[PastLines] = ()
-
-    def of(self, chosen: NDArray[np.intp]) -> Judged:
-        """The same for some of the outlines."""
-        return Judged(self.rules, [(lines, rows[chosen]) for lines, rows in self.past])
-
-
-@dataclass(frozen=True)
-class Believed:
-    """Verdicts formed elsewhere: the blocks of a plantation use those of the plantation.
-
-    Parameters
-    ----------
-    verdicts
-        Of each outline, by the ``item_hash`` of :mod:`~plantation_rwa.features.scene_trail`; a scene without a verdict
-        is believed.
-    """
-
-    verdicts: Sequence[Mapping[str, Verdict]]
-
-    def of(self, chosen: NDArray[np.intp]) -> Believed:
-        """The same for some of the outlines."""
-        return Believed([self.verdicts[n] for n in chosen.tolist()])
-
-
-@dataclass(frozen=True)
-class Checks:
-    """What the scenes of a plantation's month are checked by.
-
-    Parameters
-    ----------
-    rules
-        Limits of :func:`~plantation_rwa.features.scene_checks.judge`.
-    history
-        Records of the plantation's earlier scenes.
-    verdicts
-        Verdicts formed elsewhere, see :class:`Believed`. None judges here.
-    """
-
-    rules: Rules
-    history: tuple[SceneRecord, ...] = ()
-    verdicts: Mapping[str, Verdict] | None = None
-
-    def of_outlines(self, count: int) -> Judged | Believed:
-        """The same for so many outlines."""
-        if self.verdicts is not None:
-            return Believed([self.verdicts] * count)
-        past = [(SceneLines.of(self.history), np.zeros(count, np.intp))] if self.history else []
-        return Judged(self.rules, past)
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import shapely
 
 from plantation_rwa.features.engine.memory import Size, fits
 from plantation_rwa.features.scene_checks import Rules, Verdict
-from plantation_rwa.grid import area_ha
+from plantation_rwa.grid import GEOD
 from plantation_rwa.run.records import Records
 from plantation_rwa.run.scenes import Unit
 
@@ -80,12 +81,10 @@ def groups_of(units: Sequence[Unit], machine: Machine) -> list[tuple[list[Unit],
     by_plantation: dict[str, list[Unit]] = {}
     for unit in units:
         by_plantation.setdefault(unit.key[0], []).append(unit)
-    areas: dict[bytes, float] = {}
-    for outline in {u.outline for u in units}:
-        areas[outline] = area_ha(shapely.from_wkb(outline))
+    areas, centres = _grounds(list({u.outline for u in units}))
     tiles: dict[str, list[tuple[tuple[int, int], str]]] = {}
     for plantation, own in by_plantation.items():
-        tiles.setdefault(_tile(own), []).append((_square(own[0]), plantation))
+        tiles.setdefault(_tile(own), []).append((_square(*centres[own[0].outline]), plantation))
     found: list[tuple[list[Unit], int]] = []
     for tile in sorted(tiles):
         order = [by_plantation[p] for _, p in sorted(tiles[tile])]
@@ -94,6 +93,16 @@ def groups_of(units: Sequence[Unit], machine: Machine) -> list[tuple[list[Unit],
         for chosen, ahead in fits(sizes, machine.memory, parts):
             found.append(([u for own in order[chosen] for u in own], ahead))
     return found
+
+
+def _grounds(outlines: Sequence[bytes]) -> tuple[dict[bytes, float], dict[bytes, tuple[float, float]]]:
+    """Area in hectares as on a sphere, good enough to foresee memory, and longitude and latitude of the centre."""
+    shapes = shapely.from_wkb(np.array(outlines, object))
+    x, y = shapely.get_coordinates(shapely.centroid(shapes)).T
+    side = math.radians(1.0) * GEOD.a
+    areas = shapely.area(shapes) * side**2 * np.cos(np.radians(y)) / 1e4
+    centres = zip(x.tolist(), y.tolist(), strict=True)
+    return dict(zip(outlines, areas.tolist(), strict=True)), dict(zip(outlines, centres, strict=True))
 
 
 def _tile(units: Sequence[Unit]) -> str:
@@ -105,10 +114,9 @@ def _tile(units: Sequence[Unit]) -> str:
     return min(count, key=lambda t: (-count[t], t))
 
 
-def _square(unit: Unit) -> tuple[int, int]:
+def _square(x: float, y: float) -> tuple[int, int]:
     """Row and column of a square grid, row by row and every other row backwards: neighbours follow one another."""
-    centre = shapely.from_wkb(unit.outline).centroid
-    row, col = math.floor(-centre.y / _SQUARE_DEG), math.floor(centre.x / _SQUARE_DEG)
+    row, col = math.floor(-y / _SQUARE_DEG), math.floor(x / _SQUARE_DEG)
     return row, col if row % 2 == 0 else -col
 
 

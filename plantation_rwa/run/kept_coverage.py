@@ -25,10 +25,10 @@ class CoverageFolder:
         self._folder = folder
 
     @classmethod
-    def of_user(cls) -> CoverageFolder:
-        """The folder that the environment names, else ``plantation-rwa`` in the user's cache folder."""
+    def of_user(cls) -> CoverageFolder | None:
+        """The folder that the environment names, else ``plantation-rwa`` in the user's cache folder; None keeps nothing."""
         folder = cache_folder()
-        return cls(None if folder is None else folder / "coverage")
+        return None if folder is None else cls(folder / "coverage")
 
     def get(self, name: str) -> bytes | None:
         """Content by name, None if there is none."""

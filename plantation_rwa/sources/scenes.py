@@ -215,8 +215,8 @@ class RasterReader:
                 pixels[empty] = asset.nodata
         fill = asset.nodata
         if fill is not None and float(fill).is_integer() and 0 <= fill <= SATURATED and pixels.dtype == np.uint16:
-            saturated = pixels == SATURATED
-            if saturated.any():
+            if pixels.size and pixels.max() == SATURATED:  # looking for the largest makes no copy
+                saturated = pixels == SATURATED
                 pixels[saturated] = fill
         return pixels
 

@@ -67,5 +67,7 @@ def test_the_folder_is_the_users_unless_the_environment_names_one(
 ) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    CoverageFolder.of_user().put("abc", b"x")
+    store = CoverageFolder.of_user()
+    assert store is not None
+    store.put("abc", b"x")
     assert (tmp_path / "plantation-rwa" / "coverage" / "ab" / "abc").read_bytes() == b"x"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, MutableMapping, Sequence
+from collections.abc import Collection, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -116,7 +116,10 @@ class Shares:
     spare: Spare = field(default_factory=Spare)
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _sorted: dict[GridSpec, tuple[list[Coverage], Segments]] = field(default_factory=dict)
-    _meets: dict[tuple[bytes, GridSpec], bool] = field(default_factory=dict)
+    _last: dict[GridSpec, tuple[list[tuple[bytes, float]], list[tuple[tuple[Coverage, ...], float]]]] = field(
+        default_factory=dict
+    )
+    _meets: dict[GridSpec, dict[bytes, bool]] = field(default_factory=dict)
 
     def segments(self, grid: GridSpec, covers: list[Coverage]) -> Segments:
         """Covered pixels sorted by cell; those of the last month are kept, as most months have the same polygons."""
@@ -136,28 +139,42 @@ class Shares:
         for n, target in enumerate(targets):
             groups.setdefault(ids[id(target.scenes)], []).append(n)
         names = shapely.to_wkb(np.array([t.outline for t in targets])).tolist()
-        wanted: dict[int, tuple[tuple[Tile, ...], Key]] = {}
         for members in groups.values():
-            own = [names[n] for n in members]
-            tiles = self._tiles([targets[n] for n in members], own, bands, reader)
-            grids: dict[int, tuple[GridSpec, ...]] = {}
+            own = [targets[n] for n in members]
+            tiles = self._tiles(own, [names[n] for n in members], bands, reader)
+            known = [k for k, of_one in enumerate(tiles) if not isinstance(of_one, UnreadableSceneError)]
+            shared = self._supplied([(own[k], names[members[k]], tiles[k]) for k in known])
             for n, of_one in zip(members, tiles, strict=True):
-                if isinstance(of_one, UnreadableSceneError):
-                    found[n] = of_one
-                    continue
-                if id(of_one) not in grids:
-                    grids[id(of_one)] = tuple(t.grid for t in of_one)
-                wanted[n] = of_one, (names[n], targets[n].edge_m, grids[id(of_one)])
-        with self._lock:  # months that are read at the same time need the same ones
-            self._fill(targets, wanted)
-        for n, (of_one, key) in wanted.items():
-            covers, unseen = self.kept[key]
-            if all(c.pixels for c in covers):
-                found[n] = Share(of_one, covers, unseen, of_one)
-                continue
-            pairs = [(t, c) for t, c in zip(of_one, covers, strict=True) if c.pixels]
-            found[n] = Share(tuple(t for t, _ in pairs), tuple(c for _, c in pairs), unseen, of_one)
+                found[n] = of_one if isinstance(of_one, UnreadableSceneError) else next(shared)
         return [share for share in found if share is not None]
+
+    def _supplied(self, wanted: Sequence[tuple[Outlined, bytes, Any]]) -> Iterator[Share]:
+        """Shares of targets whose tiles are known.
+
+        Most months have the same outlines under one tile: what was found for all of them is found again at once.
+        """
+        if not wanted:
+            return
+        tiles = wanted[0][2]
+        alone = tiles[0].grid if len(tiles) == 1 and all(t is tiles for *_, t in wanted) else None
+        names = [(name, target.edge_m) for target, name, _ in wanted]
+        with self._lock:  # months that are read at the same time need the same ones
+            last = None if alone is None else self._last.get(alone)
+            if last is not None and last[0] == names:
+                held = last[1]
+            else:
+                grids = {id(t): tuple(tile.grid for tile in t) for *_, t in wanted}
+                keys = [(*name, grids[id(t)]) for name, (*_, t) in zip(names, wanted, strict=True)]
+                self._fill([(target, t, key) for (target, _, t), key in zip(wanted, keys, strict=True)])
+                held = [self.kept[key] for key in keys]
+                if alone is not None:
+                    self._last[alone] = names, held
+        for (_, _, own), (covers, unseen) in zip(wanted, held, strict=True):
+            if all(c.pixels for c in covers):
+                yield Share(own, covers, unseen, own)
+                continue
+            pairs = [(t, c) for t, c in zip(own, covers, strict=True) if c.pixels]
+            yield Share(tuple(t for t, _ in pairs), tuple(c for _, c in pairs), unseen, own)
 
     def _tiles(
         self, targets: Sequence[Outlined], names: Sequence[bytes], bands: Sequence[str], reader: Reader
@@ -179,12 +196,14 @@ class Shares:
         grid = whole[0].grid if len(whole) == 1 and len(whole[0].scenes) == len(scenes) else None
         if grid is None or not _same_grid(scenes, bands, reader, grid):
             return [_tiles_of_one(t, bands, reader) for t in targets]
-        new = {name: t.outline for name, t in zip(names, targets, strict=True) if (name, grid) not in self._meets}
-        hits = shapely.intersects(_projected(list(new.values()), grid.crs), shapely.box(*grid.bounds))
-        self._meets |= {(name, grid): bool(hit) for name, hit in zip(new, hits, strict=True)}
+        meets = self._meets.setdefault(grid, {})
+        new = {name: t.outline for name, t in zip(names, targets, strict=True) if name not in meets}
+        if new:
+            hits = shapely.intersects(_projected(list(new.values()), grid.crs), shapely.box(*grid.bounds))
+            meets |= zip(new, hits.tolist(), strict=True)
         # one object for all: what has the same tiles is told by it
         both = {True: (whole[0],), False: ()}
-        return [both[self._meets[(name, grid)]] for name in names]
+        return [both[meets[name]] for name in names]
 
     def _covers(self, geometries: Sequence[BaseGeometry], grid: GridSpec) -> list[Coverage]:
         """Covered pixels, those of the store where it has them whole."""
@@ -204,12 +223,12 @@ class Shares:
         except ValueError:
             return None
 
-    def _fill(self, targets: Sequence[Outlined], wanted: dict[int, tuple[tuple[Tile, ...], Key]]) -> None:
+    def _fill(self, wanted: Sequence[tuple[Outlined, tuple[Tile, ...], Key]]) -> None:
         """Compute what is not kept yet, all polygons of one grid together."""
-        missing: dict[Key, tuple[int, tuple[Tile, ...]]] = {}
-        for n, (tiles, key) in wanted.items():
+        missing: dict[Key, tuple[Outlined, tuple[Tile, ...]]] = {}
+        for target, tiles, key in wanted:
             if key not in self.kept and key not in missing:
-                missing[key] = n, tiles
+                missing[key] = target, tiles
         first: dict[GridSpec, list[Key]] = {}
         for key, (_, tiles) in missing.items():
             if tiles:
@@ -219,7 +238,7 @@ class Shares:
         pieces: dict[GridSpec, list[tuple[Key, int, BaseGeometry]]] = {}
         unseen: dict[Key, float] = {}
         for grid, keys in first.items():
-            chosen = [targets[missing[k][0]] for k in keys]
+            chosen = [missing[k][0] for k in keys]
             rest = _projected([t.outline for t in chosen], grid.crs)
             rest = shapely.buffer(rest, -np.array([t.edge_m for t in chosen]), quad_segs=16)
             inside = shapely.contains(shapely.box(*grid.bounds), rest)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +37,7 @@ class Coverage:
     runs: NDArray[np.int64]
     weights: NDArray[np.float32]
 
-    @property
+    @functools.cached_property
     def pixels(self) -> int:
         """Covered pixels, each counted as one."""
         return int(self.weights.size)
@@ -99,14 +99,27 @@ def coverages(geometries: Sequence[BaseGeometry], grid: GridSpec) -> list[Covera
     if not near:
         return found
     from exactextract import exact_extract
-    from exactextract.feature import JSONFeatureSource
+    from exactextract.feature import JSONFeature, JSONFeatureSource
     from exactextract.raster import NumPyRasterSource
+
+    class Binary(JSONFeature):
+        """A feature that gives its geometry as WKB: a third faster than as text."""
+
+        def geometry(self) -> bytes:
+            return bytes(self.feature["geometry"])
+
+    class Source(JSONFeatureSource):
+        """Such features."""
+
+        def __iter__(self) -> Iterator[Binary]:
+            return (Binary(feature) for feature in self.src)
 
     xmin, ymin, xmax, ymax = grid.bounds
     # the values are never looked at: a broadcast zero stands in for the raster
     raster = NumPyRasterSource(np.broadcast_to(np.uint8(0), (grid.height, grid.width)), xmin, ymin, xmax, ymax)
-    features = [{"type": "Feature", "geometry": geometries[n].__geo_interface__, "properties": {"n": n}} for n in near]
-    results = exact_extract(raster, JSONFeatureSource(features), ["cell_id", "coverage"], include_cols=["n"])
+    shapes = shapely.to_wkb(np.array([geometries[n] for n in near]))
+    features = [{"geometry": shape, "properties": {"n": n}} for n, shape in zip(near, shapes, strict=True)]
+    results = exact_extract(raster, Source(features), ["cell_id", "coverage"], include_cols=["n"])
     for result in results:
         cells, weights = (np.asarray(result["properties"][name]) for name in ("cell_id", "coverage"))
         found[int(result["properties"]["n"])] = _runs(cells.astype(np.int64), weights.astype(np.float32), grid.width)
