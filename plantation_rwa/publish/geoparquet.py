@@ -6,6 +6,7 @@ import datetime as dt
 import json
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,39 @@ def read_part(path: str | Path, columns: Sequence[str] | None = None) -> pd.Data
     PublishError
         If the file is missing, damaged, or lacks a column.
     """
+    return _frame(_content(path, columns))
+
+
+def read_parts(
+    paths: Sequence[str | Path], columns: Sequence[str] | None = None, *, keys: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Read several files of one table, in the order given.
+
+    Parameters
+    ----------
+    paths
+        At least one.
+    columns
+        Columns wanted of the files, partition keys not among them; None for all.
+    keys
+        Partition keys: the ``key=value`` folders of each path that become text columns at the end.
+    """
+    if not paths:
+        raise PublishError("no parts to read. Run the stage that writes them first.")
+    contents = []
+    for path in paths:
+        content, values = _content(path, columns), partition_values(str(path))
+        for key in keys:
+            content = content.append_column(key, pa.repeat(pa.scalar(values[key], pa.string()), content.num_rows))
+        contents.append(content)
+    filled = [c for c in contents if c.num_rows] or contents[:1]
+    # a column of a frame costs as much for many rows as for a few: files that are alike are joined before
+    alike = [list(group) for _, group in groupby(filled, lambda c: c.schema.remove_metadata())]
+    frames = [_frame(pa.concat_tables(group).combine_chunks()) for group in alike]
+    return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+
+
+def _content(path: str | Path, columns: Sequence[str] | None) -> pa.Table:
     try:
         file = pq.ParquetFile(path, page_checksum_verification=True)
         names = [n for n in file.schema_arrow.names if n != "bbox"]
@@ -115,35 +149,14 @@ def read_part(path: str | Path, columns: Sequence[str] | None = None) -> pd.Data
         content = file.read(columns=list(names if columns is None else columns))
     except (OSError, pa.ArrowException) as error:
         raise PublishError(f"{path}: cannot be read ({error}). Run the stage that writes it again.") from error
-    order = names if columns is None else list(columns)
-    data = {name: _series(content.column(name), name) for name in order}
-    frame = pd.DataFrame(data, index=pd.RangeIndex(content.num_rows), columns=order)
-    is_geo = "geometry" in order and b"geo" in (file.schema_arrow.metadata or {})
+    return content.select(names if columns is None else list(columns))
+
+
+def _frame(content: pa.Table) -> pd.DataFrame:
+    data = {name: _series(content.column(name), name) for name in content.column_names}
+    frame = pd.DataFrame(data, index=pd.RangeIndex(content.num_rows), columns=content.column_names)
+    is_geo = "geometry" in data and b"geo" in (content.schema.metadata or {})
     return gpd.GeoDataFrame(frame, geometry="geometry", crs=CRS_TEXT) if is_geo else frame
-
-
-def read_parts(root: str | Path, rel_paths: Sequence[str], columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """Read several files of one table; the ``key=value`` folders of each path become text columns at the end.
-
-    Parameters
-    ----------
-    root
-        Output folder.
-    rel_paths
-        Paths below it with ``/``; read in sorted order, each once. At least one.
-    columns
-        Columns wanted of the files, partition keys not among them; None for all.
-    """
-    if not rel_paths:
-        raise PublishError("no parts to read. Run the stage that writes them first.")
-    frames = []
-    for relative in sorted(set(rel_paths)):
-        frame = read_part(Path(root) / relative, columns)
-        for key, value in partition_values(relative).items():
-            frame[key] = pd.Series(value, index=frame.index, dtype="str")
-        frames.append(frame)
-    filled = [f for f in frames if len(f)] or frames[:1]
-    return pd.concat(filled, ignore_index=True)
 
 
 def partition_values(rel_path: str) -> dict[str, str]:

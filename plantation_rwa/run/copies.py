@@ -14,7 +14,7 @@ import shapely
 
 from plantation_rwa.errors import PlantationError, PublishError
 from plantation_rwa.publish.catalog import Box, write_catalog
-from plantation_rwa.publish.geoparquet import read_part
+from plantation_rwa.publish.geoparquet import read_parts
 from plantation_rwa.publish.latest import write_latest
 from plantation_rwa.publish.manifest import Manifest, load_all, sha256_of
 from plantation_rwa.run.partitions import Published
@@ -105,12 +105,9 @@ def _files(root: Path) -> dict[str, str]:
 def latest_tables(as_of: str, parts: Sequence[Published]) -> dict[str, pd.DataFrame]:
     """Rows of the merged copies of a date, from the parts of its stages features, forecast and valuation."""
     tables = {}
-    frames = []
-    for part in sorted((p for p in parts if p.output.table == "features"), key=lambda p: p.output.path):
-        month, vintage = (piece.split("=", 1)[1] for piece in part.output.path.split("/")[1:3])
-        frames.append(read_part(part.path).assign(month=month, vintage=vintage))
-    if frames:
-        tables["features"] = pd.concat(frames, ignore_index=True)
+    features = sorted((p for p in parts if p.output.table == "features"), key=lambda p: p.output.path)
+    if features:
+        tables["features"] = read_parts([p.path for p in features], keys=("month", "vintage"))
     for name in ("forecasts", "valuations"):
         chosen = [p for p in parts if p.output.table == name]
         if chosen:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from plantation_rwa.publish.geoparquet import read_part, write_part
+from plantation_rwa.publish.geoparquet import read_parts, write_part
 from plantation_rwa.publish.manifest import Manifest, Output, load, load_all, save
 from plantation_rwa.run.partitions import Published
 from plantation_rwa.run.session import Session
@@ -60,13 +60,8 @@ def publish_part(
 
 def read_all(parts: Sequence[Published], *, partition_key: str = "") -> pd.DataFrame:
     """Rows of several parts; with ``partition_key`` its value from the path as a column."""
-    frames = []
-    for part in sorted(parts, key=lambda p: p.output.path):
-        frame = read_part(part.path)
-        if partition_key:
-            frame = frame.assign(**{partition_key: part.output.partition.split("=", 1)[1]})
-        frames.append(frame)
-    return pd.concat([f for f in frames if len(f)] or frames[:1], ignore_index=True)
+    ordered = [p.path for p in sorted(parts, key=lambda p: p.output.path)]
+    return read_parts(ordered, keys=[partition_key] if partition_key else [])
 
 
 def withdraw(root: Path, manifest: Manifest) -> None:

@@ -6,12 +6,18 @@ import datetime as dt
 import math
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from plantation_rwa.assumptions import Assumptions
 from plantation_rwa.calendars import business_days, last_trading_day
 from plantation_rwa.periods import Month
+
+#: days whose cells are taken out of the table together: a curve needs the newest day only, a calibration hundreds
+_TOGETHER = 32
 
 
 @dataclass(frozen=True)
@@ -61,35 +67,40 @@ class NodeRules:
 
 
 def usable(futures: pd.DataFrame, rules: NodeRules, as_of: dt.date) -> pd.DataFrame:
-    """Settlements of the symbol up to a day, by day and contract; of a contract settled twice the higher one."""
+    """Settlements of the symbol up to a day, by day."""
     rows = futures[(futures["symbol"] == rules.symbol) & (futures["settle"] > 0)]
     rows = rows[rows["settle_date"] <= pd.Timestamp(as_of)]
-    rows = rows.sort_values(["settle_date", "contract", "settle"], kind="stable")
-    return rows.drop_duplicates(["settle_date", "contract"], keep="last")
+    return rows.sort_values("settle_date", kind="stable")
 
 
 def days_of(rows: pd.DataFrame, rules: NodeRules) -> Iterator[tuple[dt.date, list[Node]]]:
     """Nodes of each settlement day, the newest day first; days without any node are passed over.
+
+    Of a contract that is settled twice on a day the higher settlement counts.
 
     Parameters
     ----------
     rows
         Of :func:`usable`.
     """
-    expiries = {name: _expiry(name, rules) for name in rows["contract"].unique()}
-    columns = [rows[c].tolist() for c in ("contract", "settle", "open_interest", "currency")]
-    stamps = rows["settle_date"].tolist()
-    end = len(stamps)
-    while end > 0:
-        begin = end - 1
-        while begin > 0 and stamps[begin - 1] == stamps[end - 1]:
-            begin -= 1
-        settled = stamps[end - 1].date()
-        cells = list(zip(*(c[begin:end] for c in columns), strict=True))
-        nodes = _nodes(settled, [(*expiries[c], float(s), _lots(oi), str(cur)) for c, s, oi, cur in cells], rules)
-        if nodes:
-            yield settled, nodes
-        end = begin
+    stamps = rows["settle_date"].to_numpy()
+    edges = [0, *(np.flatnonzero(stamps[1:] != stamps[:-1]) + 1).tolist(), len(stamps)]
+    expiry = cache(lambda name: _expiry(name, rules))
+    for last in range(len(edges) - 1 if len(rows) else 0, 0, -_TOGETHER):
+        first = max(last - _TOGETHER, 0)
+        start = edges[first]
+        some = rows.iloc[start : edges[last]]
+        cells = list(zip(*(some[c].tolist() for c in ("contract", "settle", "open_interest", "currency")), strict=True))
+        for n in range(last, first, -1):
+            settled = pd.Timestamp(stamps[edges[n - 1]]).date()
+            own = {cell[0]: cell for cell in sorted(cells[edges[n - 1] - start : edges[n] - start], key=_place)}
+            nodes = _nodes(settled, [(*expiry(c), s, _lots(oi), str(cur)) for c, s, oi, cur in own.values()], rules)
+            if nodes:
+                yield settled, nodes
+
+
+def _place(cell: tuple[Any, ...]) -> tuple[str, float]:
+    return str(cell[0]), float(cell[1])
 
 
 def _expiry(name: str, rules: NodeRules) -> tuple[Month, dt.date]:

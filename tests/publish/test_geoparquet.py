@@ -305,7 +305,7 @@ def test_parts_are_joined_with_their_path_keys_as_text(tmp_path: Path) -> None:
     paths = [f"features/month=2026-0{m}/vintage=2026-0{m + 1}-05/part-0.parquet" for m in (4, 5)]
     for path in paths:
         write_part(features(["P-1"], [shapes()[0]]), "features", tmp_path / path)
-    both = read_parts(tmp_path, [*reversed(paths), paths[0]])
+    both = read_parts([tmp_path / path for path in paths], keys=("month", "vintage"))
     assert isinstance(both, gpd.GeoDataFrame)
     assert both[["plantation_id", "month", "vintage"]].to_numpy().tolist() == [
         ["P-1", "2026-04", "2026-05-05"],
@@ -319,12 +319,12 @@ def test_joining_keeps_types_when_a_part_is_empty(tmp_path: Path) -> None:
     write_part(empty("valuations"), "valuations", tmp_path / "valuations/as_of=2026-04-30/part-0.parquet")
     write_part(mixed()["valuations"], "valuations", tmp_path / "valuations/as_of=2026-05-31/part-0.parquet")
     names = [f"valuations/as_of={d}/part-0.parquet" for d in ("2026-04-30", "2026-05-31")]
-    both = read_parts(tmp_path, names)
+    both = read_parts([tmp_path / name for name in names], keys=["as_of"])
     assert len(both) == 6
     assert both["tenor_months"].dtype == "Int64"
     assert set(both["as_of"]) == {"2026-05-31"}
     with pytest.raises(PublishError, match="no parts to read"):
-        read_parts(tmp_path, [])
+        read_parts([])
 
 
 # --- refusals and crashes ----------------------------------------------------------------------------------------
