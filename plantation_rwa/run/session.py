@@ -7,7 +7,7 @@ import hashlib
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -233,8 +233,12 @@ def open_session(
     return Session(config, as_of, known, chosen, reuse, force, inputs)
 
 
+@cache
 def code_hash(stage: str) -> str:
-    """Hash of the source files a stage's numbers depend on (its rooms, the ground floor, the schema)."""
+    """Hash of the source files a stage's numbers depend on (its rooms, the ground floor, the schema).
+
+    Read once: a program that is upgraded while it runs goes on with the code it has loaded.
+    """
     package = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256()
     for name in sorted({*_GROUND, *_ROOMS[stage], f"run/{stage}.py"}):

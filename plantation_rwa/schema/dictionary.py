@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pandas as pd
 
 from plantation_rwa.schema.classification import classification
@@ -30,6 +32,7 @@ def dictionary(name: str | None = None) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["table", "column", "type", "unit", "meaning", "null", "classification"])
 
 
+@cache
 def dictionary_markdown() -> str:
     """The dictionary as the page ``docs/data-dictionary.md``."""
     lines = ["# Data dictionary", "", "Generated from the field registry by `make docs`; do not edit.", ""]

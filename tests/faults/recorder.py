@@ -23,6 +23,7 @@ class Recorder:
     def __init__(self, out: Path, copies: Path) -> None:
         self._out, self._copies, self._seen = out, copies, set[str]()
         self._link, self._busy = os.link, False
+        self._hashes: dict[tuple[Any, ...], str] = {}
 
     def install(self) -> None:
         """Take a copy before and after every operation below the output folder."""
@@ -44,19 +45,33 @@ class Recorder:
     def _copy(self, half: Path | None = None) -> None:
         self._busy = True
         try:
-            target = self._copies / f"{len(self._seen):04d}"
-            if not self._out.exists():
+            state = self._state(half) if self._out.exists() else ""
+            if not state or state in self._seen:
                 return
+            target = self._copies / f"{len(self._seen):04d}"
+            self._seen.add(state)
             shutil.copytree(self._out, target, copy_function=self._file)
             if half is not None:
                 written = target / half.relative_to(self._out)
                 os.truncate(written, written.stat().st_size // 2)
-            state = state_of(target)
-            if state in self._seen:
-                shutil.rmtree(target)
-            self._seen.add(state)
         finally:
             self._busy = False
+
+    def _state(self, half: Path | None) -> str:
+        """Hash of names and contents, folders and hidden files too."""
+        digest = hashlib.sha256()
+        for path in sorted(self._out.rglob("*")):
+            digest.update(f"{path.relative_to(self._out)}\0{self._content(path, path == half)}\0".encode())
+        return digest.hexdigest()
+
+    def _content(self, path: Path, half: bool) -> str:
+        """Hash of a file, read again only if it is another one than before."""
+        stat = path.stat()
+        key = (path, half, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        if key not in self._hashes:
+            content = path.read_bytes() if path.is_file() else b"/"
+            self._hashes[key] = hashlib.sha256(content[: stat.st_size // 2] if half else content).hexdigest()
+        return self._hashes[key]
 
     def _file(self, source: str, target: str) -> str:
         """Published files never change, so they are linked; all others are copied."""
@@ -64,15 +79,6 @@ class Recorder:
             return str(shutil.copyfile(source, target))
         self._link(source, target)
         return target
-
-
-def state_of(folder: Path) -> str:
-    """Hash of names and contents, folders and hidden files too."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        content = path.read_bytes() if path.is_file() else b"/"
-        digest.update(f"{path.relative_to(folder)}\0{len(content)}\0".encode() + hashlib.sha256(content).digest())
-    return digest.hexdigest()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import inspect
+import pickle
 import random
 import signal
 import subprocess
@@ -18,9 +21,11 @@ from plantation_rwa.executor import Runner
 from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.publish.latest import LATEST_TABLES
 from plantation_rwa.publish.manifest import damaged, load_all
-from plantation_rwa.run import ahead, load_inputs, walk
+from plantation_rwa.publish.report import summary
+from plantation_rwa.run import ahead, attest, features, load_inputs, screening, walk
 from plantation_rwa.run.backfill import run_backfill
 from plantation_rwa.run.progress import Silent
+from plantation_rwa.run.session import table_hash
 from plantation_rwa.testing import bare_portfolio, edit_config
 from tests.conftest import ROOT, tree
 from tests.run.test_backfill import Kept
@@ -52,24 +57,30 @@ def recorded(config: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[li
 
 @pytest.fixture
 def remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is computed from the same inputs is computed once for all tests; what is published is not."""
-    monkeypatch.setattr(walk._Walk, "_compute", _once(walk._Walk._compute, lambda self, stage: (
-        self.session.as_of, stage, tuple(sorted(self._needed(stage).items())))))  # fmt: skip
-    monkeypatch.setattr(ahead, "compute_imagery", _once(ahead.compute_imagery, lambda units, *_: tuple(
-        u.at for u in units)))  # fmt: skip
+    """What is computed from the same inputs is computed once for all tests; what is read and written is not."""
+    for owner, name, key in (
+        (walk._Walk, "_compute", lambda w, stage: (w.session.as_of, stage, tuple(sorted(w._needed(stage).items())))),
+        (ahead, "compute_imagery", lambda units, *_: tuple(u.at for u in units)),
+        (features, "feature_rows", lambda s, work, _: (s.as_of, *((p.table, p.partition, p.todo) for p in work.plans))),
+        (screening, "screening_tables", lambda s, parts: (s.as_of, *sorted(p.output.sha256 for p in parts))),
+        (attest, "record_rows", lambda s, tables: (s.as_of, *(table_hash(t) for _, t in sorted(tables.items())))),
+        (summary, "render_summary", lambda data: hashlib.sha256(pickle.dumps(data)).digest()),
+    ):
+        monkeypatch.setattr(owner, name, once(getattr(owner, name), key))
 
 
 _KEPT: dict[Any, Any] = {}
 
 
-def _once(function: Any, key_of: Any) -> Any:
-    def once(*given: Any) -> Any:
-        key = (function.__name__, key_of(*given))
+def once(function: Any, key_of: Any) -> Any:
+    def made(*given: Any) -> Any:
+        key = (function.__qualname__, key_of(*given))
         if key not in _KEPT:
-            _KEPT[key] = function(*given)
+            result = function(*given)
+            _KEPT[key] = list(result) if inspect.isgenerator(result) else result
         return _KEPT[key]
 
-    return once
+    return made
 
 
 def assert_readable(out: Path) -> None:
