@@ -12,6 +12,7 @@ from plantation_rwa.run import features as features_stage
 from plantation_rwa.run.batches import Machine
 from plantation_rwa.run.imagery import Trail, Work, compute_imagery
 from plantation_rwa.run.imagery_rows import Imagery
+from plantation_rwa.run.kept_months import forget, place_of
 from plantation_rwa.run.partitions import Published
 from plantation_rwa.run.scenes import At, SceneWindows, Unit
 from plantation_rwa.run.session import Session
@@ -24,7 +25,8 @@ class ImageryOfDates:
     Every date that is still to be run is announced by :meth:`look`. When a date is run, the months up to its own are
     computed as it sees them and as every later date will: a scene that becomes known after the month's end belongs to
     another view of the same month, and the two share all other blocks. So a block is decoded once however many dates
-    use it, and a backfill that was interrupted decodes at most the months of the date it stopped at again.
+    use it. A month that is finished is kept in the user's cache folder until its date is published: a backfill that
+    was interrupted goes on where it stopped.
     """
 
     _units: dict[dt.date, dict[At, Unit]] = field(default_factory=dict)
@@ -57,9 +59,16 @@ class ImageryOfDates:
             month, compute = str(session.month), session.config.compute
             todo = [u for at, u in sorted(wanted.items()) if u.month <= month and at not in self._found.rows]
             rules, machine = Rules.of(session.assumptions), Machine.of(compute.workers, compute.memory_limit)
-            new = compute_imagery(todo, self._merged(), rules, work, advanced, machine, self._found)
+            kept = "" if session.force else place_of(session.root, rules)
+            new = compute_imagery(todo, self._merged(), rules, work, advanced, machine, self._found, kept)
             self._found.take(new)
         return self._found
+
+    def published(self, date: dt.date) -> None:
+        """A date's manifest is written: what was kept of its months for a run that is killed has done its duty."""
+        later = {at for d, units in self._units.items() if d > date for at in units}
+        for file in forget(self._found.kept, later):
+            del self._found.kept[file]
 
     def _merged(self) -> list[Trail]:
         """Each part once, with what every date that uses it sees."""

@@ -67,6 +67,8 @@ class Batch:
         Known verdicts by item hash, for blocks whose plantation is not computed now: by plantation, month and view.
     ahead
         Months that are read at the same time.
+    kept
+        Where months that are finished wait until they are published; see :mod:`plantation_rwa.run.kept_months`.
     """
 
     units: tuple[Unit, ...]
@@ -74,6 +76,7 @@ class Batch:
     history: Records
     verdicts: Mapping[Estate, Mapping[str, Verdict]]
     ahead: int = 1
+    kept: str = ""
 
 
 def groups_of(units: Sequence[Unit], machine: Machine) -> list[tuple[list[Unit], int]]:
@@ -84,7 +87,7 @@ def groups_of(units: Sequence[Unit], machine: Machine) -> list[tuple[list[Unit],
     areas, centres = _grounds(list({u.outline for u in units}))
     tiles: dict[str, list[tuple[tuple[int, int], str]]] = {}
     for plantation, own in by_plantation.items():
-        tiles.setdefault(_tile(own), []).append((_square(*centres[own[0].outline]), plantation))
+        tiles.setdefault(tile_of(own), []).append((_square(*centres[own[0].outline]), plantation))
     found: list[tuple[list[Unit], int]] = []
     for tile in sorted(tiles):
         order = [by_plantation[p] for _, p in sorted(tiles[tile])]
@@ -105,7 +108,7 @@ def _grounds(outlines: Sequence[bytes]) -> tuple[dict[bytes, float], dict[bytes,
     return dict(zip(outlines, areas.tolist(), strict=True)), dict(zip(outlines, centres, strict=True))
 
 
-def _tile(units: Sequence[Unit]) -> str:
+def tile_of(units: Sequence[Unit]) -> str:
     """The tile that most scenes lie in."""
     count: dict[str, int] = {}
     for unit in units:

@@ -8,9 +8,11 @@ different scenes of a month, is decoded once; a month is read while the one befo
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -25,9 +27,10 @@ from plantation_rwa.features.month_part import MonthPart
 from plantation_rwa.features.scene_checks import Rules, SceneLines, Verdict, verdict_of_codes
 from plantation_rwa.features.scene_trail import UNSEEN, record_of, verdict_of
 from plantation_rwa.publish.geoparquet import read_part
-from plantation_rwa.run.batches import Batch, Estate, Machine, groups_of
+from plantation_rwa.run.batches import Batch, Estate, Machine, groups_of, tile_of
 from plantation_rwa.run.imagery_rows import Imagery, MonthRows, Part
-from plantation_rwa.run.kept_coverage import CoverageFolder
+from plantation_rwa.run.kept_files import KeptFiles
+from plantation_rwa.run.kept_months import KeptMonths
 from plantation_rwa.run.partitions import Published
 from plantation_rwa.run.records import Records, Told
 from plantation_rwa.run.scenes import Unit, window_months
@@ -53,6 +56,7 @@ def compute_imagery(
     advanced: Callable[[int], None],
     machine: Machine | None = None,
     before: Imagery | None = None,
+    kept: str = "",
 ) -> Imagery:
     """Compute all units.
 
@@ -72,6 +76,8 @@ def compute_imagery(
         What the tasks are cut for.
     before
         What was computed before; it is not computed again, and its records are history.
+    kept
+        Where months that are finished are kept until they are published; see :mod:`plantation_rwa.run.kept_months`.
     """
     found, before = Imagery(), before or Imagery()
     plantations = {u.key[0] for u in units}
@@ -89,7 +95,8 @@ def compute_imagery(
         months = {own for u in _views(group) for own in u.window(rules)}
         blocks = sorted({(u.key[0], u.month, u.seen.estate) for u in group if len(u.key) == 2})
         known = {at: verdicts[at] for at in blocks if at in verdicts}
-        batches.append(Batch(tuple(group), rules, history.of(members, months), known, ahead))
+        place = kept and f"{kept}/{tile_of(group)}"
+        batches.append(Batch(tuple(group), rules, history.of(members, months), known, ahead, place))
     for batch, outcome in zip(batches, work(imagery_batch, batches), strict=True):
         for given in outcome.value or ():
             found.add(given)
@@ -104,7 +111,7 @@ def compute_imagery(
 
 def imagery_batch(batch: Batch) -> list[MonthRows]:
     """Vegetation columns of some units, month by month; runs on any worker."""
-    reader, shares = RasterReader(), Shares(store=CoverageFolder.of_user())
+    reader, shares = RasterReader(), Shares(store=KeptFiles.of_user("coverage"))
     months: dict[str, list[int]] = {}
     for n, unit in enumerate(batch.units):
         months.setdefault(unit.month, []).append(n)
@@ -116,15 +123,27 @@ def imagery_batch(batch: Batch) -> list[MonthRows]:
     def gather(month: str) -> list[_Gathered]:
         return _gathered([batch.units[n] for n in months[month]], shapes, month, reader, shares)
 
+    store = KeptMonths(batch.kept)
+    given = {m: store.get(m, [batch.units[n] for n in months[m]]) for m in order}
+    left = iter([m for m in order if given[m] is None])
     with ThreadPoolExecutor(max(batch.ahead, 1), "months") as pool:
-        reading: list[Future[list[_Gathered]]] = []
-        for n, month in enumerate(order):
-            reading += [pool.submit(gather, m) for m in order[n + len(reading) : n + max(batch.ahead, 1)]]
-            gathered = reading.pop(0).result()
-            if batch.ahead and n + 1 + len(reading) < len(order):
-                reading.append(pool.submit(gather, order[n + 1 + len(reading)]))
-            done.append(walk.month(month, months[month], gathered))
-            del gathered  # its numbers go before the next month is waited for
+        reading: deque[Future[list[_Gathered]]] = deque()
+
+        def read(ahead: int) -> None:
+            reading.extend(pool.submit(gather, m) for m in islice(left, max(ahead - len(reading), 0)))
+
+        for month in order:
+            found = given.pop(month)
+            if found is None:
+                read(max(batch.ahead, 1))
+                gathered = reading.popleft().result()
+                read(batch.ahead)
+                found = walk.month(month, months[month], gathered)
+                found = store.put(found, [batch.units[n] for n in months[month]])
+                del gathered  # its numbers go before the next month is waited for
+            else:
+                walk.take(found)
+            done.append(found)
     return done
 
 
@@ -186,6 +205,10 @@ class _Walk:
         found += self._blocks(month, numbers, gathered, found, errors)
         parts: list[Part] = [(tuple(units[n].at for n in own), part) for own, part in found]
         return MonthRows.of(month, parts, {units[n].at: text for n, text in errors.items()}, told)
+
+    def take(self, given: MonthRows) -> None:
+        """A month that was finished before."""
+        self._records.take(given.records)
 
     def _looks_back_on_failed(self, n: int, errors: dict[int, str]) -> bool:
         """Note the error of a unit whose checks would have looked at a month that failed."""

@@ -42,6 +42,8 @@ class MonthRows:
         Error by unit of those that failed.
     records
         Of the plantations' scenes, for the checks of later months.
+    kept
+        Files that hold the rows until they are published; see :mod:`plantation_rwa.run.kept_months`.
     """
 
     month: str
@@ -50,6 +52,7 @@ class MonthRows:
     problems: tuple[tuple[At, str, str, str], ...]
     errors: Mapping[At, str]
     records: Records
+    kept: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, month: str, parts: Sequence[Part], errors: Mapping[At, str], records: Records) -> MonthRows:
@@ -158,12 +161,16 @@ class RowsOfDate:
 
 @dataclass
 class Imagery:
-    """Vegetation columns, what was wrong with scenes, errors of the units that failed, and records of scenes read."""
+    """Vegetation columns, what was wrong with scenes, errors of the units that failed, and records of scenes read.
+
+    ``kept`` names the units of each file in which rows wait until they are published.
+    """
 
     rows: KeptRows = field(default_factory=KeptRows)
     problems: dict[At, list[tuple[str, str, str]]] = field(default_factory=dict)
     errors: dict[At, str] = field(default_factory=dict)
     records: Records = field(default_factory=Records)
+    kept: dict[str, set[At]] = field(default_factory=dict)
 
     def add(self, given: MonthRows) -> None:
         """What a task gives for one month."""
@@ -172,6 +179,8 @@ class Imagery:
             self.problems.setdefault(at, []).append((one[0], one[1], one[2]))
         self.errors |= given.errors
         self.records.take(given.records)
+        for file in given.kept:
+            self.kept.setdefault(file, set()).update(given.units)
 
     def take(self, other: Imagery) -> None:
         """All that was computed since; its errors stand for those before."""
@@ -179,3 +188,5 @@ class Imagery:
         self.problems |= other.problems
         self.records.take(other.records)
         self.errors = other.errors
+        for file, units in other.kept.items():
+            self.kept.setdefault(file, set()).update(units)

@@ -127,6 +127,7 @@ class _Walk:
         with self.folder.turn():
             self.leases.check()
             manifest = self._publish()
+        self.imagery.published(self.session.as_of)
         self.report.manifest, self.report.seconds = manifest, self.clock.seconds
         self.report.parts = [part for parts in self.published.values() for part in parts]
         self.report.read_tables()

@@ -1,7 +1,8 @@
-"""Covered pixels kept from run to run in the user's cache folder; they may be deleted at any time."""
+"""Small files kept from run to run in the user's cache folder; they may be deleted at any time."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -9,11 +10,11 @@ from pathlib import Path
 from plantation_rwa.caches import cache_folder
 
 
-class CoverageFolder:
+class KeptFiles:
     """Small files by name, shared by all processes of a user.
 
     A file is written beside its place and moved there, so that no reader sees half of it. A folder that cannot be
-    written keeps nothing, and a file that cannot be read is as if it were not there: the covered pixels are computed.
+    written keeps nothing, and a file that cannot be read is as if it were not there: what it held is computed.
 
     Parameters
     ----------
@@ -25,10 +26,10 @@ class CoverageFolder:
         self._folder = folder
 
     @classmethod
-    def of_user(cls) -> CoverageFolder | None:
-        """The folder that the environment names, else ``plantation-rwa`` in the user's cache folder; None keeps nothing."""
+    def of_user(cls, kind: str) -> KeptFiles | None:
+        """Files of a kind in the folder that the environment names, else in the user's cache folder; None keeps nothing."""
         folder = cache_folder()
-        return None if folder is None else cls(folder / "coverage")
+        return None if folder is None else cls(folder / kind)
 
     def get(self, name: str) -> bytes | None:
         """Content by name, None if there is none."""
@@ -52,6 +53,19 @@ class CoverageFolder:
             os.replace(beside, place)
         except OSError:
             self._folder = None  # full, read-only: the run needs nothing of it
+
+    def names(self) -> list[str]:
+        """Names of what is kept, sorted."""
+        return [] if self._folder is None else sorted(p.name for p in self._folder.glob("*/[!.]*"))
+
+    def drop(self, name: str) -> None:
+        """Keep the content of a name no longer, nor folders that are empty then."""
+        if self._folder is not None:
+            place = self._place(self._folder, name)
+            with contextlib.suppress(OSError):
+                place.unlink(missing_ok=True)
+                for folder in (place.parent, self._folder):
+                    folder.rmdir()
 
     @staticmethod
     def _place(folder: Path, name: str) -> Path:

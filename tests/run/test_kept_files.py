@@ -8,7 +8,7 @@ import pytest
 
 from plantation_rwa.caches import VARIABLE
 from plantation_rwa.run.imagery import compute_imagery
-from plantation_rwa.run.kept_coverage import CoverageFolder
+from plantation_rwa.run.kept_files import KeptFiles
 from tests.features.scene_factory import RULES, MemoryReader
 from tests.run.test_imagery_batches import here, portfolio
 
@@ -57,7 +57,7 @@ def test_kept_pixels_change_no_row_and_damaged_ones_are_computed_anew(
 
 def test_a_folder_that_cannot_be_written_keeps_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way", "utf-8")
-    store = CoverageFolder(tmp_path / "file" / "coverage")
+    store = KeptFiles(tmp_path / "file" / "coverage")
     store.put("abc", b"x")
     assert store.get("abc") is None
 
@@ -67,7 +67,7 @@ def test_the_folder_is_the_users_unless_the_environment_names_one(
 ) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    store = CoverageFolder.of_user()
+    store = KeptFiles.of_user("coverage")
     assert store is not None
     store.put("abc", b"x")
     assert (tmp_path / "plantation-rwa" / "coverage" / "ab" / "abc").read_bytes() == b"x"
