@@ -29,7 +29,8 @@ class Leases:
 
     A run that needs a held partition waits until it is given back, or until its owner is gone: a process of this
     machine that has ended at once, any other when it has not renewed for :data:`EXPIRY_SECONDS` of the waiting run's
-    own clock, so that clocks that jump or differ between machines decide nothing. Partitions are taken in the order of
+    own clock, so that clocks that jump or differ between machines decide nothing. An owner that lost one lease that way
+    has lost all: who takes over the work of a machine that is gone waits once. Partitions are taken in the order of
     their names and none is waited for while a later one is held, so runs cannot wait for each other in a circle.
 
     Parameters
@@ -45,14 +46,16 @@ class Leases:
         self._mine = json.dumps({"host": host_mark(), "process": os.getpid(), "run": uuid.uuid4().hex}) + "\n"
         self._held: set[str] = set()
         self._lost: set[str] = set()
+        self._gone: set[str] = set()
         self._over = threading.Event()
         self._renewer = threading.Thread(target=self._renew, name="leases", daemon=True)
 
     def __enter__(self) -> Leases:
         try:
             with self._alone():
-                for path in abandoned(self._root):
-                    path.unlink(missing_ok=True)
+                for path in sorted(self._folder.glob("*.json")):
+                    if _is_gone(self._read(path.stem)):  # not by its age: the clock may have jumped
+                        path.unlink(missing_ok=True)
         except OSError as error:
             raise refused(self._folder, error) from error
         self._renewer.start()
@@ -115,9 +118,11 @@ class Leases:
         try:
             with self._alone():
                 held = self._read(partition)
-                if held and not _is_gone(held) and not (give_up and self._sign(partition) == give_up):
+                expired = held in self._gone or (bool(give_up) and self._sign(partition) == give_up)
+                if held and not expired and not _is_gone(held):
                     return False
                 if held:
+                    self._gone.add(held)
                     _LOG.warning("%s: taken over from %s, which is gone", partition, _named(held))
                 self._held.add(partition)  # first: what was begun is given back, also on a full disk
                 self._path(partition).write_text(self._mine, "utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from typing import Protocol
 
 from plantation_rwa.config import Config
 from plantation_rwa.errors import PlantationError, ProblemsError, PublishError
+from plantation_rwa.executor import told
 from plantation_rwa.run import features as features_stage
 from plantation_rwa.run.ahead import ImageryOfDates
 from plantation_rwa.run.climate import with_climate_per_plantation
@@ -23,6 +25,8 @@ from plantation_rwa.run.progress import Progress
 from plantation_rwa.run.session import STAGES, Session, open_session, output_folder
 from plantation_rwa.run.walk import run_date
 from plantation_rwa.sources.base import Inputs
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass
@@ -112,7 +116,8 @@ def run_backfill(
 ) -> Backfilled:
     """Run the dates in order; each is published whole before the next begins.
 
-    A date that fails is told and the next one is tried. Outputs that cannot be written end the backfill.
+    A date that fails, also by a fault of the program, is told and the next one is tried. Outputs that cannot be written
+    end the backfill.
 
     Parameters
     ----------
@@ -147,6 +152,9 @@ def run_backfill(
             break
         except PlantationError as error:
             found.failures.append(f"{date}: {error}")
+        except Exception as error:  # a fault of the program ends one date, not the night
+            _LOG.exception("%s: ended by a fault of the program", date)
+            found.failures.append(f"{date}: {told(error)}. The log has the place; report it.")
         at.done += 1
         if report is not None:
             found.reports.append(report)

@@ -27,7 +27,7 @@ class KeptFiles:
 
     @classmethod
     def of_user(cls, kind: str) -> KeptFiles | None:
-        """Files of a kind in the folder that the environment names, else in the user's cache folder; None keeps nothing."""
+        """Files of a kind in the folder that the environment names, else in the user's cache; None keeps nothing."""
         folder = cache_folder()
         return None if folder is None else cls(folder / kind)
 
@@ -56,7 +56,10 @@ class KeptFiles:
 
     def names(self) -> list[str]:
         """Names of what is kept, sorted."""
-        return [] if self._folder is None else sorted(p.name for p in self._folder.glob("*/[!.]*"))
+        if self._folder is None:
+            return []
+        # a walk passes over what another run deletes meanwhile
+        return sorted(name for _, _, names in os.walk(self._folder) for name in names if not name.startswith("."))
 
     def drop(self, name: str) -> None:
         """Keep the content of a name no longer, nor folders that are empty then."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import pickle
 import time
 from collections.abc import Mapping, Sequence, Set
@@ -115,10 +116,11 @@ def forget(kept: Mapping[str, Set[At]], later: Set[At]) -> list[str]:
         for empty in list(Path(folder).parents)[:-1]:
             with contextlib.suppress(OSError):  # another month or another run's is in it
                 (root / empty).rmdir()
-    for file in root.rglob("*"):
-        with contextlib.suppress(OSError):
-            if file.is_file() and time.time() - file.stat().st_mtime > _GIVEN_UP:
-                file.unlink()
+    for where, _, names in os.walk(root):
+        for file in (Path(where) / name for name in names):
+            with contextlib.suppress(OSError):
+                if time.time() - file.stat().st_mtime > _GIVEN_UP:
+                    file.unlink()
     return gone
 
 

@@ -92,6 +92,33 @@ def test_an_owner_elsewhere_loses_a_lease_it_does_not_renew(tmp_path: Path) -> N
         leases.check()
 
 
+def test_an_owner_elsewhere_that_lost_one_lease_has_lost_all(tmp_path: Path) -> None:
+    """A machine that is gone is waited for once, however many months it held."""
+    months = [f"month=2026-{n:02d}" for n in range(1, 9)]
+    for month in months:
+        lease_file(tmp_path, month, "0" * 8, 1)
+    other = tmp_path / ".leases" / "month=2026-09.json"
+    other.write_text(json.dumps({"host": "1" * 8, "process": 1, "run": "y"}) + "\n", "utf-8")
+    with Leases(tmp_path, expiry_seconds=1.0) as leases:
+        start = time.monotonic()
+        leases.take(months)
+        assert 1.0 <= time.monotonic() - start < 3.0
+        _, taken = take_elsewhere(leases, "month=2026-09")
+        assert not taken.wait(0.7)  # of another owner nothing is known yet
+        assert taken.wait(5)
+        leases.check()
+
+
+def test_a_clock_that_jumps_a_day_ahead_takes_nothing_from_a_living_owner(tmp_path: Path) -> None:
+    with Leases(tmp_path) as owner:
+        owner.take(["month=2026-05"])
+        path = tmp_path / ".leases" / "month=2026-05.json"
+        os.utime(path, (time.time() - 2 * 86_400,) * 2)
+        with Leases(tmp_path):
+            pass
+        owner.check()
+
+
 def test_an_owner_that_renews_keeps_it(tmp_path: Path) -> None:
     with Leases(tmp_path, expiry_seconds=1.0) as first, Leases(tmp_path, expiry_seconds=1.0) as second:
         first.take(["month=2026-05"])

@@ -220,6 +220,25 @@ def test_outputs_that_can_no_longer_be_written_end_it_and_the_dates_left_are_nam
         backfilled(light_world, tmp_path / "out", DATES[1:])
 
 
+@pytest.mark.slow
+def test_a_fault_of_the_program_ends_one_date(
+    light_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from plantation_rwa.run import backfill
+
+    def faulty(session: Any, **options: Any) -> RunReport:
+        if session.as_of == DATES[1]:
+            raise KeyError("nowhere")
+        return run_date(session, **options)
+
+    run_date = backfill.run_date
+    monkeypatch.setattr(backfill, "run_date", faulty)
+    found = backfilled(light_world, tmp_path / "out", stages=("features",))
+    assert [r.as_of for r in found.reports] == ["2026-03-31", "2026-05-31"]
+    assert found.failures == ["2026-04-30: KeyError: 'nowhere'. The log has the place; report it."]
+    assert "Traceback" in caplog.text
+
+
 @pytest.mark.long
 @pytest.mark.slow
 def test_only_publishes_the_chosen_of_every_date(light_world: Path, tmp_path: Path) -> None:
