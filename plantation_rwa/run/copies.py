@@ -14,7 +14,7 @@ import shapely
 
 from plantation_rwa.errors import PlantationError, PublishError
 from plantation_rwa.publish.catalog import Box, write_catalog
-from plantation_rwa.publish.geoparquet import read_parts
+from plantation_rwa.publish.geoparquet import read_part, read_parts
 from plantation_rwa.publish.latest import write_latest
 from plantation_rwa.publish.manifest import Manifest, load_all, sha256_of
 from plantation_rwa.run.partitions import Published

@@ -22,7 +22,7 @@ from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.publish.latest import LATEST_TABLES
 from plantation_rwa.publish.manifest import damaged, load_all
 from plantation_rwa.publish.report import summary
-from plantation_rwa.run import ahead, attest, features, load_inputs, screening, walk
+from plantation_rwa.run import ahead, attest, chips, load_inputs, screening, walk
 from plantation_rwa.run.backfill import run_backfill
 from plantation_rwa.run.progress import Silent
 from plantation_rwa.run.session import table_hash
@@ -61,7 +61,8 @@ def remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     for owner, name, key in (
         (walk._Walk, "_compute", lambda w, stage: (w.session.as_of, stage, tuple(sorted(w._needed(stage).items())))),
         (ahead, "compute_imagery", lambda units, *_: tuple(u.at for u in units)),
-        (features, "feature_rows", lambda s, work, _: (s.as_of, *((p.table, p.partition, p.todo) for p in work.plans))),
+        (walk, "feature_rows", lambda s, work, _: (s.as_of, *((p.table, p.partition, p.todo) for p in work.plans))),
+        (chips, "chip_rows", lambda s, scenes, parts, **_: (s.as_of, *sorted(p.output.sha256 for p in parts))),
         (screening, "screening_tables", lambda s, parts: (s.as_of, *sorted(p.output.sha256 for p in parts))),
         (attest, "record_rows", lambda s, tables: (s.as_of, *(table_hash(t) for _, t in sorted(tables.items())))),
         (summary, "render_summary", lambda data: hashlib.sha256(pickle.dumps(data)).digest()),
@@ -73,10 +74,10 @@ _KEPT: dict[Any, Any] = {}
 
 
 def once(function: Any, key_of: Any) -> Any:
-    def made(*given: Any) -> Any:
-        key = (function.__qualname__, key_of(*given))
+    def made(*given: Any, **named: Any) -> Any:
+        key = (function.__qualname__, key_of(*given, **named))
         if key not in _KEPT:
-            result = function(*given)
+            result = function(*given, **named)
             _KEPT[key] = list(result) if inspect.isgenerator(result) else result
         return _KEPT[key]
 
