@@ -26,7 +26,7 @@ class CoverageFolder:
 
     @classmethod
     def of_user(cls) -> CoverageFolder | None:
-        """The folder that the environment names, else ``plantation-rwa`` in the user's cache folder; None keeps nothing."""
+        """The folder that the environment names, else ``plantation-rwa`` in the user's cache folder; None for none."""
         folder = cache_folder()
         return None if folder is None else cls(folder / "coverage")
 
