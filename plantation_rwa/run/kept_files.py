@@ -26,8 +26,13 @@ class KeptFiles:
         self._folder = folder
 
     @classmethod
+<<<<<<< HEAD:plantation_rwa/run/kept_files.py
     def of_user(cls, kind: str) -> KeptFiles | None:
         """Files of a kind in the folder that the environment names, else in the user's cache; None keeps nothing."""
+=======
+    def of_user(cls) -> CoverageFolder | None:
+        """The folder that the environment names, else ``plantation-rwa`` in the user's cache folder; None for none."""
+>>>>>>> 5e7f12d1a:plantation_rwa/run/kept_coverage.py
         folder = cache_folder()
         return None if folder is None else cls(folder / kind)
 

@@ -35,7 +35,10 @@ STAGES = ("features", "forecast", "valuation", "attest", "report")
 FIRST_YEAR = 1990
 
 _ROOMS = {
-    "features": ("sources", "features", "run/climate.py", "run/scenes.py", "run/batches.py", "run/imagery.py"),
+    "features": (
+        *("sources", "features", "run/climate.py", "run/scenes.py", "run/batches.py", "run/imagery.py"),
+        *("run/imagery_rows.py", "run/records.py", "run/feature_tables.py"),
+    ),
     "forecast": ("panel", "forecast"),
     "valuation": ("valuation", "attest/hashing.py", "attest/records.py", "run/record_inputs.py", "run/market_reads.py"),
     "attest": ("attest", "run/record_inputs.py", "run/market_reads.py"),

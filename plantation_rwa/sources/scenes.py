@@ -214,10 +214,15 @@ class RasterReader:
                     )
                 pixels[empty] = asset.nodata
         fill = asset.nodata
-        if fill is not None and float(fill).is_integer() and 0 <= fill <= SATURATED and pixels.dtype == np.uint16:
-            if pixels.size and pixels.max() == SATURATED:  # looking for the largest makes no copy
-                saturated = pixels == SATURATED
-                pixels[saturated] = fill
+        if (
+            fill is not None
+            and float(fill).is_integer()
+            and 0 <= fill <= SATURATED
+            and pixels.dtype == np.uint16
+            and np.max(pixels, initial=0) == SATURATED  # looking for the largest makes no copy
+        ):
+            saturated = pixels == SATURATED
+            pixels[saturated] = fill
         return pixels
 
     def _pixels(self, asset: Asset, window: Window) -> tuple[NDArray[np.generic], float | None]:
