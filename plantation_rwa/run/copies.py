@@ -14,7 +14,7 @@ import shapely
 
 from plantation_rwa.errors import PlantationError, PublishError
 from plantation_rwa.publish.catalog import Box, write_catalog
-from plantation_rwa.publish.geoparquet import read_part
+from plantation_rwa.publish.geoparquet import read_joined, read_part
 from plantation_rwa.publish.latest import write_latest
 from plantation_rwa.publish.manifest import Manifest, load_all, sha256_of
 from plantation_rwa.run.partitions import Published
@@ -105,12 +105,17 @@ def _files(root: Path) -> dict[str, str]:
 def latest_tables(as_of: str, parts: Sequence[Published]) -> dict[str, pd.DataFrame]:
     """Rows of the merged copies of a date, from the parts of its stages features, forecast and valuation."""
     tables = {}
-    frames = []
+    places: list[list[str]] = []
+    paths: list[Path] = []
     for part in sorted((p for p in parts if p.output.table == "features"), key=lambda p: p.output.path):
-        month, vintage = (piece.split("=", 1)[1] for piece in part.output.path.split("/")[1:3])
-        frames.append(read_part(part.path).assign(month=month, vintage=vintage))
-    if frames:
-        tables["features"] = pd.concat(frames, ignore_index=True)
+        places.append(part.output.path.split("/")[1:3])
+        paths.append(part.path)
+    if paths:
+        frame, rows = read_joined(paths)
+        for i, name in enumerate(("month", "vintage")):
+            values = [p[i].split("=", 1)[1] for p, count in zip(places, rows, strict=True) for _ in range(count)]
+            frame[name] = pd.Series(values, index=frame.index, dtype="str")
+        tables["features"] = frame
     for name in ("forecasts", "valuations"):
         chosen = [p for p in parts if p.output.table == name]
         if chosen:

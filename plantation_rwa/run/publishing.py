@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from plantation_rwa.publish.geoparquet import read_part, write_part
+from plantation_rwa.errors import PublishError
+from plantation_rwa.publish.geoparquet import read_joined, write_part
 from plantation_rwa.publish.manifest import Manifest, Output, load, load_all, save
 from plantation_rwa.run.partitions import Published
 from plantation_rwa.run.session import Session
@@ -60,13 +61,15 @@ def publish_part(
 
 def read_all(parts: Sequence[Published], *, partition_key: str = "") -> pd.DataFrame:
     """Rows of several parts; with ``partition_key`` its value from the path as a column."""
-    frames = []
-    for part in sorted(parts, key=lambda p: p.output.path):
-        frame = read_part(part.path)
-        if partition_key:
-            frame = frame.assign(**{partition_key: part.output.partition.split("=", 1)[1]})
-        frames.append(frame)
-    return pd.concat([f for f in frames if len(f)] or frames[:1], ignore_index=True)
+    ordered = sorted(parts, key=lambda p: p.output.path)
+    if not ordered:
+        raise PublishError("no parts to read. Run the stage that writes them first.")
+    frame, rows = read_joined([part.path for part in ordered])
+    if partition_key:
+        names = [part.output.partition.split("=", 1)[1] for part in ordered]
+        values = [name for name, count in zip(names, rows, strict=True) for _ in range(count)]
+        frame = frame.assign(**{partition_key: pd.Series(values, index=frame.index, dtype="str")})
+    return frame
 
 
 def withdraw(root: Path, manifest: Manifest) -> None:
