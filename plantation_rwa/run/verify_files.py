@@ -46,7 +46,9 @@ def manifests_of(root: Path, out: Findings) -> tuple[list[Manifest], list[Foreig
             end_of_day(as_of)
             other = foreign_contract(path, as_of)
             if other is not None:
-                foreign.append(other)
+                inside = tuple(o for o in other.outputs if is_inside(root, o.path))
+                out.fail(name, *(f"{o.path!r} lies outside the output folder" for o in other.outputs if o not in inside))
+                foreign.append(dataclasses.replace(other, outputs=inside))
                 continue
             manifest = load(root, as_of)
             if manifest is None or manifest.as_of != as_of:

@@ -128,6 +128,8 @@ def test_the_manifest_of_another_contract_holds_its_own_hash(light_copy: Path) -
     text = (light_copy / MANIFEST).read_text("utf-8")
     (light_copy / MANIFEST).write_text(text.replace('"shelf": "B"', '"shelf": "A"'), "utf-8")
     assert (MANIFEST, "differs from what was written: its own hash is another") in verify(light_copy, TODAY).failed
+    contract(light_copy, "0", outputs=[{"path": "../../etc/hosts", "sha256": "00", "bytes": 1}])
+    assert (MANIFEST, "'../../etc/hosts' lies outside the output folder") in verify(light_copy, TODAY).failed
 
 
 def test_a_date_of_this_version_is_checked_beside_one_of_another(light_copy: Path) -> None:
