@@ -150,8 +150,8 @@ def still_valid(message: Mapping[str, Any], what: str) -> None:
     if of <= until and now <= until:
         return
     raise PlantationError(
-        f"{what} is valid until {day_of(until)}, today is {day_of(now)}: nothing expired is signed. For a past date raise "
-        "attest.valid_days in valuation.assumptions and run it again, or leave attest.signers out."
+        f"{what} is valid until {day_of(until)}, today is {day_of(now)}: nothing expired is signed. For a past date "
+        "raise attest.valid_days in valuation.assumptions and run it again, or leave attest.signers out."
     )
 
 

@@ -155,7 +155,7 @@ def test_a_later_manifest_does_not_answer_for_files_of_a_signed_date(light_copy:
 def test_a_later_manifest_does_not_hide_that_the_newest_attestation_expired(light_copy: Path) -> None:
     a_later_date(light_copy)
     late = Trust({}, None, end_of_day("2026-07-10"))
-    assert f"{NAV}: expired: it was valid until 2026-07-05" in told(light_copy, late)
+    assert any(text.startswith(f"{NAV}: expired: it was valid until 2026-07-05") for text in told(light_copy, late))
 
 
 def test_a_date_has_one_spelling(light_copy: Path) -> None:

@@ -1,4 +1,4 @@
-"""Runs tests on a copy of the code, each time in a fork of this process, which holds the libraries and none of the code.
+"""Runs tests on a copy of the code, each time in a fork of this process: it holds the libraries and none of the code.
 
 Loading the libraries takes longer than most of the tests. One line in is a JSON list of tests, one line out what pytest
 returned; what it said is in the file that the second argument names.
