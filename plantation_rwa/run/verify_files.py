@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from plantation_rwa.attest.checking import UNREADABLE, Findings, end_of_day
 from plantation_rwa.config import fingerprint
 from plantation_rwa.errors import PublishError
-from plantation_rwa.publish.manifest import Manifest, damaged, load, untouched
+from plantation_rwa.publish.manifest import Manifest, Output, damaged, load, untouched
 from plantation_rwa.run.attest import FILES, FOLDER
 from plantation_rwa.run.copies import odd_copies
 from plantation_rwa.run.publishing import PAGES
@@ -47,7 +47,7 @@ def manifests_of(root: Path, out: Findings) -> tuple[list[Manifest], list[Foreig
             other = foreign_contract(path, as_of)
             if other is not None:
                 inside = tuple(o for o in other.outputs if is_inside(root, o.path))
-                out.fail(name, *(f"{o.path!r} lies outside the output folder" for o in other.outputs if o not in inside))
+                out.fail(name, *_outside(other.outputs, inside))
                 foreign.append(dataclasses.replace(other, outputs=inside))
                 continue
             manifest = load(root, as_of)
@@ -57,8 +57,7 @@ def manifests_of(root: Path, out: Findings) -> tuple[list[Manifest], list[Foreig
             _check_types(manifest)
             whole = untouched(path)
             outputs = [o for o in manifest.outputs if is_inside(root, o.path)]
-            wrong = [f"{o.path!r} lies outside the output folder" for o in manifest.outputs if o not in outputs]
-            wrong += _misplaced(manifest.with_outputs(outputs))
+            wrong = _outside(manifest.outputs, outputs) + _misplaced(manifest.with_outputs(outputs))
         except PublishError as error:
             out.fail(name, f"cannot be read: {str(error).removeprefix(f'{path.name}: ')}")
             continue
@@ -121,6 +120,10 @@ def check_copies(root: Path, manifests: Sequence[Manifest], out: Findings) -> No
             out.fail(path, reason)
         else:
             out.unchecked.append((path, f"{reason}, but another version of the program made it"))
+
+
+def _outside(outputs: Sequence[Output], inside: Sequence[Output]) -> list[str]:
+    return [f"{o.path!r} lies outside the output folder" for o in outputs if o not in inside]
 
 
 def _check_types(manifest: Manifest) -> None:
