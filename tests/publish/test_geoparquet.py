@@ -25,6 +25,7 @@ from plantation_rwa.publish.files import write_atomically, write_text_atomically
 from plantation_rwa.publish.geoparquet import (
     hilbert_distance,
     partition_values,
+    read_joined,
     read_part,
     read_parts,
     write_part,
@@ -154,6 +155,26 @@ def test_what_is_read_is_what_was_written(tmp_path: Path, name: str) -> None:
         for row in back.set_index(key)["geometry"].items():
             wanted = order.loc[row[0]]
             assert (row[1] is None and (wanted is None or wanted.is_empty)) or row[1].equals(wanted)
+
+
+@pytest.mark.parametrize("name", ["features", "valuations", "quarantine"])
+def test_files_read_together_are_those_read_one_by_one(tmp_path: Path, name: str) -> None:
+    """Whole, empty, and with columns that an earlier version did not have."""
+    frame, paths = mixed()[name], [tmp_path / f"{i}.parquet" for i in range(3)]
+    for part, path in zip((frame, frame.iloc[:0], frame.iloc[:1]), paths, strict=True):
+        write_part(part, name, path)
+    for chosen in (paths, paths[1:2]):
+        parts = [read_part(path) for path in chosen]
+        joined, rows = read_joined(chosen)
+        assert rows == [len(part) for part in parts]
+        expected = pd.concat([p for p in parts if len(p)] or parts, ignore_index=True)
+        assert type(joined) is type(expected)
+        pd.testing.assert_frame_equal(pd.DataFrame(joined), pd.DataFrame(expected))
+    older = pq.read_table(paths[2])
+    pq.write_table(older.drop_columns([older.column_names[-1]]), paths[2])
+    joined, _ = read_joined(paths)
+    again = pd.concat([p for p in map(read_part, paths) if len(p)], ignore_index=True)
+    pd.testing.assert_frame_equal(pd.DataFrame(joined), pd.DataFrame(again))
 
 
 def test_columns_can_be_chosen_and_a_missing_one_is_named(tmp_path: Path) -> None:
