@@ -28,7 +28,6 @@ class KeptFiles:
     @classmethod
     def of_user(cls, kind: str) -> KeptFiles | None:
         """Files of a kind in the folder that the environment names, else in the user's cache; None keeps nothing."""
->>>>>>> cli
         folder = cache_folder()
         return None if folder is None else cls(folder / kind)
 
