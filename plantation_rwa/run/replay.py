@@ -187,15 +187,14 @@ class _Replay:
             screening_of(self._parts("screening")),
             self.work,
             self._salts(),
+            self._named(),
         )
         for name, frame in tables.items():
             self._compare(name, self._read(name), finalise(frame, name), table(name).key)
 
     def _records(self) -> None:
         names = ("valuations", "forecasts", "forecast_model", "price_model")
-        programs = {json.loads(str(row["components"]))["model"]["code"] for row in dicts(self.published)}
-        named = programs.pop() if len(programs) == 1 else None
-        made = record_rows(self.session, {n: self._read(n) for n in names}, self._salts(), program=named)
+        made = record_rows(self.session, {n: self._read(n) for n in names}, self._salts(), program=self._named())
         old, new = ({(r["plantation_id"], r["right_id"]): r for r in dicts(f)} for f in (self.published, made))
         models = set()
         same = 0
@@ -230,6 +229,11 @@ class _Replay:
         self.out.fail(self.where, *(f"{path}: is not the page that the published tables make" for path in unlike))
         if not unlike:
             self.out.checked.append(f"{self.where}: {len(old)} pages and memos reproduced")
+
+    def _named(self) -> str | None:
+        """The program that the records name; None, which is this one, if they name several."""
+        programs = {json.loads(str(row["components"]))["model"]["code"] for row in dicts(self.published)}
+        return programs.pop() if len(programs) == 1 else None
 
     def _salts(self) -> dict[str, str]:
         rows = dicts(self.published)

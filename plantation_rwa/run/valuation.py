@@ -78,6 +78,7 @@ def valuation_tables(
     land: pd.DataFrame,
     work: Work,
     salts: Mapping[str, str] | None = None,
+    program: str | None = None,
 ) -> dict[str, Any]:
     """Tables of the stage, from published features, forecasts, forecast model and screening.
 
@@ -89,6 +90,8 @@ def valuation_tables(
         Runs units of rights in parallel; no number depends on how.
     salts
         Salts of the records where they are published; None makes them.
+    program
+        As :func:`plantation_rwa.run.record_inputs.record_rows` takes it.
     """
     book = book_of(session, session.known, session.as_of, forecasts, model)
     book = dataclasses.replace(book, evidence=evidence(session, features, forecasts))
@@ -106,7 +109,7 @@ def valuation_tables(
         "pools": with_simulated(session, result.pools),
         "disclosure": _disclosure(book, explained, result, forecasts),
     }
-    rows = record_rows(session, tables | {"forecasts": forecasts, "forecast_model": model}, salts)
+    rows = record_rows(session, tables | {"forecasts": forecasts, "forecast_model": model}, salts, program=program)
     tables["valuations"] = tables["valuations"].assign(
         record_hash=rows["record_hash"].to_numpy() if len(rows) else None
     )

@@ -195,8 +195,9 @@ def test_another_program_is_told_and_excuses_nothing(light_world: Path, tmp_path
     """Records that name another program are told by its own numbers: the same, or not, whoever says so."""
     out = tmp_path / "out"
     run_world(light_world, out)
-    manifest = manifest_of(out)
-    save(out, dataclasses.replace(manifest, code={"version": "0.9", "sha256": "ab" * 32}))
+    manifest = dataclasses.replace(manifest_of(out), code={"version": "0.9", "sha256": "ab" * 32})
+    drawn = {o.path: dataclasses.replace(o, components={**o.components, "code": "ab"}) for o in manifest.of("report")}
+    save(out, manifest.with_outputs(drawn.get(o.path, o) for o in manifest.outputs))
 
     def by_another(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         model = {**json.loads(rows[0]["components"])["model"], "code": "0x" + "cd" * 32}
@@ -213,6 +214,9 @@ def test_another_program_is_told_and_excuses_nothing(light_world: Path, tmp_path
     found = replayed(out, light_world)
     assert found.failed == []
     assert REPLAYED in found.checked
+    assert [reason.split("; ")[1] for _, reason in found.unchecked] == [
+        "another program, backtest or library of drawings made them"
+    ]
     told = "another program made this date (0.9, code abababababab); this one makes the same: every cell"
     assert any(told in text for text in found.noted)
     table_changed(out, "curves", lambda frame: frame.assign(forward=frame["forward"] + 1))
