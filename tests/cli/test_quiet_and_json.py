@@ -133,6 +133,7 @@ def test_both_options_where_nothing_else_is_needed(capfd: pytest.CaptureFixture[
     assert capfd.readouterr() == ("", "")
     assert run_command(["describe", "curves", "--json"]) == 0
     out, err = capfd.readouterr()
+    assert out.startswith("{"), "not even an empty line before it"
     assert [c["column"] for c in json.loads(out)["result"]["tables"][0]["columns"]][:2] == ["as_of", "symbol"]
     assert err == ""
     assert run_command(["describe", "curves"]) == 0
@@ -162,6 +163,7 @@ def test_a_command_that_succeeds(
         words[1] += "-again"
     assert run_command([*words, "--json"]) == 0
     out, err = capfd.readouterr()
+    assert out.startswith("{"), "not even an empty line before it"
     found = json.loads(out)
     assert set(found) == {"command", "exit_code", "errors", "result"}
     assert (found["command"], found["exit_code"], found["errors"]) == (name, 0, [])
