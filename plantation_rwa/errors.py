@@ -100,5 +100,9 @@ class PublishError(PlantationError):
     """Outputs could not be written or read back."""
 
 
+class LeaseLostError(PublishError):
+    """Another run took over a partition while this one was stopped; nothing of it was published."""
+
+
 class ReadError(PlantationError):
     """One scene, block or partition cannot be read; its neighbours are unaffected."""

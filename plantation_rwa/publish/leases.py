@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from plantation_rwa.errors import PublishError
+from plantation_rwa.errors import LeaseLostError
 from plantation_rwa.publish.files import STALE_SECONDS, host_mark, is_alive, locked, refused
 
 _LOG = logging.getLogger(__name__)
@@ -105,10 +105,10 @@ class Leases:
                 self._folder.rmdir()
 
     def check(self) -> None:
-        """Raise if a partition was lost to another run: this one was stopped for longer than the expiry."""
+        """Raise :class:`LeaseLostError` if a partition was lost: this run was stopped for longer than the expiry."""
         for partition in sorted(self._held):
             if partition in self._lost or self._read(partition) != self._mine:
-                raise PublishError(
+                raise LeaseLostError(
                     f"{partition}: was taken over by {self._owner(partition)}, because this run had not been heard of "
                     f"for {self._expiry:.0f} s. Nothing of it was published. Run again."
                 )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from plantation_rwa.config import Config
-from plantation_rwa.errors import PlantationError, ProblemsError, PublishError
+from plantation_rwa.errors import LeaseLostError, PlantationError, ProblemsError, PublishError
 from plantation_rwa.executor import told
 from plantation_rwa.run import features as features_stage
 from plantation_rwa.run.ahead import ImageryOfDates
@@ -116,7 +116,8 @@ def run_backfill(
 ) -> Backfilled:
     """Run the dates in order; each is published whole before the next begins.
 
-    A date that fails, also by a fault of the program, is told and the next one is tried. Outputs that cannot be written
+    A date that fails, also by a fault of the program, is told and the next one is tried; one that another run took over
+    while this one was stopped is looked at again. Outputs that cannot be written
     end the backfill.
 
     Parameters
@@ -141,7 +142,11 @@ def run_backfill(
         course.begun(date, at)
         start, report = time.perf_counter(), None
         try:
-            report = _one(config, inputs, date, stages, only, imagery, work, progress, force=force)
+            try:
+                report = _one(config, inputs, date, stages, only, imagery, work, progress, force=force)
+            except LeaseLostError as error:  # the machine slept: the other run has published the date, or does now
+                _LOG.warning("%s Trying again.", error)
+                report = _one(config, inputs, date, stages, only, imagery, work, progress, force=force)
         except ProblemsError:
             raise
         except PublishError as error:

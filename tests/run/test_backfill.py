@@ -239,6 +239,31 @@ def test_a_fault_of_the_program_ends_one_date(
     assert "Traceback" in caplog.text
 
 
+@pytest.mark.slow
+def test_a_date_that_another_run_took_over_does_not_end_the_backfill(
+    light_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a machine that slept: the other run has published it meanwhile."""
+    from plantation_rwa.errors import LeaseLostError
+    from plantation_rwa.run import backfill
+
+    slept: list[dt.date] = []
+
+    def taken_over(session: Any, **options: Any) -> RunReport:
+        if session.as_of == DATES[1] and not slept:
+            slept.append(session.as_of)
+            run_world(light_world, tmp_path / "out", session.as_of, stages=("features",))
+            raise LeaseLostError("as_of=2026-04-30: was taken over")
+        return run_date(session, **options)
+
+    run_date = backfill.run_date
+    monkeypatch.setattr(backfill, "run_date", taken_over)
+    found = backfilled(light_world, tmp_path / "out", stages=("features",))
+    assert slept == [DATES[1]]
+    assert found.failures == []
+    assert [r.recomputed_nothing for r in found.reports] == [False, True, False]
+
+
 @pytest.mark.long
 @pytest.mark.slow
 def test_only_publishes_the_chosen_of_every_date(light_world: Path, tmp_path: Path) -> None:
