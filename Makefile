@@ -43,7 +43,7 @@ format: $(VENV)/.dev
 bench: $(VENV)/.dev  ## ratios, not absolute times
 	$(BIN)/python benchmarks/run_sample.py
 
-docs: $(VENV)/.runtime  ## regenerate what is generated: dictionary, configuration schema
+docs: $(VENV)/.runtime  ## regenerate what is generated: dictionary, assumptions, configuration schema
 	$(BIN)/python -m plantation_rwa.docs_build
 
 clean:

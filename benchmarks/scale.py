@@ -9,7 +9,7 @@ what one plot's proof costs; last, the exponent of growth from the first number 
 ``--workers-ratio ROUNDS``: the first number of plots on one worker of ``--runner`` and on two, in turn, in tasks of one
 mill shed. A phase is what the runner does, from the start of its workers to the last result. Printed: the ratio of the
 median phases, how much of the phase of two was not work of both (start, waiting, collecting), and the CPU seconds of
-each worker and of the process that hands the tasks out. Six minutes: ``--plots 6000 --workers-ratio 3 --runner dask``.
+each worker and of the process that hands the tasks out. Six minutes: ``--plots 2000 --workers-ratio 3 --runner dask``.
 """
 
 from __future__ import annotations

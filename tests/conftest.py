@@ -34,6 +34,31 @@ ROOT = Path(__file__).parents[1]
 AS_OF = dt.date(2026, 5, 31)
 
 
+#: files that take longest, so that they begin first and none of them is left to one worker at the end
+LONGEST = (
+    "tests/test_wheel.py", "tests/acceptance/test_forecast_skill.py", "tests/acceptance/test_ghosts.py",
+    "tests/cli/test_backtest.py", "tests/run/test_backfill.py", "tests/faults/test_crash_points.py",
+    "tests/faults/test_killed_runs.py", "tests/faults/test_runs_at_once.py", "tests/pipelines/test_deployments.py",
+    "tests/mutations/test_mutations.py", "tests/run/test_walk.py", "tests/run/test_point_in_time.py",
+    "tests/attest/test_record_inputs.py", "tests/attest/test_replay.py", "tests/run/test_dask_cluster.py",
+    "tests/run/test_scene_history.py", "tests/acceptance/test_real_pixels_run.py", "tests/acceptance/test_truth.py",
+    "tests/acceptance/test_recovery.py", "tests/acceptance/test_imagery_ablation.py", "tests/run/test_screening.py",
+    "tests/faults/test_refused_writes.py", "tests/properties/test_row_order.py", "tests/properties/test_input_order.py",
+)  # fmt: skip
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers take files in the order of :data:`LONGEST`, not those with the most tests first."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take longest first, the others as they are."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.nodeid.split("::")[0], len(LONGEST)))
+
+
 def tree(folder: Path) -> dict[str, str]:
     """SHA-256 of every file below a folder by relative path."""
     return {

@@ -31,7 +31,7 @@ def test_outdated_files_are_written_and_named(tmp_path: Path, capsys: pytest.Cap
 
 def test_no_assumption_is_missing_from_its_page_nor_any_of_its_words() -> None:
     """Read from the files themselves, apart from what makes the page."""
-    page = (ROOT / "docs/assumptions.md").read_text("utf-8")
+    page = generated()["docs/assumptions.md"]
     rows = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `")}
     keys = set()
     for file in sorted((ROOT / "plantation_rwa/data/assumptions").glob("*.yaml")):

@@ -114,15 +114,17 @@ def check_attestation(
     if until < of:
         out.fail(where, "was never valid: it expires before the day that it is of")
     elif newest and trust.now < of:
-        out.fail(where, f"is of {_day(of)}, a day to come")
+        out.fail(where, f"is of {day_of(of)}, a day to come")
     elif newest and trust.now > until:
-        day = _day(until)
+        day = day_of(until)
         out.fail(where, f"expired: it was valid until {day}. Give --at {day} to check what held then")
     if status >= len(STATUSES):
         out.fail(where, f"status {status} is none of {', '.join(STATUSES)}")
     elif STATUSES[status] == "withdrawn":
         out.noted.append(f"{where}: status is withdrawn: its issuer stands by these values no longer")
-    _check_signatures(signatures, digest, where, trust, out)
+    signed = _check_signatures(signatures, digest, where, trust, out)
+    if status < len(STATUSES) and STATUSES[status] == "audited" and "auditor" not in signed:
+        out.unchecked.append((where, "its status is audited, and no auditor has signed it"))
     return digest
 
 
@@ -306,14 +308,20 @@ def _check_form(found: Mapping[str, Any], where: str, out: Findings) -> None:
     out.fail(where, *(f"{name} is {value!r}, no number" for name, value in numbers.items() if type(value) is not int))
 
 
-def _day(moment: int) -> str:
-    return dt.datetime.fromtimestamp(moment, dt.UTC).date().isoformat()
+def day_of(moment: int) -> str:
+    """The day of a moment in seconds since 1970, in UTC; of one that no calendar holds the number."""
+    try:
+        return dt.datetime.fromtimestamp(moment, dt.UTC).date().isoformat()
+    except (OverflowError, ValueError, OSError):
+        return f"second {moment}"
 
 
 def _check_signatures(
     signatures: Sequence[Mapping[str, Any]], digest: str, where: str, trust: Trust, out: Findings
-) -> None:
+) -> set[str]:
+    """Faults of the signatures; the roles in which somebody signed, be he one who may or not looked at."""
     good: set[str] = set()
+    signed: set[str] = set()
     roles_of: dict[str, set[str]] = {}
     for entry in signatures:
         role = str(entry.get("role"))
@@ -331,7 +339,9 @@ def _check_signatures(
             out.fail(where, f"signature of {role}: {address} is not among the signers given for the role")
         elif role in trust.signers:
             good.add(role)
+            signed.add(role)
         else:
+            signed.add(role)
             out.unchecked.append((where, f"whether {address} may sign as {role}: give --signer {role}=ADDRESS"))
     for address, roles in roles_of.items():
         if len(roles) > 1:
@@ -342,3 +352,4 @@ def _check_signatures(
     if len(good) < needed:
         missing = ", ".join(sorted(set(trust.signers) - good)) or "none listed"
         out.fail(where, f"{len(good)} of {needed} roles needed have signed; missing: {missing}")
+    return signed

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from plantation_rwa.attest.attestation import Signature, attestation_digest
+from plantation_rwa.attest.checking import day_of
 from plantation_rwa.attest.hashing import bytes32
 from plantation_rwa.attest.signing import recover
 from plantation_rwa.config import Config
@@ -148,10 +149,9 @@ def still_valid(message: Mapping[str, Any], what: str) -> None:
     of, until, now = int(message["asOf"]), int(message["validUntil"]), seconds_now()
     if of <= until and now <= until:
         return
-    day, today = (dt.datetime.fromtimestamp(moment, dt.UTC).date() for moment in (until, now))
     raise PlantationError(
-        f"{what} is valid until {day}, today is {today}: nothing expired is signed. For a past date raise "
-        "attest.valid_days in valuation.assumptions and run it again, or leave attest.signers out."
+        f"{what} is valid until {day_of(until)}, today is {day_of(now)}: nothing expired is signed. For a past date "
+        "raise attest.valid_days in valuation.assumptions and run it again, or leave attest.signers out."
     )
 
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from plantation_rwa.attest.checking import UNREADABLE, Findings, end_of_day
 from plantation_rwa.config import fingerprint
 from plantation_rwa.errors import PublishError
-from plantation_rwa.publish.manifest import Manifest, damaged, load, untouched
+from plantation_rwa.publish.manifest import Manifest, Output, damaged, load, untouched
 from plantation_rwa.run.attest import FILES, FOLDER
 from plantation_rwa.run.copies import odd_copies
 from plantation_rwa.run.publishing import PAGES
@@ -46,24 +46,27 @@ def manifests_of(root: Path, out: Findings) -> tuple[list[Manifest], list[Foreig
             end_of_day(as_of)
             other = foreign_contract(path, as_of)
             if other is not None:
-                foreign.append(other)
+                inside = tuple(o for o in other.outputs if is_inside(root, o.path))
+                out.fail(name, *_outside(other.outputs, inside))
+                foreign.append(dataclasses.replace(other, outputs=inside))
                 continue
             manifest = load(root, as_of)
+            if manifest is None or manifest.as_of != as_of:
+                out.fail(name, "speaks of another date than its name says")
+                continue
+            _check_types(manifest)
             whole = untouched(path)
-            outputs = [o for o in manifest.outputs if is_inside(root, o.path)] if manifest is not None else []
+            outputs = [o for o in manifest.outputs if is_inside(root, o.path)]
+            wrong = _outside(manifest.outputs, outputs) + _misplaced(manifest.with_outputs(outputs))
         except PublishError as error:
             out.fail(name, f"cannot be read: {str(error).removeprefix(f'{path.name}: ')}")
             continue
         except UNREADABLE as error:
             out.fail(name, f"cannot be read ({type(error).__name__}: {error})")
             continue
-        if manifest is None or manifest.as_of != as_of:
-            out.fail(name, "speaks of another date than its name says")
-            continue
         if not whole:
             out.fail(name, "differs from what was written: its own hash is another")
-        out.fail(name, *(f"{o.path!r} lies outside the output folder" for o in manifest.outputs if o not in outputs))
-        out.fail(name, *_misplaced(manifest))
+        out.fail(name, *wrong)
         found.append(_as_held(root, manifest.with_outputs(outputs), name, out))
     return found, foreign
 
@@ -117,6 +120,25 @@ def check_copies(root: Path, manifests: Sequence[Manifest], out: Findings) -> No
             out.fail(path, reason)
         else:
             out.unchecked.append((path, f"{reason}, but another version of the program made it"))
+
+
+def _outside(outputs: Sequence[Output], inside: Sequence[Output]) -> list[str]:
+    return [f"{o.path!r} lies outside the output folder" for o in outputs if o not in inside]
+
+
+def _check_types(manifest: Manifest) -> None:
+    """TypeError for a manifest whose members are of other kinds than this program writes."""
+    texts = {name: getattr(manifest, name) for name in ("as_of", "portfolio", "profile")}
+    maps = {name: getattr(manifest, name) for name in ("code", "configuration", "inputs", "provenance")}
+    for number, o in enumerate(manifest.outputs):
+        texts |= {f"outputs[{number}].{n}": getattr(o, n) for n in ("stage", "table", "partition", "path", "sha256")}
+        maps[f"outputs[{number}].components"] = o.components
+        if type(o.bytes) is not int or type(o.rows) is not int:
+            raise TypeError(f"outputs[{number}]: bytes or rows is no number")
+    for kind, members in ((str, texts), (dict, maps)):
+        for name, value in members.items():
+            if not isinstance(value, kind):
+                raise TypeError(f"{name} is {value!r}")
 
 
 def _misplaced(manifest: Manifest) -> list[str]:

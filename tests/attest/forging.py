@@ -123,3 +123,13 @@ def reissued(
         token["properties"] = {k: own[k] for k in token["properties"] if k in own}
     (folder / TOKENS).write_text(json.dumps(tokens), "utf-8")
     entered(out, *(f"{FOLDER}/{n}" for n in ("disclosure.json", ATTESTATION, FEEDS, TOKENS)))
+
+
+def put(document: Any, path: tuple[Any, ...], value: Any) -> Any:
+    """A copy with another value at one place."""
+    copy = json.loads(json.dumps(document))
+    place = copy
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    return copy

@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from plantation_rwa.attest import merkle
 from plantation_rwa.attest.attestation import build_attestation
-from plantation_rwa.attest.checking import Trust, end_of_day
+from plantation_rwa.attest.checking import Findings, Trust, check_proof, end_of_day
 from plantation_rwa.attest.hashing import bytes32, hex_of
 from plantation_rwa.run.prove import prove
 from plantation_rwa.run.reading import CannotCheck
 from plantation_rwa.run.verify import verify
-from tests.attest.forging import FOLDER
+from tests.attest.forging import FOLDER, put
 
 TODAY = Trust({}, None, end_of_day("2026-06-10"))
 
@@ -95,3 +97,25 @@ def test_a_proof_with_a_name_twice_cannot_be_checked(light_run: Path, tmp_path: 
     path.write_text(text.replace('"leafCount": 4', '"leafCount": NaN'), "utf-8")
     with pytest.raises(CannotCheck, match="NaN is no number of JSON"):
         verify(path, TODAY)
+
+
+VALUES = st.sampled_from([None, True, -1, 0, 2**64, 1e300, "", "0x", "\u0664", "x" * 70, [], [[]], {}, {"a": None}])
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where something stands in a document."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(deeper for key, item in inside for deeper in leaves(item, (*path, key)))][bool(not path) :]
+
+
+@given(st.data())
+def test_whatever_stands_in_a_proof_is_told_and_raises_nothing(light_run: Path, data: st.DataObject) -> None:
+    """Any value at any place of a signed proof: what was signed or hashed fails, and no place ends in a traceback."""
+    document = prove(light_run, "SIM-001", None, None)
+    path = data.draw(st.sampled_from(leaves(document)))
+    forged = put(document, path, data.draw(VALUES))
+    if forged != document and path[:2] != ("attestation", "signatures"):
+        for now in (TODAY, Trust({}, None, 2**62)):
+            out = Findings()
+            check_proof(forged, "p.json", now, out)
+            assert out.failed or out.refused, path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from plantation_rwa.config import load_config
 from plantation_rwa.publish.geoparquet import read_part
-from plantation_rwa.run import load_inputs, open_session
+from plantation_rwa.run import STAGES, load_inputs, open_session
 from plantation_rwa.run.market_reads import MarketReads
 from plantation_rwa.run.record_inputs import model_parts
 from plantation_rwa.run.session import Session
@@ -108,13 +109,14 @@ def changed(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]],
 
 @pytest.mark.slow
 def test_one_changed_row_changes_exactly_the_records_that_depend_on_it(terms_world: Path, tmp_path: Path) -> None:
-    before = records_of(run_world(terms_world, tmp_path / "out").root)
+    before = records_of(run_world(terms_world, tmp_path / "out", stages=STAGES[:-1]).root)
     assert set(before) == ALL
     for number, (what, (name, change, expected)) in enumerate(ONE_ROW.items()):
         path = next(terms_world.parent.rglob(name))
         whole = path.read_bytes()
         edit_csv(path, edited([change]))
-        after = records_of(run_world(terms_world, tmp_path / f"out{number}").root)
+        out = shutil.copytree(tmp_path / "out", tmp_path / f"out{number}")  # what does not depend on it stays
+        after = records_of(run_world(terms_world, out, stages=STAGES[:-1]).root)
         path.write_bytes(whole)
         assert changed(before, after, "hash") == changed(before, after, "inputs_hash") == expected, what
         # sixty days of settlements calibrate nothing: the price model is the prior

@@ -147,12 +147,12 @@ SECRET = "7f3d-do-not-tell-this-secret-of-the-salts-0001"
 
 
 @pytest.mark.slow
-def test_no_key_and_no_secret_is_told_by_a_whole_run(world_copy: Path, tmp_path: Path) -> None:
+def test_no_key_and_no_secret_is_told_by_a_whole_run(light_world: Path, tmp_path: Path) -> None:
     """Outputs, what is printed, and the process list of a run that signs, and of one whose key is bad."""
-    path = world_copy / "config.yaml"
+    path = light_world
     raw = yaml.safe_load(path.read_text("utf-8"))
     raw["attest"] = {"salt_env": "TEST_SALT", "signers": [{"role": "valuer", "env": "TEST_KEY"}]}
-    raw.setdefault("valuation", {})["assumptions"] = {"attest.valid_days": 36500}  # whatever day this runs
+    raw["valuation"]["assumptions"] = {"attest.valid_days": 36500}  # whatever day this runs
     path.write_text(yaml.safe_dump(raw), "utf-8")
     command = [sys.executable, "-m", "plantation_rwa", "run", str(path), "--out", str(tmp_path / "out")]
     environment = {**os.environ, "TEST_SALT": SECRET, "TEST_KEY": KEY, "PYTHONFAULTHANDLER": "1"}
@@ -198,17 +198,17 @@ def overlay(world: Path, *, key: str = KEY, reason: str = "flood not yet in the 
 
 @pytest.mark.slow
 def test_a_signed_overlay_shows_in_value_pool_record_disclosure_and_bridge(
-    world_copy: Path, small_run: Path, tmp_path: Path
+    light_world: Path, light_run: Path, tmp_path: Path
 ) -> None:
     import datetime as dt
 
-    overlay(world_copy)
+    overlay(light_world.parent)
     out = tmp_path / "out"
-    run_world(world_copy / "config.yaml", out, dt.date(2026, 4, 30))
-    run_world(world_copy / "config.yaml", out)
+    run_world(light_world, out, dt.date(2026, 4, 30))
+    run_world(light_world, out)
     plain, changed = (
         pd.read_parquet(next(place.glob("valuations/as_of=2026-05-31/*.parquet"))).set_index("plantation_id")
-        for place in (small_run, out)
+        for place in (light_run, out)
     )
     moved = changed["nav_total_int"] - plain["nav_total_int"]
     assert moved.to_dict() == {"SIM-001": -1234500, "SIM-002": 0, "SIM-003": 0, "SIM-004": 0}
@@ -234,12 +234,12 @@ def test_a_signed_overlay_shows_in_value_pool_record_disclosure_and_bridge(
     ],
 )
 def test_an_overlay_that_nobody_who_may_has_signed_is_left_out(
-    world_copy: Path, small_run: Path, tmp_path: Path, options: dict[str, str], said: str
+    light_world: Path, light_run: Path, tmp_path: Path, options: dict[str, str], said: str
 ) -> None:
-    overlay(world_copy, **options)
-    run_world(world_copy / "config.yaml", tmp_path / "out")
+    overlay(light_world.parent, **options)
+    run_world(light_world, tmp_path / "out")
     plain, now = (
-        pd.read_parquet(next(p.glob("valuations/*/*.parquet")))["nav_total_int"] for p in (small_run, tmp_path / "out")
+        pd.read_parquet(next(p.glob("valuations/*/*.parquet")))["nav_total_int"] for p in (light_run, tmp_path / "out")
     )
     assert now.tolist() == plain.tolist()
     bad = pd.read_parquet(next((tmp_path / "out").glob("quarantine/*/*.parquet")))
@@ -247,11 +247,11 @@ def test_an_overlay_that_nobody_who_may_has_signed_is_left_out(
     assert (bad["input"] == "overlays").sum() == 1
 
 
-def test_prove_names_what_it_does_not_find(small_run: Path, tmp_path: Path) -> None:
+def test_prove_names_what_it_does_not_find(light_run: Path, tmp_path: Path) -> None:
     told = io.StringIO()
     with contextlib.redirect_stderr(told):
-        assert run_command(["prove", str(small_run), "SIM-01"]) == 2
-        assert run_command(["prove", str(small_run), "SIM-001", "--right", "R9"]) == 2
-    assert run_command(["prove", str(small_run), "SIM-001", "--out", str(tmp_path / "p.json")]) == 0
+        assert run_command(["prove", str(light_run), "SIM-01"]) == 2
+        assert run_command(["prove", str(light_run), "SIM-001", "--right", "R9"]) == 2
+    assert run_command(["prove", str(light_run), "SIM-001", "--out", str(tmp_path / "p.json")]) == 0
     assert run_command(["verify", str(tmp_path / "p.json"), "--at", "2026-06-10"]) == 0
     assert run_command(["verify", str(tmp_path / "p.json"), "--at", "2026-07-10"]) == 1

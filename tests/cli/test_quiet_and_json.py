@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from plantation_rwa.attest.checking import end_of_day
-from plantation_rwa.cli import app, documents, run_command
+from plantation_rwa.cli import app, console, documents, run_command
 from plantation_rwa.errors import Problem
 from plantation_rwa.run import sign, signers
 from plantation_rwa.testing import edit_config
@@ -126,6 +126,25 @@ def wrong(world_copy: Path, run_copy: Path, tmp_path: Path, monkeypatch: pytest.
 def test_every_command_is_tried() -> None:
     named = {name for name in app if not name.startswith("-")}
     assert named == set(COMMANDS) == set(DONE) == set(FOUND) == set(FAILED)
+
+
+def test_both_options_where_nothing_else_is_needed(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["describe", "curves", "--quiet"]) == 0
+    assert capfd.readouterr() == ("", "")
+    assert run_command(["describe", "curves", "--json"]) == 0
+    out, err = capfd.readouterr()
+    assert [c["column"] for c in json.loads(out)["result"]["tables"][0]["columns"]][:2] == ["as_of", "symbol"]
+    assert err == ""
+    assert run_command(["describe", "curves"]) == 0
+    assert capfd.readouterr().out.startswith("curves: "), "what one command was told does not bind the next"
+
+
+def test_progress_is_apart_from_results(capfd: pytest.CaptureFixture[str]) -> None:
+    progress = console.StageProgress()
+    progress.started("features", 3)
+    progress.advanced("features", 2)
+    progress.ended("features", "3 computed", 1.25)
+    assert capfd.readouterr() == ("", "features   3 computed  1.2 s\n")
 
 
 def marked(name: str) -> Any:

@@ -6,11 +6,12 @@ fail. A rule whose text has moved is an error here, so the lists cannot fall beh
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,8 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The code and its tests, to be spoiled and mended again."""
     place = tmp_path_factory.mktemp("mutant")
     for name in ("plantation_rwa", "pipelines", "tests"):
-        shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
+        # with what is compiled already: of a file that is spoiled the time tells that it must be compiled again
+        shutil.copytree(ROOT / name, place / name)
     for name in ("data", "configs"):
         os.symlink(ROOT / name, place / name)
     shutil.copy(ROOT / "pyproject.toml", place)
@@ -41,11 +43,28 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.rmtree(place, ignore_errors=True)
 
 
-def run(place: Path, tests: list[str]) -> subprocess.CompletedProcess[str]:
-    """The tests, on the code in a folder."""
-    command = [sys.executable, "-B", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-m", "", *tests]
-    environment = {**os.environ, "PYTHONPATH": str(place)}
-    return subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, timeout=300)
+Run = Callable[[list[str]], tuple[int, str]]
+
+
+@pytest.fixture(scope="module")
+def run(copy: Path) -> Iterator[Run]:
+    """Runs tests on the copy: what pytest returns and says."""
+    said = copy / "said.txt"
+    command = [sys.executable, "-B", str(copy / "tests" / "mutations" / "forked.py"), str(copy), str(said)]
+    environment = {**os.environ, "PYTHONPATH": str(copy)}
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+
+        def tested(tests: list[str]) -> tuple[int, str]:
+            process.stdin.write(json.dumps(tests) + "\n")
+            process.stdin.flush()
+            return int(process.stdout.readline()), said.read_text("utf-8")
+
+        yield tested
+        process.stdin.close()
 
 
 def test_every_text_stands_once() -> None:
@@ -63,22 +82,22 @@ def test_every_text_stands_once() -> None:
 
 
 @pytest.mark.parametrize("entry", MUTATIONS)
-def test_a_rule_taken_out_is_missed(entry: dict[str, Any], copy: Path) -> None:
+def test_a_rule_taken_out_is_missed(entry: dict[str, Any], copy: Path, run: Run) -> None:
     path = copy / entry["file"]
     text = path.read_text("utf-8")
     assert text.count(entry["old"]) == 1, f"{entry['file']} holds {entry['old']!r} {text.count(entry['old'])} times"
     path.write_text(text.replace(entry["old"], entry["new"]), "utf-8")
     try:
         for test in entry["tests"]:
-            done = run(copy, [test])
-            assert done.returncode == 1, f"{test} does not notice:\n{done.stdout[-2000:]}{done.stderr[-1000:]}"
-            assert " failed" in done.stdout, done.stdout[-2000:]
+            returned, said = run([test])
+            assert returned == 1, f"{test} does not notice:\n{said[-3000:]}"
+            assert " failed" in said, said[-2000:]
     finally:
         path.write_text(text, "utf-8")
 
 
-def test_every_rule_is_guarded_as_the_code_stands(copy: Path) -> None:
+def test_every_rule_is_guarded_as_the_code_stands(run: Run) -> None:
     """The same tests pass on the unspoiled copy, so that a failure above is the mutation's."""
     tests = sorted({t for p in MUTATIONS for t in p.values[0]["tests"] if p.values[0].get("representative")})
-    done = run(copy, tests)
-    assert done.returncode == 0, done.stdout[-3000:]
+    returned, said = run(tests)
+    assert returned == 0, said[-3000:]

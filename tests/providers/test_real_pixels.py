@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from pathlib import Path
@@ -11,10 +12,12 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
+from PIL import Image
 from pyproj import Geod, Transformer
 from shapely.geometry import shape
 
 from plantation_rwa.assumptions import packaged
+from plantation_rwa.features.chips import chip, ndmi_colours
 from plantation_rwa.features.imagery import Checks, plantation_month
 from plantation_rwa.features.scene_checks import Rules
 from plantation_rwa.periods import Month
@@ -98,3 +101,39 @@ def test_files_are_small_and_complete() -> None:
     assert max(sizes.values()) < 3_000_000
     with rasterio.open(ROOT / "southtyrol" / "B04.tif") as band:
         assert (band.profile["compress"], band.profile["tiled"], band.nodata) == ("zstd", True, 0)
+
+
+@pytest.mark.parametrize("feature", [_POLYGONS[0], _POLYGONS[-1]], ids=lambda f: f["properties"]["plantation_id"])
+def test_pictures_of_real_pixels(feature: dict[str, Any]) -> None:
+    """Tones and index colours of a picture are those of the files, read anew pixel by pixel."""
+    polygon = shape(feature["geometry"])
+    folder = _BANDS[feature["properties"]["plantation_id"].split("-")[1]]
+    (scene,) = source(str(ROOT / "items.json")).scenes(polygon.bounds, Month(2020, 1), Month(2022, 12))
+    row = chip(polygon, scene, RasterReader(), scene.offset, simulated=False)
+    no_index = "no moisture index: the scene lacks B8A and B11"
+    wanted = {"southtyrol": ("B04 B03 B02", no_index), "29RKH": ("B08 B04 B02", "")}
+    assert (row["colour_bands"], row["reason"]) == wanted[folder]
+    shown = np.asarray(Image.open(io.BytesIO(row["colour_png"])).convert("RGB")).astype("float64")
+    middle = (np.arange(len(shown)) + 0.5) * row["side"] / len(shown)
+    x, y = row["left_edge"] + middle, row["top_edge"] - middle
+    for k, (band, white) in enumerate(zip(row["colour_bands"].split(), (0.55, 0.16, 0.16), strict=True)):
+        full = white if folder == "29RKH" else 0.16
+        tone = 255 * np.clip(_reflectance(folder, band, x, y) / full, 0, 1) ** 0.7
+        # thirty-two colours stand for all
+        assert np.nanmean(np.abs(shown[..., k] - tone)) < 8
+    if folder == "29RKH":
+        nir, swir = (_reflectance(folder, band, x, y) for band in ("B8A", "B11"))
+        step = np.clip(np.floor(((nir - swir) / (nir + swir) + 0.2) / 0.8 * 15), 0, 14)
+        index = np.asarray(Image.open(io.BytesIO(row["ndmi_png"])).convert("RGB"))
+        seen = np.isfinite(step) & ~(index == (0xB4, 0xB9, 0xB6)).all(axis=-1)
+        assert seen.mean() > 0.5
+        np.testing.assert_array_equal(index[seen], ndmi_colours()[step[seen].astype(int)])
+
+
+def _reflectance(folder: str, band: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Pixels of a file that hold the given places, NaN beyond it and where it has none."""
+    with rasterio.open(ROOT / folder / f"{band}.tif") as file:
+        pixels, start, size = file.read(1), file.transform, file.res[0]
+    cols, rows = ((x - start.c) // size).astype(int), ((start.f - y) // size).astype(int)
+    held = np.pad(pixels.astype("float64"), 400)[np.ix_(rows + 400, cols + 400)] * 1e-4
+    return np.where(held == 0, np.nan, held)

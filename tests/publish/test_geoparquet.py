@@ -156,6 +156,25 @@ def test_what_is_read_is_what_was_written(tmp_path: Path, name: str) -> None:
             assert (row[1] is None and (wanted is None or wanted.is_empty)) or row[1].equals(wanted)
 
 
+@pytest.mark.parametrize("name", ["features", "valuations", "quarantine"])
+def test_files_read_together_are_those_read_one_by_one(tmp_path: Path, name: str) -> None:
+    """Whole, empty, and with columns that an earlier version did not have."""
+    frame, paths = mixed()[name], [tmp_path / f"{i}.parquet" for i in range(3)]
+    for part, path in zip((frame, frame.iloc[:0], frame.iloc[:1]), paths, strict=True):
+        write_part(part, name, path)
+    for chosen in (paths, paths[1:2]):
+        parts = [read_part(path) for path in chosen]
+        joined = read_parts(chosen)
+        expected = pd.concat([p for p in parts if len(p)] or parts, ignore_index=True)
+        assert type(joined) is type(expected)
+        pd.testing.assert_frame_equal(pd.DataFrame(joined), pd.DataFrame(expected))
+    older = pq.read_table(paths[2])
+    pq.write_table(older.drop_columns([older.column_names[-1]]), paths[2])
+    joined = read_parts(paths)
+    again = pd.concat([p for p in map(read_part, paths) if len(p)], ignore_index=True)
+    pd.testing.assert_frame_equal(pd.DataFrame(joined), pd.DataFrame(again))
+
+
 def test_columns_can_be_chosen_and_a_missing_one_is_named(tmp_path: Path) -> None:
     write_part(mixed()["valuations"], "valuations", tmp_path / "v.parquet")
     plain = read_part(tmp_path / "v.parquet", ["npv_fair", "plantation_id"])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 import xarray as xr
 
 from plantation_rwa.publish.manifest import damaged, load
@@ -17,6 +18,14 @@ from tests.conftest import run_world, tree
 
 EARLY = dt.date(2026, 2, 28)
 LATE = dt.date(2026, 5, 31)
+
+
+@pytest.fixture(scope="module")
+def early_run(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small world valued at the earlier date; do not write into it."""
+    out = tmp_path_factory.mktemp("early") / "out"
+    run_world(small_world / "config.yaml", out, EARLY)
+    return out
 
 
 def cut_csv(path: Path, keep: pd.Series) -> None:
@@ -77,16 +86,15 @@ def forget_after(world: Path, day: dt.date) -> dict[str, int]:
     return lost
 
 
-def test_what_is_known_later_changes_no_byte(small_world: Path, world_copy: Path, tmp_path: Path) -> None:
+def test_what_is_known_later_changes_no_byte(early_run: Path, world_copy: Path, tmp_path: Path) -> None:
     lost = forget_after(world_copy, EARLY)
     assert all(lost[name] > 0 for name in ("futures", "fx", "harvest", "sensors", "prices", "climate", "scenes"))
-    run_world(small_world / "config.yaml", tmp_path / "with", EARLY)
     run_world(world_copy / "config.yaml", tmp_path / "without", EARLY)
-    assert tree(tmp_path / "with") == tree(tmp_path / "without")
+    assert tree(early_run) == tree(tmp_path / "without")
 
 
 def test_a_revised_harvest_counts_from_the_day_it_is_known(world_copy: Path, tmp_path: Path) -> None:
-    config = world_copy / "config.yaml"
+    config = edit_config(world_copy / "config.yaml", {"imagery": None, "climate": None, "sensors": None})
     run_world(config, tmp_path / "before", EARLY)
     path = next(world_copy.rglob("harvest.csv"))
     frame = pd.read_csv(path, dtype=str)
@@ -127,10 +135,9 @@ def test_a_revised_gauge_reading_of_an_earlier_month_counts_from_the_day_it_is_k
 
 
 def test_a_later_run_adds_vintages_and_leaves_the_earlier_manifest_verifiable(
-    small_world: Path, tmp_path: Path
+    small_world: Path, early_run: Path, tmp_path: Path
 ) -> None:
-    out = tmp_path / "out"
-    run_world(small_world / "config.yaml", out, EARLY)
+    out = Path(shutil.copytree(early_run, tmp_path / "out"))
     rolling = ("latest/", "catalog/collection.json", "README.md")
     early = {k: v for k, v in tree(out).items() if not k.startswith(rolling)}
     run_world(small_world / "config.yaml", out, LATE)
@@ -144,11 +151,9 @@ def test_a_later_run_adds_vintages_and_leaves_the_earlier_manifest_verifiable(
     assert all(v <= "vintage=2026-02-28" for v in (p.split("/")[2] for p in early if p.startswith("features/")))
 
 
-def test_the_point_in_time_test_can_fail(small_world: Path, tmp_path: Path) -> None:
+def test_the_point_in_time_test_can_fail(early_run: Path, small_run: Path) -> None:
     """A run at the later date does see what the earlier one may not: the comparison is not of two empty sets."""
-    run_world(small_world / "config.yaml", tmp_path / "early", EARLY)
-    run_world(small_world / "config.yaml", tmp_path / "late", LATE)
-    early, late = load(tmp_path / "early", "2026-02-28"), load(tmp_path / "late", "2026-05-31")
+    early, late = load(early_run, EARLY.isoformat()), load(small_run, LATE.isoformat())
     assert early is not None
     assert late is not None
     for name in ("harvest", "futures", "fx", "sensors", "climate_daily"):
@@ -179,7 +184,8 @@ def test_a_climate_table_that_begins_later_leaves_the_grid_of_earlier_days(world
         },
     )
     grid.to_netcdf(world_copy / "climate" / "grid.nc")
-    config = edit_config(world_copy / "config.yaml", {"climate.grid": "climate/grid.nc"})
+    others = {"imagery": None, "sensors": None, "harvest": None}
+    config = edit_config(world_copy / "config.yaml", {"climate.grid": "climate/grid.nc"} | others)
     one.to_parquet(path, index=False)
     run_world(config, tmp_path / "before", EARLY)
     late = daily[(daily["plantation_id"] == ids[1]) & (daily["date"] >= "2026-04-01")]

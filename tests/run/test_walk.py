@@ -72,11 +72,11 @@ def test_a_later_stage_without_its_artefacts_is_refused(small_world: Path, tmp_p
     assert not (out / "manifests").exists()
 
 
-def test_stage_by_stage_gives_the_same_bytes_as_all_at_once(small_world: Path, small_run: Path, tmp_path: Path) -> None:
+def test_stage_by_stage_gives_the_same_bytes_as_all_at_once(light_world: Path, light_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     for stage in ("features", "forecast", "valuation", "attest", "report"):
-        run_world(small_world / "config.yaml", out, stages=(stage,))
-    assert tree(out) == tree(small_run)
+        run_world(light_world, out, stages=(stage,))
+    assert tree(out) == tree(light_run)
 
 
 def test_results_do_not_depend_on_runner_or_workers(small_world: Path, small_run: Path, tmp_path: Path) -> None:
@@ -84,12 +84,12 @@ def test_results_do_not_depend_on_runner_or_workers(small_world: Path, small_run
     assert tree(tmp_path / "out") == tree(small_run)
 
 
-def test_an_earlier_date_does_not_touch_latest(small_world: Path, run_copy: Path) -> None:
-    before = {k: v for k, v in tree(run_copy).items() if k.startswith("latest/")}
-    run_world(small_world / "config.yaml", run_copy, dt.date(2026, 3, 31))
-    after = {k: v for k, v in tree(run_copy).items() if k.startswith("latest/")}
+def test_an_earlier_date_does_not_touch_latest(light_world: Path, light_copy: Path) -> None:
+    before = {k: v for k, v in tree(light_copy).items() if k.startswith("latest/")}
+    run_world(light_world, light_copy, dt.date(2026, 3, 31))
+    after = {k: v for k, v in tree(light_copy).items() if k.startswith("latest/")}
     assert before == after
-    assert pd.read_parquet(run_copy / "latest/valuations.parquet")["as_of"].unique().tolist() == ["2026-05-31"]
+    assert pd.read_parquet(light_copy / "latest/valuations.parquet")["as_of"].unique().tolist() == ["2026-05-31"]
 
 
 def test_a_manifest_of_a_newer_contract_is_refused_with_the_remedy(small_world: Path, run_copy: Path) -> None:
@@ -132,11 +132,11 @@ def test_a_new_settlement_is_a_new_mark_without_features_or_forecasts(world_copy
     assert {o.path for o in old.outputs if o.table == "curves"} != {o.path for o in new.outputs if o.table == "curves"}
 
 
-def test_the_second_date_explains_its_values_from_the_first(small_world: Path, tmp_path: Path) -> None:
+def test_the_second_date_explains_its_values_from_the_first(light_world: Path, tmp_path: Path) -> None:
     """Two month ends: bridges and roll-forward without remainder; the first date has none."""
     out = tmp_path / "out"
-    first = run_world(small_world / "config.yaml", out, as_of=dt.date(2026, 4, 30))
-    second = run_world(small_world / "config.yaml", out)
+    first = run_world(light_world, out, as_of=dt.date(2026, 4, 30))
+    second = run_world(light_world, out)
     began, now = (r.tables["valuations"] for r in (first, second))
     assert now["bridge_opening"].notna().all()
     assert began["bridge_opening"].isna().all()
