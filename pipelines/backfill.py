@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from typing import Any
 
-from prefect import flow, get_run_logger
+from prefect import State, flow, get_run_logger
 from prefect.states import Completed, Failed
 
 from pipelines.parameters import ConfigPath, MonthText, RunnerName, Stages
 from pipelines.reporting import LoggedDates, LoggedProgress, publish_backfill
-from pipelines.runners import run_on
+from pipelines.runners import ended, run_on
 from pipelines.tasks import mapped
 from plantation_rwa.config import load_config, with_out
 from plantation_rwa.run import load_inputs
@@ -51,6 +52,21 @@ def backfill_dates(
     only: list[str] | None = None,
 ) -> Any:
     """Run the library's backfill; imagery batches become task runs."""
+    options: dict[str, Any] = {"out": out, "stages": stages, "force": force, "strict": strict, "only": only}
+    return ended(functools.partial(_backfill, config, from_month, to_month, **options))
+
+
+def _backfill(
+    config: str,
+    from_month: str,
+    to_month: str,
+    *,
+    out: str | None,
+    stages: list[str] | None,
+    force: bool,
+    strict: bool,
+    only: list[str] | None,
+) -> State[Any]:
     chosen = require_stages(stages or [])
     settings = with_out(load_config(config), out)
     dates = dates_between(from_month, to_month, dt.datetime.now(dt.UTC).date())

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any, cast
 
-from prefect import State
+from prefect import State, get_run_logger
 from prefect.states import Completed, Failed
 
 from plantation_rwa.config import load_config
+from plantation_rwa.errors import PlantationError
 from plantation_rwa.executor import Runner
 
 
 def run_on(dated: Any, runner: str, *, config: Any, **options: Any) -> State[Any]:
     """Run a flow on the task runner that an option names; its state and message become those of the caller."""
+    return ended(functools.partial(_on, dated, runner, config, options))
+
+
+def ended(work: Callable[[], State[Any]]) -> State[Any]:
+    """The state in which some work ends; what is refused is said as the command line says it, without a traceback."""
+    try:
+        return work()
+    except PlantationError as error:
+        get_run_logger().error("%s", error)
+        return Failed(message=str(error))
+
+
+def _on(dated: Any, runner: str, config: Any, options: dict[str, Any]) -> State[Any]:
     settings = load_config(config)
     chosen = Runner.parse(runner, settings.compute.workers, settings.compute.memory_limit)
     state: State[Any] = cast("Any", dated.with_options(task_runner=task_runner(chosen)))(

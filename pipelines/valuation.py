@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from typing import Any
 
-from prefect import flow, get_run_logger
+from prefect import State, flow, get_run_logger
 from prefect.states import Completed, Failed
 
 from pipelines.parameters import ConfigPath, Day, RunnerName, Stages
 from pipelines.reporting import LoggedProgress, publish_report
-from pipelines.runners import run_on
+from pipelines.runners import ended, run_on
 from pipelines.tasks import mapped
 from plantation_rwa.config import load_config, with_out
 from plantation_rwa.run import load_inputs, open_session, resolve_as_of, run_date
@@ -53,6 +54,20 @@ def value_date(
     only: list[str] | None = None,
 ) -> Any:
     """Run the library's stages; imagery batches become task runs."""
+    options: dict[str, Any] = {"out": out, "stages": stages, "force": force, "strict": strict, "only": only}
+    return ended(functools.partial(_value, config, as_of, **options))
+
+
+def _value(
+    config: str,
+    as_of: dt.date | None,
+    *,
+    out: str | None,
+    stages: list[str] | None,
+    force: bool,
+    strict: bool,
+    only: list[str] | None,
+) -> State[Any]:
     chosen = require_stages(stages or [])
     settings = with_out(load_config(config), out)
     date = resolve_as_of(settings, as_of, dt.datetime.now(dt.UTC).date())
