@@ -278,6 +278,10 @@ def with_out(config: Config, out: str | None) -> Config:
     """The configuration with another output folder, relative to where the user stands; None changes nothing."""
     if out is None:
         return config
+    if not out.strip():
+        raise ConfigError([Problem("--out", "is empty", remedy="Name a folder, or s3://bucket/folder.")])
+    if "://" in out and not out.split("://", 1)[1].strip("/"):
+        raise ConfigError([Problem("--out", "names no bucket", out, "Write it as s3://bucket/folder.")])
     place = out if "://" in out else str(Path(out).resolve())
     return config.model_copy(update={"publish": config.publish.model_copy(update={"out": place})})
 
@@ -335,6 +339,9 @@ def _resolve_paths(config: Config, file: Path, problems: list[Problem]) -> Confi
         update={"signers": [_with_keystore(s, base, file, problems) for s in config.attest.signers]}
     )
     out = config.publish.out
+    if not out.strip():
+        remedy = "Name a folder, or s3://bucket/folder."
+        problems.append(Problem(f"{file.name}: publish.out", "is empty", remedy=remedy))
     if "://" not in out:
         updates["publish"] = config.publish.model_copy(update={"out": str((base / out).resolve())})
     return config.model_copy(update=updates)

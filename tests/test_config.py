@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 import yaml
 
-from plantation_rwa.config import Config, fingerprint, json_schema, load_config
+from plantation_rwa.config import Config, fingerprint, json_schema, load_config, with_out
 from plantation_rwa.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
@@ -280,3 +280,9 @@ def test_the_live_examples_load_with_a_portfolio_folder(name: str, url: str, tmp
     # nothing of the portfolio is taken from the checkout
     with pytest.raises(ConfigError, match="environment variable PORTFOLIO is not set"):
         load_config(ROOT / "configs" / f"{name}.yaml")
+
+
+@pytest.mark.parametrize(("out", "told"), [("", "is empty"), ("  ", "is empty"), ("s3://", "names no bucket")])
+def test_an_output_folder_that_is_none_is_refused(out: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=f"--out: {told}"):
+        with_out(load_config(ROOT / "configs" / "sample.yaml"), out)

@@ -79,19 +79,19 @@ def error(problem: Problem | str) -> None:
     """Print an error to standard error, as plain text, and keep it for the document."""
     kept = problem if isinstance(problem, Problem) else Problem.read(problem)
     _voice.errors.append(kept)
-    err.print(f"error: {problem}", style="bold red", markup=False)
+    err.print(f"error: {_lines(problem)}", style="bold red", markup=False)
 
 
 def say(text: str, style: str | None = None) -> None:
     """Print a line to standard output, as plain text."""
     if not (_voice.quiet or _voice.json):
-        out.print(text, style=style, markup=False)
+        out.print(_lines(text), style=style, markup=False)
 
 
 def note(text: str) -> None:
     """Print how far a command is to standard error, so that results can be piped."""
     if not _voice.quiet:
-        err.print(text, markup=False)
+        err.print(_lines(text), markup=False)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:
@@ -177,6 +177,11 @@ def _paragraph(columns: Sequence[str], row: Sequence[str]) -> Text:
 def legible(text: str) -> str:
     """A text of others as one line, and nothing in it that a terminal obeys."""
     return "".join(c if c.isprintable() else "\ufffd" for c in str(text))
+
+
+def _lines(text: object) -> str:
+    """A text in its own lines, and nothing in them that a terminal obeys."""
+    return "\n".join(legible(line) for line in str(text).split("\n"))
 
 
 def _plain(text: str) -> Text:

@@ -107,9 +107,12 @@ def chip(outline: BaseGeometry, scene: SceneLike, reader: Reader, offset: float,
         ground = square(outline, min((scene_grid(scene, n, reader) for n in bands), key=lambda g: g.pixel_size))
         pixels = _Pixels(scene, reader, ground.grid, offset)
         note = "simulated pixels" if simulated else f"modified Copernicus Sentinel data {scene.acquired.year}"
+        planes = [pixels.reflectance(n) for n in bands]
+        if not np.isfinite(np.stack(planes)).all(axis=0).any():
+            return {"reason": "the scene has no pixel of the ground"}
         row = {
             "colour_bands": " ".join(bands),
-            "colour_png": _coloured([pixels.reflectance(n) for n in bands], bands, note),
+            "colour_png": _coloured(planes, bands, note),
             "crs": ground.grid.crs,
             "left_edge": ground.grid.transform.c,
             "top_edge": ground.grid.transform.f,
@@ -120,7 +123,10 @@ def chip(outline: BaseGeometry, scene: SceneLike, reader: Reader, offset: float,
         missing = [n for n in _NDMI if n not in scene.assets]
         if missing:
             return row | {"reason": f"no moisture index: the scene lacks {' and '.join(missing)}"}
-        return row | {"ndmi_png": _indexed(*map(pixels.reflectance, _NDMI), clear=pixels.clear(), note=note)}
+        nir, swir, clear = *map(pixels.reflectance, _NDMI), pixels.clear()
+        if not (clear & np.isfinite(nir + swir)).any():
+            return row | {"reason": "no moisture index: no pixel of the ground is seen clearly"}
+        return row | {"ndmi_png": _indexed(nir, swir, clear=clear, note=note)}
     except ReadError as error:
         return {"reason": f"the scene cannot be read: {error}"}
 

@@ -194,6 +194,10 @@ def _disclosure(book: Book, valuations: pd.DataFrame, result: ValuationResult, f
     )
 
 
+#: inputs that are of the plantation itself
+_OWN = ("harvest", "imagery", "readings")
+
+
 def evidence(session: Session, features: pd.DataFrame, forecasts: pd.DataFrame) -> pd.DataFrame:
     """What is known about each plantation at ``as_of``: ages of its newest data, length of its history.
 
@@ -225,13 +229,14 @@ def evidence(session: Session, features: pd.DataFrame, forecasts: pd.DataFrame) 
     rows = []
     for row in known.register.itertuples(index=False):
         plantation = row.plantation_id
-        own = [found[plantation] for found in ages.values() if plantation in found]
-        own += [market_age] if market_age is not None and own else []
+        own = [ages[name][plantation] for name in _OWN if plantation in ages[name]]
+        # prices and a region's weather tell nothing of the plantation itself
+        around = [a for a in (market_age, ages["weather"].get(plantation)) if a is not None]
         rows.append(
             {
                 "plantation_id": plantation,
-                "own_inputs": sum(plantation in ages[name] for name in ("harvest", "imagery", "readings")),
-                "data_age_days_max": max(own) if own else None,
+                "own_inputs": len(own),
+                "data_age_days_max": max([*own, *around]) if own else None,
                 "months_harvest": harvested.get(plantation, 0),
                 "valid_fraction_12m": float(valid.get(plantation, 0.0)) / 12.0,
                 "quarantined": plantation in bad,

@@ -220,3 +220,10 @@ def test_a_narrow_terminal_wraps_the_last_column_and_loses_nothing() -> None:
         missing = [w for w in field.description.split() if w not in words]
         assert not missing, (field.name, missing)
     assert max(len(line) for line in shown.splitlines()[1:]) <= 80
+
+
+def test_what_was_typed_reaches_no_terminal_as_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = said(capsys, "run", "evil\x1b[31m\n.yaml")
+    assert code == 2
+    assert ESCAPE not in out + err
+    assert "evil\ufffd[31m" in err

@@ -125,6 +125,15 @@ def test_a_missing_band_is_a_reason(bands: dict[str, Any], told: str) -> None:
     assert "ndmi_png" not in row
 
 
+def test_a_picture_without_any_ground_is_a_reason() -> None:
+    nothing = taken(MemoryReader(), palm(B03=0))
+    assert nothing["reason"] == "the scene has no pixel of the ground"
+    assert "colour_png" not in nothing
+    clouded = taken(MemoryReader(), palm(SCL=9))
+    assert clouded["reason"] == "no moisture index: no pixel of the ground is seen clearly"
+    assert "ndmi_png" not in clouded
+
+
 def test_a_file_that_cannot_be_read_is_a_reason() -> None:
     reader = MemoryReader()
     reader.broken.add("a/B11")

@@ -35,7 +35,7 @@ class Cluster:
         self.processes: list[subprocess.Popen[bytes]] = []
         note = folder / "scheduler.json"
         self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(note))
-        wait_for(note.exists)
+        wait_for(lambda: note.exists() and note.read_text("utf-8").endswith("}"))  # made empty, then written
         self.address = str(json.loads(note.read_text("utf-8"))["address"])
         self.workers: list[subprocess.Popen[bytes]] = []
         for _ in range(3):
