@@ -111,12 +111,12 @@ def read_inputs(config: Config) -> tuple[Inputs, list[Problem]]:
         ),
         "climate_index": ("climate.index", climate_cfg.index, lambda paths: climate.read_index(paths, bad)),
         "sensors": ("sensors.path", sensor_path, lambda paths: sensors.read_sensors(paths, zones, own)),
+        "fx": ("market.fx", market_cfg.fx, lambda paths: fx.read_fx(paths, bad, assumptions=limits)),
         "futures": (
             "market.futures",
             market_cfg.futures,
-            lambda paths: futures.read_futures(paths, bad, assumptions=limits),
+            lambda paths: futures.read_futures(paths, bad, assumptions=limits, fx=found["fx"]),
         ),
-        "fx": ("market.fx", market_cfg.fx, lambda paths: fx.read_fx(paths, bad, assumptions=limits)),
         "prices": (
             "market.prices",
             market_cfg.prices,

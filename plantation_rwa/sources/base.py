@@ -40,6 +40,7 @@ class Quarantine:
         value: object = "",
         plantation_id: str = "",
         known_at: pd.Timestamp | None = None,
+        known_until: pd.Timestamp | None = None,
     ) -> None:
         """Record one problem.
 
@@ -57,11 +58,13 @@ class Quarantine:
             1-based data row; None for a whole record such as a scene.
         known_at
             When the record became known, if that can be told; a later ``as_of`` only sees it from then.
+        known_until
+            From when on it is no problem any more, by what became known later; None if it stays one.
         """
         text = "" if value is None else str(value)
         column, text = _inert(column), _inert(text)
         text = text if len(text) <= 200 else text[:197] + "..."
-        self._rows.append((input, file, row, column, text, reason, action, plantation_id, known_at))
+        self._rows.append((input, file, row, column, text, reason, action, plantation_id, known_at, known_until))
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -73,13 +76,16 @@ class Quarantine:
         return other
 
     def frame(self, instant: pd.Timestamp | None = None) -> pd.DataFrame:
-        """Rows known at ``instant`` (all if None) as the ``quarantine`` table, duplicates removed, in a fixed order."""
-        columns = ["input", "file", "row", "column", "value", "reason", "action", "plantation_id", "known_at"]
+        """Rows known at ``instant`` (None: by all that is known) as table ``quarantine``, in a fixed order."""
+        columns = ["input", "file", "row", "column", "value", "reason", "action", "plantation_id"]
+        columns += ["known_at", "known_until"]
         frame = pd.DataFrame(self._rows, columns=columns)
-        frame["known_at"] = pd.to_datetime(frame["known_at"], utc=True)
+        for name in ("known_at", "known_until"):
+            frame[name] = pd.to_datetime(frame[name], utc=True)
         if instant is not None:
             frame = frame[frame["known_at"].isna() | (frame["known_at"] <= instant)]
-        frame = frame.drop(columns="known_at").drop_duplicates()
+        frame = frame[frame["known_until"].isna() | (False if instant is None else instant < frame["known_until"])]
+        frame = frame.drop(columns=["known_at", "known_until"]).drop_duplicates()
         frame["row"] = frame["row"].astype("Int64")
         order = ["input", "file", "row", "column", "reason", "plantation_id", "value"]
         return frame.sort_values(order, kind="stable").reset_index(drop=True)
@@ -93,6 +99,14 @@ def _inert(text: str) -> str:
 def known(table: pd.DataFrame, instant: pd.Timestamp) -> pd.DataFrame:
     """Rows with ``known_at <= instant``, index reset."""
     return table[table["known_at"] <= instant].reset_index(drop=True)
+
+
+def believed(table: pd.DataFrame, instant: pd.Timestamp) -> pd.DataFrame:
+    """Rows not set aside by ``instant``, without their ``known_until``, index reset; a table already cut stays."""
+    if "known_until" not in table:
+        return table
+    until = table["known_until"]
+    return table[until.isna() | (until > instant)].drop(columns="known_until").reset_index(drop=True)
 
 
 def latest_revision(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
@@ -250,5 +264,6 @@ _PRICE_KEYS = ("series", "region", "currency", "frequency", "date")
 def known_market(inputs: Inputs, instant: pd.Timestamp) -> Inputs:
     """The inputs with the market tables as they could be seen at ``instant``: later rows gone, revisions applied."""
     tables = {name: known(getattr(inputs, name), instant) for name in ("futures", "prices", "fx", "rates", "fiscal")}
+    tables["futures"] = believed(tables["futures"], instant)
     tables["prices"] = latest_revision(tables["prices"], _PRICE_KEYS)
     return dataclasses.replace(inputs, **tables)

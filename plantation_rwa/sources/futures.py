@@ -15,7 +15,7 @@ from plantation_rwa.calendars import last_trading_day, listed_contracts, package
 from plantation_rwa.periods import Month
 from plantation_rwa.sources.base import Quarantine
 from plantation_rwa.sources.cells import ColumnSpec, number_text
-from plantation_rwa.sources.futures_levels import reject_levels
+from plantation_rwa.sources.futures_levels import Levels
 from plantation_rwa.sources.tables import Sheet, read_sheet
 
 #: Futures symbols and the currency they settle in.
@@ -33,7 +33,11 @@ FUTURES_COLUMNS: Mapping[str, ColumnSpec] = {
 
 
 def read_futures(
-    paths: Sequence[str] | None, quarantine: Quarantine, *, assumptions: Assumptions | None = None
+    paths: Sequence[str] | None,
+    quarantine: Quarantine,
+    *,
+    assumptions: Assumptions | None = None,
+    fx: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Daily settlements.
 
@@ -41,19 +45,23 @@ def read_futures(
     is not listed yet (of two such contracts the whole day), of a size no price has had, far from the day's others,
     on a day whose settlements as a whole have left the level of those before (another unit or currency), or further
     from the contract's settlement before than the exchange lets a price move. Each row is held against
-    its own day and earlier ones, so that later rows change nothing of what was accepted before.
+    its own day and earlier ones, so that later rows change nothing of what was accepted before; only whether a day is
+    at the level of the others is judged anew with each later day, see :class:`.Levels`.
 
     Parameters
     ----------
     assumptions
-        Section ``market``, and ``check.price_per_t``; the packaged ones if None.
+        Section ``market``, and of ``check`` ``price_per_t`` and ``monthly_gap_days``; the packaged ones if None.
+    fx
+        Accepted exchange rates, which tell a price in dollars.
 
     Returns
     -------
     pandas.DataFrame
         ``settle_date`` (naive midnight), ``symbol, contract`` (YYYY-MM), ``settle`` (currency per t),
-        ``currency, open_interest, volume`` (lots, NaN if unknown), ``known_at`` = settlement day, in file
-        order, one row per day, symbol and contract.
+        ``currency, open_interest, volume`` (lots, NaN if unknown), ``known_at`` (settlement day, or when the level of
+        the day was believed), ``known_until`` (when it was set aside, NaT if it was not), in file order; at each
+        instant one row per day, symbol and contract.
 
     Raises
     ------
@@ -71,9 +79,9 @@ def read_futures(
     sheet.reject_duplicates(["settle_date", "symbol", "contract"], column="contract")
     _reject_sizes(sheet, limits)
     _reject_odd(sheet, limits.number("market.settlement_off_median"))
-    reject_levels(sheet, limits)
-    _reject_moves(sheet, limits.number("market.settlement_move_max"))
-    return sheet.result()[[*FUTURES_COLUMNS, "known_at"]]
+    levels = Levels(sheet, limits, fx)
+    _reject_moves(sheet, limits.number("market.settlement_move_max"), levels.of_row)
+    return levels.apply(sheet.result(), quarantine)[[*FUTURES_COLUMNS, "known_at", "known_until"]]
 
 
 @cache
@@ -150,15 +158,19 @@ def _reject_odd(sheet: Sheet, factor: float) -> None:
     )
 
 
-def _reject_moves(sheet: Sheet, limit: float) -> None:
-    """Settlements further from the one before than the price limits of the days between allow, spot month apart."""
+def _reject_moves(sheet: Sheet, limit: float, levels: NDArray[np.int64]) -> None:
+    """Settlements further from the one before than the price limits of the days between allow, spot month apart.
+
+    Before means of the same level: whether the leap from one to the other is right is not asked of single rows.
+    """
     frame = sheet.frame
-    rows = frame[sheet.accepted].sort_values(["symbol", "contract", "settle_date"], kind="stable")
+    rows = frame.assign(level=levels)[sheet.accepted]
+    rows = rows.sort_values(["symbol", "contract", "level", "settle_date"], kind="stable")
     closed = np.array(sorted(packaged_holidays("MY")), dtype="datetime64[D]")
     ordinals = rows["settle_date"].to_numpy().astype("datetime64[D]")
     spot = rows["contract"].to_numpy() == rows["settle_date"].dt.strftime("%Y-%m").to_numpy()
     told: dict[int, str] = {}
-    keys = list(zip(rows["symbol"], rows["contract"], strict=True))
+    keys = list(zip(rows["symbol"], rows["contract"], rows["level"], strict=True))
     up, down = np.log1p(limit), np.log1p(-limit)
     last: tuple[int, float] | None = None
     for k, (position, settle) in enumerate(zip(rows.index, np.log(rows["settle"].to_numpy(float)), strict=True)):

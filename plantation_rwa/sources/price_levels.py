@@ -36,7 +36,7 @@ def reject_off_market(sheet: Sheet, futures: pd.DataFrame, fx: pd.DataFrame, lim
         ``check.price_over_curve``, ``check.kernel_over_oil``; ``check.monthly_gap_days``, how old a quotation may be.
     """
     frame, oldest = sheet.frame, pd.Timedelta(days=limits.number("check.monthly_gap_days"))
-    front, rates = _Daily(_front(futures), oldest), _Rates(fx, oldest)
+    front, rates = _Daily(_front(futures), oldest), Rates(fx, oldest)
     told: dict[int, str] = {}
     over_curve: Mapping[str, Sequence[float]] = limits.table("check.price_over_curve")
     kernel: Sequence[float] = limits.table("check.kernel_over_oil")
@@ -78,19 +78,22 @@ def _off(series: str, value: float, against: Mapping[str, float], bounds: Sequen
 
 
 class _Daily:
-    """Values by day, each with the instant it became known.
+    """Values by day, each with the instants between which it was known.
 
     Parameters
     ----------
     table
-        ``date, value, known_at``; of one day the row known first counts.
+        ``date, value, known_at``, and ``known_until`` of what was set aside later; of one day the row known first
+        counts.
     oldest
         Age beyond which a value stands for no day any more.
     """
 
     def __init__(self, table: pd.DataFrame, oldest: pd.Timedelta) -> None:
-        rows = table.sort_values(["date", "known_at", "value"], kind="stable").drop_duplicates("date")
-        self._days, self._known = list(rows["date"]), list(rows["known_at"])
+        ends = table["known_until"] if "known_until" in table else pd.Series(pd.NaT, index=table.index)
+        rows = table.assign(until=ends).sort_values(["date", "known_at", "value"], kind="stable")
+        rows = rows.drop_duplicates(["date", "until"])
+        self._days, self._known, self._until = list(rows["date"]), list(rows["known_at"]), list(rows["until"])
         self._values, self._oldest = [float(v) for v in rows["value"]], oldest
 
     def at(self, row: pd.Series, *, mean: bool = True) -> float | None:
@@ -99,15 +102,18 @@ class _Daily:
         end = bisect_right(self._days, date)
         if mean and row["frequency"] == "month":
             start = bisect_right(self._days, date.replace(day=1) - pd.Timedelta(days=1))
-            inside = [self._values[k] for k in range(start, end) if self._known[k] <= instant]
+            inside = [self._values[k] for k in range(start, end) if self._seen(k, instant)]
             if inside:
                 return sum(inside) / len(inside)
-        while end and self._known[end - 1] > instant:
+        while end and not self._seen(end - 1, instant):
             end -= 1
         return self._values[end - 1] if end and date - self._days[end - 1] <= self._oldest else None
 
+    def _seen(self, k: int, instant: pd.Timestamp) -> bool:
+        return bool(self._known[k] <= instant and (pd.isna(self._until[k]) or instant < self._until[k]))
 
-class _Rates:
+
+class Rates:
     """Spot exchange rates by day."""
 
     def __init__(self, fx: pd.DataFrame, oldest: pd.Timedelta) -> None:
@@ -130,11 +136,12 @@ class _Rates:
 
 
 def _front(futures: pd.DataFrame) -> pd.DataFrame:
-    """Median of the nearest contracts of each day: ``date, value, known_at``."""
+    """Median of the nearest contracts of each day: ``date, value, known_at, known_until``."""
     rows = futures.sort_values(["settle_date", "contract"], kind="stable")
-    nearest = rows.groupby("settle_date", sort=True).head(_NEAREST)
-    found = nearest.groupby("settle_date", sort=True).agg(value=("settle", "median"), known_at=("known_at", "max"))
-    return found.rename_axis("date").reset_index()
+    keys = ["settle_date", "known_at"]
+    nearest = rows.groupby(keys, sort=True).head(_NEAREST)
+    found = nearest.groupby(keys, sort=True).agg(value=("settle", "median"), known_until=("known_until", "min"))
+    return found.reset_index().rename(columns={"settle_date": "date"})
 
 
 def _series(prices: pd.DataFrame, series: str) -> pd.DataFrame:

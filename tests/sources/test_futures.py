@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from plantation_rwa.assumptions import packaged
 from plantation_rwa.calendars import packaged_holidays
 from plantation_rwa.periods import Month
-from plantation_rwa.sources.base import Quarantine
+from plantation_rwa.sources.base import Quarantine, believed, known
 from plantation_rwa.sources.futures import read_futures
 
 HEADER = "settle_date,symbol,contract,settle,currency\n"
@@ -21,8 +22,12 @@ def read(tmp_path: Path, rows: list[str]) -> tuple[pd.DataFrame, dict[int, str]]
     path = tmp_path / "f.csv"
     path.write_text(HEADER + "\n".join(rows) + "\n")
     bad = Quarantine()
-    table = read_futures([str(path)], bad)
+    table = known_by_now(read_futures([str(path)], bad))
     return table, {int(r): t for r, t in bad.frame()[["row", "reason"]].itertuples(index=False)}
+
+
+def known_by_now(table: pd.DataFrame) -> pd.DataFrame:
+    return believed(table, pd.Timestamp("2099-01-01", tz="UTC"))
 
 
 def row(day: str, contract: str, settle: float) -> str:
@@ -165,13 +170,6 @@ def test_the_real_months_of_2008_to_2022_hold_no_level_that_is_set_aside(tmp_pat
     assert not [t for t in bad.values() if "lie" in t]
 
 
-def test_a_file_that_begins_with_its_wrong_days_takes_up_the_right_level(tmp_path: Path) -> None:
-    """Three days of 950, then 4,000: the new level counts once it has stood for a month."""
-    days, rows = level_file(tmp_path, [950.0] * 3 + [4000.0] * 40)
-    table, _ = read(tmp_path, rows)
-    assert sorted(table["settle_date"].unique()) == [*days[:3], *days[23:]]
-
-
 def test_what_comes_later_changes_no_verdict_on_a_level(tmp_path: Path) -> None:
     levels = [4000.0] * 30 + [900.0] * 10 + [4100.0] * 5
     days, rows = level_file(tmp_path, levels)
@@ -179,3 +177,115 @@ def test_what_comes_later_changes_no_verdict_on_a_level(tmp_path: Path) -> None:
     for n in (29, 31, 38, 41):
         cut, _ = read(tmp_path, rows[: 6 * n])
         pd.testing.assert_frame_equal(cut, whole[whole["settle_date"] <= days[n - 1]].reset_index(drop=True))
+
+
+def level_days(
+    tmp_path: Path, runs: list[tuple[int, float] | int], contracts: int = 6
+) -> tuple[list[pd.DatetimeIndex], pd.DataFrame, Quarantine]:
+    """Days of each run ``(days, level)``, and what was read; a number alone is a gap of that many trading days."""
+    levels = [v for run in runs for v in ([float("nan")] * run if isinstance(run, int) else [run[1]] * run[0])]
+    days, rows = level_file(tmp_path, levels)
+    rows = [r for k, r in enumerate(rows) if ",nan," not in r and k % 6 < contracts]
+    path, bad = tmp_path / "levels.csv", Quarantine()
+    path.write_text(HEADER + "\n".join(rows) + "\n")
+    ends = np.cumsum([run if isinstance(run, int) else run[0] for run in runs])
+    spans = zip(runs, [0, *ends[:-1]], ends, strict=True)
+    return [days[a:b] for run, a, b in spans if not isinstance(run, int)], read_futures([str(path)], bad), bad
+
+
+def seen(table: pd.DataFrame, day: pd.Timestamp) -> list[pd.Timestamp]:
+    """Settlement days that a run at a day sees."""
+    instant = day.tz_localize("UTC") + pd.Timedelta(hours=23)
+    return sorted(believed(known(table, instant), instant)["settle_date"].unique())
+
+
+@pytest.mark.parametrize("contracts", [1, 2, 6])
+@pytest.mark.parametrize(("factor", "gap"), [(2.2046, 7), (1.6, 4), (2.2046, 120), (1 / 4.2, 7)])
+def test_a_return_over_a_gap_is_a_return(tmp_path: Path, factor: float, gap: int, contracts: int) -> None:
+    (a, _, c), table, bad = level_days(tmp_path, [(60, 4000.0), (5, 4000 * factor), gap, (40, 4000.0)], contracts)
+    assert sorted(known_by_now(table)["settle_date"].unique()) == [*a, *c]
+    assert len(bad.frame()) == 5 * contracts
+
+
+@pytest.mark.parametrize("factor", [2.2046, 1.6])
+def test_a_leap_hidden_in_a_gap_is_told_by_the_way_back(tmp_path: Path, factor: float) -> None:
+    """Seven days' limits allow the leap there, one day's do not allow the way back to the level known before."""
+    (a, b, c), table, bad = level_days(tmp_path, [(60, 4000.0), 7, (30, 4000 * factor), (20, 4000.0)])
+    assert seen(table, b[-1]) == [*a, *b]
+    assert seen(table, c[0]) == [*a, c[0]]
+    assert seen(table, c[-1]) == [*a, *c]
+    assert len(bad.frame()) == 6 * 30
+    assert bad.frame(b[-1].tz_localize("UTC")).empty
+
+
+def test_a_fall_that_stays_is_believed_after_a_month_of_settlements(tmp_path: Path) -> None:
+    (a, b), table, bad = level_days(tmp_path, [(60, 4000.0), (60, 2800.0)])
+    assert seen(table, b[18]) == [*a]
+    assert seen(table, b[19]) == [*a, *b[:20]]
+    assert seen(table, b[-1]) == [*a, *b]
+    assert bad.frame().empty
+    told = set(bad.frame(b[5].tz_localize("UTC"))["reason"])
+    assert len(told) == 1
+    assert f"lie 0.7 times off those of {a[-1].date()}, further than trading can go; check unit" in min(told)
+    assert "override market.settlement_level_days, now 20, after which a level is believed" in min(told)
+
+
+@pytest.mark.parametrize(
+    ("factor", "name"), [(2.2046, "lb"), (1 / 2.16, "lb"), (4.35, "USD per MYR"), (1 / 4.0, "USD per MYR")]
+)
+def test_a_level_of_a_known_unit_is_not_believed_for_staying(tmp_path: Path, factor: float, name: str) -> None:
+    (a, b), table, bad = level_days(tmp_path, [(60, 4000.0), (50, 4000 * factor)])
+    assert seen(table, b[-1]) == [*a]
+    reason = bad.frame()["reason"].iloc[0]
+    assert f"(the factor of {name})" in reason
+    assert "override market.settlement_level_unit_tolerance to 0 and market.settlement_level_days" in reason
+    way = packaged().override({"market.settlement_level_unit_tolerance": 0.0}, where="test")
+    open_fx = pd.DataFrame(columns=["date", "base", "quote", "rate", "kind", "known_at"])
+    kept = read_futures([str(tmp_path / "levels.csv")], Quarantine(), assumptions=way, fx=open_fx)
+    assert (seen(kept, b[-1]) == [*a, *b]) == (name == "lb")
+
+
+def test_the_exchange_rate_of_the_day_tells_dollars(tmp_path: Path) -> None:
+    (a, b), table, _ = level_days(tmp_path, [(60, 4000.0), (30, 1000.0)])
+    assert seen(table, b[-1]) == [*a]
+    for rate, stands in ((3.95, False), (3.3, True)):
+        fx = pd.DataFrame({"date": a[-1:], "base": "USD", "quote": "MYR", "rate": rate, "kind": "spot"})
+        fx["known_at"] = fx["date"].dt.tz_localize("UTC")
+        again = read_futures([str(tmp_path / "levels.csv")], Quarantine(), fx=fx)
+        assert (seen(again, b[-1]) == [*a, *b]) == stands
+
+
+@pytest.mark.parametrize("wrong", [3, 19, 30])
+def test_of_a_beginning_in_another_unit_the_longer_stretch_stands(tmp_path: Path, wrong: int) -> None:
+    (a, b), table, bad = level_days(tmp_path, [(wrong, 950.0), (60, 4000.0)])
+    assert seen(table, b[wrong - 1]) == [*a]
+    assert seen(table, b[wrong]) == [*b[: wrong + 1]]
+    assert seen(table, b[-1]) == [*b]
+    assert len(bad.frame()) == 6 * wrong
+
+
+def test_a_run_at_a_date_sees_what_a_file_that_ends_there_tells(tmp_path: Path) -> None:
+    """Rows, bytes and quarantine of each date are those of the file cut there."""
+    runs = [(9, 950.0), (12, 4000.0), 5, (6, 8800.0), (24, 4000.0), (25, 2800.0), (2, 6200.0), (4, 2800.0)]
+    spans, table, bad = level_days(tmp_path, runs)
+    lines = (tmp_path / "levels.csv").read_text().splitlines()
+    for day in [d for span in spans for d in span]:
+        instant = day.tz_localize("UTC")
+        cut, told = Quarantine(), tmp_path / "levels.csv"
+        told.write_text("\n".join([lines[0], *[x for x in lines[1:] if x[:10] <= str(day.date())]]) + "\n")
+        alone = believed(known(read_futures([str(told)], cut), instant), instant)
+        whole = believed(known(table, instant), instant)
+        pd.testing.assert_frame_equal(whole, alone)
+        assert bad.frame(instant).to_csv() == cut.frame().to_csv()
+    assert seen(table, spans[-1][-1]) == [d for k in (1, 3, 4, 6) for d in spans[k]]
+
+
+def test_where_no_contract_is_in_common_near_ones_are_compared_and_far_ones_remarked(tmp_path: Path) -> None:
+    near = [row(DAYS[0], "2026-04", 4000), row(DAYS[1], "2026-05", 8820), row(DAYS[2], "2026-04", 4000)]
+    table, bad = read(tmp_path, near)
+    assert len(table) == 2
+    assert "lie 2.21 times off" in bad[2]
+    far = [row(DAYS[0], "2026-04", 4000), row(DAYS[1], "2026-09", 8820)]
+    table, bad = read(tmp_path, far)
+    assert len(table) == 2
+    assert bad == {2: "no contract within 2 months of one of the day before; its level is taken unchecked"}

@@ -198,7 +198,7 @@ def _values(
     found += values.yields(inputs.harvest, inputs.register, least, most)
     kept = {
         "prices": inputs.prices["series"].value_counts().to_dict(),
-        "futures": inputs.futures["symbol"].value_counts().to_dict(),
+        "futures": inputs.futures.loc[inputs.futures["known_until"].isna(), "symbol"].value_counts().to_dict(),
         "fx": (inputs.fx["base"] + "/" + inputs.fx["quote"]).value_counts().to_dict(),
     }
     found += values.sizes(quarantine, kept)
