@@ -28,7 +28,7 @@ class _Rules:
     #: the most that half a year's trading makes, and the business days beyond which anything may have happened
     most: float
     longest: float
-    #: settlement days after which a level of no known unit is believed
+    #: settlement days after which a level of no known unit is believed; 0: every level is
     fewest: int
     #: months between two contracts that may stand for each other
     months: int
@@ -203,6 +203,8 @@ def _judged(
     and those between which trading can have gone (:func:`_linked`). Others that stay are believed too
     (:func:`_believed`).
     """
+    if rules.fewest == 0:
+        return [[(days[s.first], "")] for s in stretches]
     told: list[list[tuple[pd.Timestamp, str]]] = [[(days[0], "")]]
     offsets = np.array([s.offset for s in stretches])
     allowed = np.array([s.allowed for s in stretches])
@@ -312,12 +314,11 @@ def _reason(
     log = stretches[k].offset - ref.offset
     name = units.name(log, days[stretches[k].first])
     fits = f" (the factor of {name})" if name else ""
-    way = "market.settlement_level_unit_tolerance to 0 and " if name else ""
     return (
         f"settlements of the day lie {np.exp(log):.3g} times off those of {day.date().isoformat()}{fits}, further than "
         "trading can go; check unit (t, not lb or kg) and currency (MYR, not USD) of these days, or of the days before "
-        f"them; if they are right, override {way}market.settlement_level_days, now {rules.fewest}, after which a level "
-        "is believed"
+        f"them; if they are right, override market.settlement_level_days to 0: every level is believed then "
+        f"(now {rules.fewest}: after so many days, unless it fits a unit, see market.settlement_level_unit_tolerance, or is left again)"
     )
 
 

@@ -227,7 +227,7 @@ def test_a_fall_that_stays_is_believed_after_a_month_of_settlements(tmp_path: Pa
     told = set(bad.frame(b[5].tz_localize("UTC"))["reason"])
     assert len(told) == 1
     assert f"lie 0.7 times off those of {a[-1].date()}, further than trading can go; check unit" in min(told)
-    assert "override market.settlement_level_days, now 20, after which a level is believed" in min(told)
+    assert "override market.settlement_level_days to 0: every level is believed then (now 20" in min(told)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,12 @@ def test_a_level_of_a_known_unit_is_not_believed_for_staying(tmp_path: Path, fac
     assert seen(table, b[-1]) == [*a]
     reason = bad.frame()["reason"].iloc[0]
     assert f"(the factor of {name})" in reason
-    assert "override market.settlement_level_unit_tolerance to 0 and market.settlement_level_days" in reason
+    assert "check unit (t, not lb or kg) and currency (MYR, not USD)" in reason
+    assert "override market.settlement_level_days to 0" in reason
+    assert "market.settlement_level_unit_tolerance" in reason
+    every = packaged().override({"market.settlement_level_days": 0}, where="test")
+    open_levels = read_futures([str(tmp_path / "levels.csv")], Quarantine(), assumptions=every)
+    assert seen(open_levels, b[-1]) == [*a, *b]
     way = packaged().override({"market.settlement_level_unit_tolerance": 0.0}, where="test")
     open_fx = pd.DataFrame(columns=["date", "base", "quote", "rate", "kind", "known_at"])
     kept = read_futures([str(tmp_path / "levels.csv")], Quarantine(), assumptions=way, fx=open_fx)
