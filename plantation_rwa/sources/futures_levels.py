@@ -316,9 +316,10 @@ def _reason(
     fits = f" (the factor of {name})" if name else ""
     return (
         f"settlements of the day lie {np.exp(log):.3g} times off those of {day.date().isoformat()}{fits}, further than "
-        "trading can go; check unit (t, not lb or kg) and currency (MYR, not USD) of these days, or of the days before "
-        f"them; if they are right, override market.settlement_level_days to 0: every level is believed then "
-        f"(now {rules.fewest}: after so many days, unless it fits a unit, see market.settlement_level_unit_tolerance, or is left again)"
+        "trading can go; check unit (t, not lb or kg) and currency (MYR, not USD) of these days, or of the days "
+        "before them; if they are right, override market.settlement_level_days to 0: every level is believed then "
+        f"(now {rules.fewest}: after so many days, unless it fits a unit, see market.settlement_level_unit_tolerance, "
+        "or is left again)"
     )
 
 
