@@ -21,7 +21,7 @@ _BINS = 12
 _WIDE = 20.0
 #: why a sum stands without interval
 _NO_JOINT_VALUE = "no interval: the joint law of the rights is published per pool only"
-_NO_JOINT_HARVEST = "no interval: the joint law of harvests is not published; each plantation's yield has its own"
+_NO_JOINT_HARVEST = "no interval: the joint law of harvests is not published"
 #: why a tranche cannot fall short
 _NO_CLAIM = {
     "whole": "no fixed claim",
