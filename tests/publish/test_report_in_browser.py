@@ -5,14 +5,17 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from plantation_rwa.publish.report import SummaryData, render_summary
 from plantation_rwa.publish.report.memo import render_memo
 from plantation_rwa.publish.report.view import gather
+from plantation_rwa.schema.checks import finalise
 from tests.browser import Page, chromium
 from tests.publish.report_states import STATES_OF_THE_REPORT, many, whole
 
@@ -152,6 +155,31 @@ def test_the_value_is_in_sight_at_any_width(
     tall = "Math.max(...[...document.querySelectorAll('#rights tbody tr')].map((r) => r.offsetHeight))"
     assert page.run(tall) < 150
     quiet(page)
+
+
+def test_the_first_shown_is_the_largest_with_pictures_else_the_largest(opened: Callable[[SummaryData], Page]) -> None:
+    data = STATES_OF_THE_REPORT["whole"]()
+    worth = data.valuations.groupby("plantation_id")["npv_fair"].sum().sort_values(ascending=False).index
+    for chips, wanted in (
+        (data.chips[data.chips["plantation_id"].isin(worth[2:4])], worth[2]),
+        (data.chips[:0], worth[0]),
+    ):
+        page = opened(replace(data, chips=chips))
+        assert page.run("document.getElementById('one-name').textContent") == wanted
+        quiet(page)
+
+
+def test_the_remarks_of_pools_are_read_without_scrolling(opened: Callable[[SummaryData], Page], tmp_path: Path) -> None:
+    data = whole(3)
+    (row,) = data.pools.to_dict("records")
+    flags = "limit_mill;limit_plantation;limit_region;limit_sponsor;simulated"
+    big = {k: 1e7 * v for k, v in row.items() if k.startswith("npv_q") or k in ("npv_fair", "es95")}
+    rows = [row | big | {"tranche": t, "quality_flag": flags} for t in ("fees", "junior", "reserve", "senior", "whole")]
+    page = opened(replace(data, pools=finalise(pd.DataFrame(rows), "pools")))
+    page.open(tmp_path / "index.html", width=1400)
+    page.wait(READY)
+    frame = "document.querySelector('[aria-label=\"Pools and tranches\"]')"
+    assert page.run(f"{frame}.scrollWidth <= {frame}.clientWidth")
 
 
 def test_every_control_is_reached_and_worked_by_keyboard(opened: Callable[[SummaryData], Page]) -> None:

@@ -43,6 +43,7 @@ def detail_data(view: View, data: SummaryData) -> dict[str, Any]:
                 "per_ha": plain(p.npv_per_ha, 2),
                 "anomaly": plain(p.anomaly, 4),
                 "grade": text(p.grade),
+                "bare": p.bare,
                 "yield12": [plain(p.outlook.get(f"yield12_{k}"), 4) for k in ("mean", "q05", "q95", "q10", "q90")],
                 "rights": [_right(p.name, r) for r in p.records],
             }

@@ -6,7 +6,7 @@ import pandas as pd
 
 from plantation_rwa.publish.report.data import SummaryData
 from plantation_rwa.publish.report.markup import DASH, esc, is_missing, number, table
-from plantation_rwa.publish.report.words import BRIDGE, SENSITIVITIES
+from plantation_rwa.publish.report.words import BRIDGE, SENSITIVITIES, pool_words
 
 
 def level3(data: SummaryData) -> str:
@@ -20,7 +20,7 @@ def level3(data: SummaryData) -> str:
         "assumptions are those listed further down."
     )
     pools = data.disclosure.groupby("pool_id", sort=True)
-    return f'{head}<p class="note">{note}</p>' + "".join(_pool(str(name), rows) for name, rows in pools)
+    return f'{head}<p class="note">{note}</p>' + "".join(_pool(pool_words(str(name)), rows) for name, rows in pools)
 
 
 def _pool(name: str, rows: pd.DataFrame) -> str:

@@ -14,7 +14,7 @@ from plantation_rwa.publish.report.data import SummaryData
 from plantation_rwa.publish.report.markup import DASH, clean, element, esc, interval, is_missing, number, table, units
 from plantation_rwa.publish.report.page import grade_badge, page
 from plantation_rwa.publish.report.svg import AMBER, GRID, INK, MUTED, drawing, text
-from plantation_rwa.publish.report.view import Plantation
+from plantation_rwa.publish.report.view import NO_PALMS, Plantation
 from plantation_rwa.publish.report.words import DRIVERS, SCREEN, STRESSES, step_of
 from plantation_rwa.schema.flags import FLAGS
 
@@ -198,7 +198,7 @@ def _yield(p: Plantation, as_of: str) -> str:
     mean, low, high = (p.outlook.get(f"yield12_{k}") for k in ("mean", "q05", "q95"))
     near = interval(p.outlook.get("yield12_q10"), p.outlook.get("yield12_q90"), 1)
     spread = f"80 % {near}, 90 % {interval(low, high, 1)}"
-    line = "" if is_missing(mean) else f"Next 12 months {number(mean, 1)} t/ha, {spread}. "
+    line = "" if is_missing(mean) else f"Next 12 months {NO_PALMS if p.bare else f'{number(mean, 1)} t/ha, {spread}'}. "
     head = "<h2>What it rests on</h2>"
     if not fan:
         return head + '<p class="empty">No forecast.</p>'

@@ -14,10 +14,14 @@ from plantation_rwa.publish.report.markup import DASH, both_levels, clean, eleme
 from plantation_rwa.publish.report.page import GRADES, grade_badge
 from plantation_rwa.publish.report.svg import INK, MUTED, drawing, text
 from plantation_rwa.publish.report.view import View
+from plantation_rwa.publish.report.words import pool_words
 
 _BINS = 12
 #: largest / smallest value from which the steps grow by a constant factor
 _WIDE = 20.0
+#: why a sum stands without interval
+_NO_JOINT_VALUE = "no interval: the joint law of the rights is published per pool only"
+_NO_JOINT_HARVEST = "no interval: the joint law of harvests is not published"
 #: why a tranche cannot fall short
 _NO_CLAIM = {
     "whole": "no fixed claim",
@@ -33,7 +37,7 @@ def tiles(view: View, data: SummaryData) -> str:
     for currency in view.currencies:
         rows = data.valuations[data.valuations["currency"] == currency]
         worth = f"{number(rows['npv_fair'].sum(min_count=1))} <small>{esc(currency)}</small>"
-        found.append((worth, f"fair value of {counted(len(rows), 'right')}"))
+        found.append((worth, f"fair value of {counted(len(rows), 'right')}; {_total_interval(rows, data, currency)}"))
     if not found:
         found.append((DASH, "no right was valued"))
     areas = [p.area_ha for p in view.plantations if math.isfinite(p.area_ha)]
@@ -42,7 +46,10 @@ def tiles(view: View, data: SummaryData) -> str:
     found.append((f"{number(sum(areas), 1)} <small>ha</small>" if areas else DASH, "mature area"))
     expected = _tonnes(data)
     tonnes = f"{number(expected)} <small>t</small>" if math.isfinite(expected) else DASH
-    found.append((tonnes, "expected fruit bunches, next 12 months"))
+    words = "expected fruit bunches, next 12 months"
+    if math.isfinite(expected):
+        words += f"; {_NO_JOINT_HARVEST}"
+    found.append((tonnes, words))
     grades = data.valuations.get("confidence_grade", pd.Series(dtype="str")).value_counts()
     badges = " ".join(
         f'<span class="nowrap">{grade_badge(g)}&thinsp;{number(int(grades[g]))}</span>' for g in GRADES if g in grades
@@ -111,11 +118,35 @@ def _concentration(view: View, data: SummaryData) -> str:
         for r in ranked.head(5).to_dict("records"):
             share = number(100 * r["npv_fair"] / total, 1) + " %" if total > 0 else DASH
             name = f"<bdi>{esc(r['plantation_id'], 60)}</bdi> <small><bdi>{esc(r['right_id'], 30)}</bdi></small>"
-            rows.append([name, f"{number(r['npv_fair'])} {esc(currency)}", share])
+            rows.append([name, f"{number(r['npv_fair'])} {esc(currency)}", _spread(r), share])
     if not rows:
         return ""
-    head = ["Largest rights", "Fair value", "Share of the total"]
-    return table(head, rows, numeric=(1, 2), label="Largest rights")
+    head = [
+        "Largest rights", "Fair value", "Real-world value<small>intervals</small>",
+        "Share<small>of the total fair value; no interval, a ratio of means</small>",
+    ]  # fmt: skip
+    return table(head, rows, numeric=(1, 2, 3), label="Largest rights", classes="wrapped")
+
+
+def _spread(row: Mapping[Any, Any]) -> str:
+    """Both intervals of a present value with their currency, or that there are none."""
+    levels = both_levels(row, "npv")
+    return (
+        "<small>no interval published</small>" if levels == DASH else f"{levels}<small>{esc(row['currency'])}</small>"
+    )
+
+
+def _total_interval(rows: pd.DataFrame, data: SummaryData, currency: str) -> str:
+    """Interval of a currency's whole value where one right or one pool is all of it, else why there is none."""
+    valued = rows.dropna(subset=["npv_fair"])
+    if not len(valued):
+        return "no right was valued"
+    joint = valued.to_dict("records")
+    if len(joint) > 1:
+        wholes = data.pools[data.pools["currency"] == currency].to_dict("records")
+        joint = [r for r in wholes if r["tranche"] == "whole" and r.get("n_rights") == len(valued)]
+    levels = both_levels(joint[0], "npv") if joint else DASH
+    return _NO_JOINT_VALUE if levels == DASH else f"real-world value{levels}"
 
 
 def _pools(data: SummaryData) -> str:
@@ -126,12 +157,12 @@ def _pools(data: SummaryData) -> str:
         money = esc(r["currency"])
         rows.append(
             [
-                f"<bdi>{esc(r['pool_id'], 60)}</bdi>",
+                f"<bdi>{esc(pool_words(str(r['pool_id'])), 60)}</bdi>",
                 esc(r["tranche"]),
                 number(r.get("n_rights")),
                 f"{number(r['npv_fair'])} {money}",
-                both_levels(r, "npv"),
-                number(r.get("es95")),
+                _spread(r),
+                DASH if is_missing(r.get("es95")) else f"{number(r['es95'])} {money}",
                 _shortfall(r),
                 DASH if is_missing(r.get("effective_n")) else number(r["effective_n"], 1),
                 esc(clean(r.get("quality_flag")).replace(";", ", ")) or DASH,
@@ -143,7 +174,7 @@ def _pools(data: SummaryData) -> str:
         "Effective number<small>of rights</small>", "Remarks",
     ]  # fmt: skip
     return "<h3>Pools and tranches</h3>" + table(
-        head, rows, numeric=(2, 3, 4, 5, 6, 7), label="Pools and tranches", classes="wide-last"
+        head, rows, numeric=(2, 3, 4, 5, 6, 7), label="Pools and tranches", classes="wrapped"
     )
 
 

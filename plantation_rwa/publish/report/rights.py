@@ -8,7 +8,7 @@ from plantation_rwa.publish.report import charts
 from plantation_rwa.publish.report.markup import DASH, Cell, both_levels, clean, esc, is_missing, number, table
 from plantation_rwa.publish.report.memo import memo_name
 from plantation_rwa.publish.report.page import grade_badge
-from plantation_rwa.publish.report.view import Plantation, View
+from plantation_rwa.publish.report.view import NO_PALMS, Plantation, View
 from plantation_rwa.schema.flags import FLAGS
 
 #: columns that can be sorted
@@ -82,7 +82,11 @@ def _row(
     if record:
         memo = esc(f"memos/{memo_name(plantation.name, str(record['right_id']))}")
         name += f'<small><a href="{memo}">memo of <bdi>{esc(right)}</bdi></a></small>'
-    spread = f"<b>{number(mean, 1)}</b>{both_levels(out, 'yield12', 1)}{charts.range_bar(low, mean, high, top)}"
+    spread = (
+        NO_PALMS
+        if plantation.bare
+        else f"<b>{number(mean, 1)}</b>{both_levels(out, 'yield12', 1)}{charts.range_bar(low, mean, high, top)}"
+    )
     grade = clean(record.get("confidence_grade"))
     per_ha = _per_ha(plantation, money) if first else ""
     return [

@@ -13,6 +13,9 @@ from plantation_rwa.publish.report.data import SummaryData
 from plantation_rwa.publish.report.maps import Site
 from plantation_rwa.publish.report.markup import clean, is_missing
 
+#: in place of a yield where nothing bears
+NO_PALMS = "none: no mature palms"
+
 
 @dataclass(frozen=True)
 class Plantation:
@@ -44,6 +47,12 @@ class Plantation:
     npv_per_ha: float
     anomaly: float
     grade: str
+
+    @property
+    def bare(self) -> bool:
+        """No mature palms and so no harvest in the next twelve months: a zero that is known, not forecast."""
+        mean: Any = self.outlook.get("yield12_mean")
+        return self.area_ha == 0 and not is_missing(mean) and float(mean) == 0
 
 
 @dataclass(frozen=True)

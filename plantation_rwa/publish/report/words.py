@@ -62,3 +62,9 @@ SCREEN = {
     "not_checked": "not checked",
 }
 STATES = {"pass": "nothing found", "fail": "problem found", "more_info": "more needed", "not_checked": "not checked"}
+
+
+def pool_words(pool_id: str) -> str:
+    """What a pool is called: the group of rights outside pools is told as that."""
+    outside = pool_id.removeprefix("portfolio:")
+    return pool_id if outside == pool_id else f"rights in no pool, {outside}"

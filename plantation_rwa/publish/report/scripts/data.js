@@ -3,6 +3,7 @@ const data = JSON.parse(document.getElementById("report-data").textContent);
 const COLOURS = { ink: "#1c2b24", muted: "#5d6b64", grid: "#e6ebe8", green: "#1b7a4b", blue: "#2f6fb0", amber: "#b45309",
   outer: "#dcede3", middle: "#bcdcc9", inner: "#94c9aa", rain: "#a9c6e3", clear: "#b9c4be", loss: "#c0704a", gain: "#4f9a74" };
 const MISSING = -32768;
+const NO_PALMS = "none: no mature palms";
 
 function unpack(pack) {
   if (pack.values === undefined) {

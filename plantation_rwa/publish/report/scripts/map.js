@@ -23,7 +23,7 @@ function coloursOf(mode) {
 
 function tooltips() {
   return data.plantations.map((p) => ({ name: p.id, worth: p.fair === null ? (p.rights.length > 1 ? "in several currencies, or none" : "no value") : `${number(p.fair)} ${data.money || p.rights[0].currency}`,
-    yields: p.yield12[0] === null ? "no forecast" : `${number(p.yield12[0], 1)} t/ha, 90 % ${number(p.yield12[1], 1)} to ${number(p.yield12[2], 1)}`,
+    yields: p.yield12[0] === null ? "no forecast" : p.bare ? NO_PALMS : `${number(p.yield12[0], 1)} t/ha, 90 % ${number(p.yield12[1], 1)} to ${number(p.yield12[2], 1)}`,
     anomaly: p.anomaly === null ? "\u2013" : percent(p.anomaly), grade: p.grade || "\u2013" }));
 }
 

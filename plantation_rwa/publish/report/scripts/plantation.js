@@ -106,7 +106,7 @@ const levels = (low, high, least, most, decimals = 0) => [["80", low, high], ["9
 
 function facts(i) {
   const p = data.plantations[i];
-  const list = [["mature area", `${number(p.area, 1)} ha`], ["next 12 months", p.yield12[0] === null ? "no forecast"
+  const list = [["mature area", `${number(p.area, 1)} ha`], ["next 12 months", p.yield12[0] === null ? "no forecast" : p.bare ? NO_PALMS
     : `${number(p.yield12[0], 1)} t/ha (${levels(p.yield12[3], p.yield12[4], p.yield12[1], p.yield12[2], 1)})`]];
   if (p.anomaly !== null) list.push(["against the region's usual", percent(p.anomaly, 0)]);
   const nodes = list.flatMap(([k, v]) => [make("dt", {}, k), make("dd", {}, v)]);

@@ -1,4 +1,5 @@
-// First the map and the plantation of most value, the first where there are several currencies; the rest when it comes near the window.
+// First the map and the plantation of most value among those with pictures, the first of them where there are several
+// currencies; the rest when it comes near the window.
 function watchChoice() {
   const list = document.getElementById("chosen");
   if (!list) return;
@@ -16,7 +17,9 @@ skillNote();
 portfolioCharts();
 for (const radio of document.querySelectorAll('input[name="mode"]')) radio.addEventListener("change", colourMap);
 if (data.plantations.length) {
-  const worth = data.plantations.map((p) => (data.money ? p.fair : null) ?? -Infinity);
-  choose(worth.indexOf(Math.max(...worth)));
+  const all = data.plantations.map((_, i) => i);
+  const pictured = all.filter((i) => !data.chips[i].none);
+  const worth = (i) => (data.money ? data.plantations[i].fair : null) ?? -Infinity;
+  choose((pictured.length ? pictured : all).reduce((best, i) => (worth(i) > worth(best) ? i : best)));
 }
 document.documentElement.dataset.ready = "yes";
