@@ -292,7 +292,7 @@ def test_commands_and_deployments_of_the_operations_page_are_understood() -> Non
     text = (ROOT / "docs" / "operations.md").read_text("utf-8")
     lines = [line for block in blocks(text, "sh") for line in block.splitlines()]
     shown = [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("plantation-rwa ")]
-    assert {c[0] for c in shown} == {"check", "doctor", "run", "backfill", "verify", "simulate"}
+    assert {c[0] for c in shown} == {"check", "doctor", "run", "backfill", "verify", "simulate", "prune"}
     for arguments in shown:
         app.parse_args(arguments, exit_on_error=False, print_error=False)
     deployed = yaml.safe_load((ROOT / "prefect.yaml").read_text("utf-8"))["deployments"]

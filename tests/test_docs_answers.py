@@ -33,10 +33,10 @@ OTHERS = {
     ("docs/add-a-source.md", "csv"): (1, "tests/sources/test_sensors_vendor.py"),
     ("docs/add-a-source.md", "bash"): (1, "tests/test_docs_answers.py"),
     ("docs/add-a-source.md", "python"): (1, "tests/test_docs_answers.py"),
-    ("docs/operations.md", "sh"): (4, "tests/test_docs.py"),
+    ("docs/operations.md", "sh"): (4, "tests/test_docs_operations.py"),
 }
 #: blocks that nothing runs; the page says so in these words
-NOT_RUN = {("docs/analysts.md", "r"): "Not run here", ("docs/operations.md", "ini"): "not tried here"}
+NOT_RUN = {("docs/analysts.md", "r"): "Not run here", ("docs/operations.md", "ini"): "the unit of systemd"}
 
 
 def answer(language: str, code: str) -> str:

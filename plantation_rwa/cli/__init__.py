@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import gc
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ from plantation_rwa.cli.options import (
     Stage,
     Strict,
     begin_untyped,
+    behind_command,
     day,
     spoken,
     usage_problem,
@@ -59,7 +61,7 @@ def run_command(argv: Sequence[str]) -> int:
     gc.set_threshold(50_000, 50, 100)
     begin_untyped(argv, list(app))
     try:
-        code = _called(list(argv))
+        code = _called(behind_command(argv, list(app)))
     except Exception as fault:  # a defect of ours: the traceback follows the document
         remedy = "This is a defect of the program: report it with the traceback on standard error."
         console.close(PARTIAL, Problem("", f"{type(fault).__name__}: {fault}", remedy=remedy))
@@ -69,16 +71,21 @@ def run_command(argv: Sequence[str]) -> int:
 
 
 def _called(argv: list[str]) -> int:
+    # help and version, which are no commands of ours; a document has them inside
+    written = io.StringIO() if console.is_document() else None
     try:
         result = app(
             argv,
             exit_on_error=False,
             print_error=False,
             result_action="return_value",
-            console=console.console(soft_wrap=False),
+            console=console.console(soft_wrap=False, file=written),
         )
+        if written is not None and written.getvalue():
+            text = written.getvalue().rstrip("\n")
+            console.result(**{"version" if text == __version__ else "help": text})
     except cyclopts.CycloptsError as fault:
-        console.error(usage_problem(fault))
+        console.error(usage_problem(fault, [name for name in app if not name.startswith("-")]))
         return USAGE
     except PlantationError as fault:
         for problem in fault.told:

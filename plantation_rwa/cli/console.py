@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -22,11 +22,11 @@ from rich.text import Text
 from plantation_rwa.errors import Problem
 
 
-def console(*, stderr: bool = False, soft_wrap: bool = True) -> Console:
+def console(*, stderr: bool = False, soft_wrap: bool = True, file: IO[str] | None = None) -> Console:
     """A console without any escape code where ``NO_COLOR`` is set or no terminal listens."""
     if os.environ.get("NO_COLOR"):
-        return Console(stderr=stderr, highlight=False, soft_wrap=soft_wrap, color_system=None)
-    return Console(stderr=stderr, highlight=False, soft_wrap=soft_wrap)
+        return Console(file=file, stderr=stderr, highlight=False, soft_wrap=soft_wrap, color_system=None)
+    return Console(file=file, stderr=stderr, highlight=False, soft_wrap=soft_wrap)
 
 
 out = console()
@@ -68,6 +68,11 @@ def close(code: int, defect: Problem | None = None) -> None:
     errors = over.errors if defect is None else [*over.errors, defect]
     sys.stdout.write(document(over.command, code, errors, over.result))
     sys.stdout.flush()
+
+
+def is_document() -> bool:
+    """Whether what is said becomes one document."""
+    return _voice.json
 
 
 def result(**values: object) -> None:

@@ -75,11 +75,27 @@ def begin_untyped(argv: Sequence[str], commands: Sequence[str]) -> None:
     begin(name, quiet="--quiet" in words, json="--json" in words)
 
 
-def usage_problem(fault: cyclopts.CycloptsError) -> Problem:
+def behind_command(argv: Sequence[str], commands: Sequence[str]) -> list[str]:
+    """What was typed with ``--quiet`` and ``--json`` behind the command, where they may also stand before it."""
+    words = list(argv)
+    count = next((i for i, word in enumerate(words) if word not in {"--quiet", "--json"}), len(words))
+    before, rest = words[:count], words[count:]
+    # help and version take no options: how they are told is known by now
+    named = bool(rest) and rest[0] in commands and not rest[0].startswith("-")
+    return [rest[0], *before, *rest[1:]] if named else rest
+
+
+def usage_problem(fault: cyclopts.CycloptsError, commands: Sequence[str]) -> Problem:
     """A fault of what was typed, with the nearest right word and the help that explains the rest."""
     what, _, meant = str(fault).partition(" Did you mean ")
     command = " ".join(["plantation-rwa", *(fault.command_chain or ())])
     remedy = f"Try '{command} --help'."
+    if isinstance(fault, cyclopts.UnknownCommandError):
+        word = (fault.unused_tokens or [""])[0]
+        if word.startswith("-"):
+            return Problem(command, f"{word} stands before the command", remedy=f"Write it behind. {remedy}")
+        what = what.partition(" Available commands: ")[0]
+        remedy = f"Commands: {', '.join(commands)}. {remedy}"
     if meant:
         remedy = f"Did you mean {meant.split('? ')[0].rstrip('?')}? {remedy}"
     return Problem(command, what.rstrip("."), remedy=remedy)

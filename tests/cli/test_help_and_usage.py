@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from plantation_rwa.cli import run_command
+from plantation_rwa.cli import app, run_command
 from plantation_rwa.schema.tables import TABLES
 from plantation_rwa.testing import edit_config
 
@@ -94,6 +94,11 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
     ("argv", "text"),
     [
         (["plna"], 'Unknown command "plna". Did you mean "plan"?'),
+        (["xyzzy"], f'Unknown command "xyzzy". Commands: {", ".join(name for name in app if name[0] != "-")}. Try '),
+        (
+            ["--force", "run", "x.yaml"],
+            "--force stands before the command. Write it behind. Try 'plantation-rwa --help'.",
+        ),
         (["run", "x.yaml", "--asof", "2026-05-31"], "Unknown option: --asof. Did you mean --as-of?"),
         (["run"], 'Command "run" parameter CONFIG requires an argument.'),
         (

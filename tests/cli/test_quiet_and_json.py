@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from plantation_rwa import __version__
 from plantation_rwa.attest.checking import end_of_day
 from plantation_rwa.cli import app, console, documents, run_command
 from plantation_rwa.errors import Problem
@@ -279,3 +280,33 @@ def test_progress_of_a_log_file_is_lines(small_world: Path, tmp_path: Path) -> N
     assert all(re.search(r"  \d+\.\d s$", line) for line in log.splitlines())
     assert not re.search(r"[\x00-\x09\x0b-\x1f]", log + done.stdout.decode())
     assert "results: " in done.stdout.decode()
+
+
+@pytest.mark.parametrize(
+    ("argv", "command", "key", "begins"),
+    [
+        (["--version", "--json"], "--version", "version", f"{__version__}"),
+        (["--json", "--version"], "--version", "version", f"{__version__}"),
+        (["describe", "curves", "--json", "--version"], "describe", "version", f"{__version__}"),
+        (["--json"], "", "help", "Usage: plantation-rwa COMMAND"),
+        (["prune", "--help", "--json"], "prune", "help", "Usage: plantation-rwa prune "),
+    ],
+)
+def test_version_and_help_are_one_document_too(
+    argv: list[str], command: str, key: str, begins: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(argv) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["command"], told["exit_code"], list(told["result"])) == (command, 0, [key])
+    assert told["result"][key].startswith(begins)
+
+
+def test_how_it_is_told_may_stand_before_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    told = []
+    for argv in (["describe", "curves", "--json"], ["--json", "describe", "curves"]):
+        assert run_command(argv) == 0
+        told.append(capsys.readouterr().out)
+    assert told[0] == told[1]
+    assert json.loads(told[0])["command"] == "describe"
+    assert run_command(["--quiet", "describe", "curves"]) == 0
+    assert capsys.readouterr().out == ""
