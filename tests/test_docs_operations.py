@@ -21,7 +21,7 @@ PAGE = (ROOT / "docs" / "operations.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
 #: what the session needs of a clone, and make to find everything installed
 CLONED = ("configs", "data/sample", "pipelines", "prefect.yaml", "Makefile", "pyproject.toml", "constraints.txt")
-PATIENCE_S = 560.0
+PATIENCE_S = 1500.0
 
 
 def free_ports(count: int) -> list[str]:
