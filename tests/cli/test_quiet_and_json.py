@@ -193,7 +193,9 @@ def test_a_command_that_fails(name: str, capfd: pytest.CaptureFixture[str]) -> N
     assert any(where in e["where"] and remedy in e["remedy"] for e in found["errors"]), found["errors"]
 
 
-@pytest.mark.parametrize("words", [["--json"], ["--json", "run", "x.yaml"], ["plna", "--json"], ["run", "--json"]])
+@pytest.mark.parametrize(
+    "words", [["--json", "nonsense"], ["--json", "run", "x.yaml"], ["plna", "--json"], ["run", "--json"]]
+)
 def test_what_is_not_understood_is_told_as_a_document_too(words: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     assert run_command(words) == 2
     found = json.loads(capfd.readouterr().out)
