@@ -81,9 +81,7 @@ def _called(argv: list[str]) -> int:
             result_action="return_value",
             console=console.console(soft_wrap=False, file=written),
         )
-        if written is not None and written.getvalue():
-            text = written.getvalue().rstrip("\n")
-            console.result(**{"version" if text == __version__ else "help": text})
+        console.parsed(written, __version__)
     except cyclopts.CycloptsError as fault:
         console.error(usage_problem(fault, [name for name in app if not name.startswith("-")]))
         return USAGE
@@ -92,8 +90,7 @@ def _called(argv: list[str]) -> int:
             console.error(problem)
         return USAGE
     except KeyboardInterrupt:
-        remedy = "What was published stays; the same command goes on from there."
-        console.error(Problem("", "stopped by Ctrl-C", remedy=remedy))
+        console.error(Problem("", "stopped by Ctrl-C", remedy="What was published stays; run it again to go on."))
         return STOPPED
     return int(result) if isinstance(result, int) else OK
 
@@ -190,9 +187,7 @@ def backtest(
     leak_checks: Annotated[
         bool, Parameter(negative=(), help="Also look for forecasts that know the future; exit 1 if one does.")
     ] = False,
-    runner: Annotated[
-        str, Parameter(help="threads, processes, dask or dask=ADDRESS; changes no result.")
-    ] = "processes",
+    runner: RunnerText = "processes",
 ) -> int:
     """Evaluate the forecast on the past: at every month end, as known then, against what was harvested.
 

@@ -80,6 +80,13 @@ def result(**values: object) -> None:
     _voice.result.update(values)
 
 
+def parsed(written: io.StringIO | None, version: str) -> None:
+    """Add the version or the help that the parser wrote, if it did, to the document of ``--json``."""
+    text = "" if written is None else written.getvalue().rstrip("\n")
+    if text:
+        result(**{"version" if text == version else "help": text})
+
+
 def error(problem: Problem | str) -> None:
     """Print an error to standard error, as plain text, and keep it for the document."""
     kept = problem if isinstance(problem, Problem) else Problem.read(problem)

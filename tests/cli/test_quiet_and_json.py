@@ -228,7 +228,7 @@ def test_a_command_that_is_stopped_says_how_to_go_on(
 
     monkeypatch.setattr("plantation_rwa.cli.describing.describe", stopped)
     assert run_command(["describe"]) == 130
-    told = "error: stopped by Ctrl-C. What was published stays; the same command goes on from "
+    told = "error: stopped by Ctrl-C. What was published stays; run it again to go on."
     assert capfd.readouterr().err.startswith(told)
 
 

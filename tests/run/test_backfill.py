@@ -194,7 +194,7 @@ def test_a_date_that_cannot_be_valued_does_not_stop_the_next(
     assert run_command(command) == 1
     captured = capsys.readouterr()
     assert "error: 2026-04-30: stage 'valuation' needs 'features' of as_of=2026-04-30" in captured.err
-    assert "2026-04-30 FAILED: 2 of 3 dates" in captured.out
+    assert "2026-04-30 FAILED: 2 of 3 dates" in captured.err
     assert [p.name for p in sorted((out / "valuations").iterdir())] == [f"as_of={DATES[0]}", f"as_of={DATES[2]}"]
 
 

@@ -108,7 +108,7 @@ def test_unknown_plantations_are_all_named_before_anything_is_written(
     assert only(small_world / "config.yaml", tmp_path / "out", chosen=["SIM-001", "SIM-01", "KEBUN"]) == 2
     assert capsys.readouterr().err == (
         "error: --only: no such plantation (got 'SIM-01'). Did you mean 'SIM-001'?\n"
-        "--only: no such plantation (got 'KEBUN'). See the register for the ids.\n"
+        "error: --only: no such plantation (got 'KEBUN'). See the register for the ids.\n"
     )
     assert not (tmp_path / "out").exists()
 
