@@ -170,6 +170,7 @@ def chosen(table: str, frame: pd.DataFrame) -> list[int]:
     return [*places, 0]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "table", ["fiscal", *(pytest.param(t, marks=pytest.mark.long) for t in ("rates", "fx", "prices"))]

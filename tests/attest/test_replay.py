@@ -173,6 +173,7 @@ def test_the_model_hash_of_a_changed_harvest(world_copy: Path, small_run: Path, 
     assert len({r["model_hash"] for r in after.values()}) == 1
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_changed_screening_is_told(light_world: Path, tmp_path: Path) -> None:
     """The export for authorities and every state come out anew, or it is said where they do not."""

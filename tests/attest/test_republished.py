@@ -89,6 +89,7 @@ def test_a_profile_killed_before_its_manifest_names_nothing_replaced(light_world
     assert verify(out, TODAY).failed == []
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_date_published_late_is_told_replayed_and_brought_into_line(light_world: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"

@@ -216,6 +216,7 @@ def test_a_record_shorter_than_the_default_skips_is_told_so(
     assert not (tmp_path / "o").exists()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_one_plantation_alone(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     edit_register(
@@ -264,6 +265,7 @@ def test_values_without_a_finished_term_are_refused_before_anything_is_written(
     assert not (tmp_path / "o").exists()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_values_that_cannot_be_scored_leave_the_scores_of_the_forecast(
     world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

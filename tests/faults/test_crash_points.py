@@ -150,6 +150,7 @@ def killed(config: Path, out: Path, instants: int, dates: tuple[str, ...]) -> in
     return running
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize(("instants", "months"), [(3, "2026-05"), pytest.param(20, "2026-06", marks=pytest.mark.long)])
 def test_a_backfill_killed_again_and_again_ends_like_one_that_was_not(

@@ -191,6 +191,7 @@ def test_two_runs_at_once_leave_one_consistent_result(small_world: Path, small_r
     assert damaged(out, manifest.outputs) == []
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_two_different_runs_at_once_leave_the_result_of_one_of_them(
     world_copy: Path, small_world: Path, small_run: Path, tmp_path: Path

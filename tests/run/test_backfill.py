@@ -175,6 +175,7 @@ def test_the_plan_of_a_range_is_what_the_backfill_does(
     assert foreseen == [(sum(r.computed.values()), sum(r.skipped.values())) for r in done]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_plan_knows_what_imagery_the_dates_share(
     small_world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -97,6 +97,7 @@ def test_a_new_month_computes_one_month_of_scenes(plain: Path, tmp_path: Path) -
     assert {k.split("/")[0] for k in set(after) - set(before)} <= {"month=2026-05"}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_scene_that_changes_is_judged_anew_and_nothing_before_it(plain: Path, tmp_path: Path) -> None:
     config = plain
@@ -110,6 +111,7 @@ def test_a_scene_that_changes_is_judged_anew_and_nothing_before_it(plain: Path, 
     assert set(now.loc[now["offset_inferred"], "month"]) == {"month=2026-05"}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_test_out_of_reach_is_another_configuration(veiled: Path, tmp_path: Path) -> None:
     run_world(veiled, tmp_path / "out", stages=("features",))

@@ -64,6 +64,7 @@ def test_one_contract_alone_leaves_wide_errors_or_none() -> None:
     assert not found.converged or found.std_error("rho") > 0.3
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_500_days_of_12_tenors_take_less_than_30_seconds() -> None:
     large = drawn(TRUTH, 15)
