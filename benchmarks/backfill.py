@@ -20,18 +20,19 @@ import datetime as dt
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from plantation_rwa.run.dates import dates_between
-from plantation_rwa.run.session import STAGES
-
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.process import ended  # noqa: E402
+from plantation_rwa.run.dates import dates_between  # noqa: E402
+from plantation_rwa.run.session import STAGES  # noqa: E402
+
 #: allowed over the rest of one date
 SLACK = 1.15
 _STAGE = re.compile(rf"^({'|'.join(STAGES)}) .*  (\d+\.\d) s$", re.M)
@@ -56,23 +57,11 @@ class Cost:
 
 
 def measured(*words: str) -> Cost:
-    """Run a command of the program; the cache of the user is left out."""
-    argv = [sys.executable, "-m", "plantation_rwa", *words]
-    environment = {**os.environ, "PLANTATION_RWA_CACHE": ""}
-    with tempfile.TemporaryFile("w+") as said:
-        started = time.perf_counter()
-        process = subprocess.Popen(argv, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT, env=environment)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        said.seek(0)
-        text = said.read()
-    if process.returncode != 0:
-        raise SystemExit(f"{' '.join(words)} ended with {process.returncode}:\n{text}")
-    stages: dict[str, float] = {}
-    for name, seconds in _STAGE.findall(text):
+    """Run a command of the program to its end."""
+    done, stages = ended([sys.executable, "-m", "plantation_rwa", *words]), dict[str, float]()
+    for name, seconds in _STAGE.findall(done.text):
         stages[name] = stages.get(name, 0.0) + float(seconds)
-    return Cost(usage.ru_utime + usage.ru_stime, wall, stages)
+    return Cost(done.cpu, done.wall, stages)
 
 
 def before(whole: Path, date: dt.date, place: Path) -> Path:

@@ -20,10 +20,8 @@ import json
 import os
 import re
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +35,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import imagery_tile as tile  # noqa: E402
+from benchmarks.process import ended  # noqa: E402
 from plantation_rwa.periods import Month  # noqa: E402
 from tests.loopback import LoopbackServer  # noqa: E402
 
@@ -62,23 +61,9 @@ class Measured:
 
 def measured(argv: Sequence[str]) -> Measured:
     """Run a command to its end."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    environment["PLANTATION_RWA_CACHE"] = ""  # covered pixels kept from an earlier round would not be counted
-    with tempfile.TemporaryFile("w+") as said:
-        started = time.perf_counter()
-        process = subprocess.Popen(argv, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT, env=environment)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        said.seek(0)
-        text = said.read()
-    if process.returncode != 0:
-        raise SystemExit(f"{' '.join(argv)} ended with {process.returncode}:\n{text[-3000:]}")
-    unit = 1024 * 1024 if sys.platform == "darwin" else 1024  # bytes there, KiB on Linux
-    stage = _STAGE.search(text)
-    return Measured(
-        wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit, float(stage[1]) if stage else float("nan")
-    )
+    done = ended(argv)
+    stage = _STAGE.search(done.text)
+    return Measured(done.wall, done.cpu, done.peak, float(stage[1]) if stage else float("nan"))
 
 
 @dataclass(frozen=True)

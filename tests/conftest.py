@@ -7,22 +7,24 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from plantation_rwa.caches import VARIABLE
 from plantation_rwa.config import load_config
 from plantation_rwa.executor import Runner
 from plantation_rwa.run import STAGES, RunReport, load_inputs, open_session, run_date
 from plantation_rwa.testing import edit_config
+from tests.object_store import S3, moto
 
 # as the command line does for itself: one level of parallelism, work units outside
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 # nothing of a test is kept in the cache folder of who runs it
-os.environ.setdefault("PLANTATION_RWA_CACHE", "")
+os.environ.setdefault(VARIABLE, "")
 
 # how long an example takes says something about the machine, not about the code; the continuous run tries the same
 # examples on every machine, `--hypothesis-profile explore` (make test-full) draws new ones
@@ -147,6 +149,23 @@ def small_run(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def run_copy(small_run: Path, tmp_path: Path) -> Path:
     """A copy of the small run that a test may spoil."""
     return Path(shutil.copytree(small_run, tmp_path / "out"))
+
+
+@pytest.fixture(scope="session")
+def store_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of an S3-compatible server on loopback."""
+    with moto(tmp_path_factory.mktemp("moto")) as address:
+        yield address
+
+
+@pytest.fixture
+def s3(store_server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[S3]:
+    """A bucket that the environment leads to, and a cache of the test's own."""
+    with S3(store_server) as bucket:
+        for name, value in bucket.variables.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv(VARIABLE, str(tmp_path / "cache"))
+        yield bucket
 
 
 @pytest.fixture

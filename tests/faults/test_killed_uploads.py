@@ -23,7 +23,7 @@ from plantation_rwa.publish.working_copy import JOURNALS
 from plantation_rwa.testing import edit_config
 from tests.conftest import AS_OF, tree
 from tests.faults import child
-from tests.faults.test_object_store import EARLIER, OUT, config, hashes, s3, server, whole  # noqa: F401
+from tests.faults.test_object_store import EARLIER, OUT, config, hashes, whole  # noqa: F401
 from tests.object_store import S3, Mood
 
 pytestmark = [pytest.mark.slow, pytest.mark.server]
@@ -98,7 +98,7 @@ def is_committed(objects: dict[str, bytes], done: dict[str, str]) -> bool:
 
 
 @pytest.fixture
-def machine(s3: S3, tmp_path: Path, request: pytest.FixtureRequest) -> Machine:  # noqa: F811
+def machine(s3: S3, tmp_path: Path, request: pytest.FixtureRequest) -> Machine:
     made = Machine(s3, request.getfixturevalue("config"), tmp_path / "machine")
     made.log.parent.mkdir()
     return made
@@ -116,7 +116,7 @@ def test_a_run_killed_at_any_upload_leaves_a_whole_publication_and_is_resumed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A second date beside the first; with a seed the same date once more, other bytes in its places."""
-    s3 = machine.s3  # noqa: F811
+    s3 = machine.s3
     machine.run(EARLIER)
     if seed:
         machine.run()

@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,27 +21,12 @@ from plantation_rwa.publish.files import host_mark
 from plantation_rwa.testing import bare_portfolio, edit_config
 from tests.conftest import AS_OF, ROOT, tree
 from tests.faults.test_crash_points import remembered  # noqa: F401
-from tests.object_store import BUCKET, S3, SECRET, moody, moto
+from tests.object_store import BUCKET, S3, SECRET, moody
 
 OUT = f"s3://{BUCKET}/out"
 EARLIER = "2026-04-30"
 #: seed of the faults
 CHANCE = 20261126
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with moto(tmp_path_factory.mktemp("moto")) as address:
-        yield address
-
-
-@pytest.fixture
-def s3(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[S3]:
-    with S3(server) as bucket:
-        for name, value in bucket.variables.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setenv(VARIABLE, str(tmp_path / "cache"))
-        yield bucket
 
 
 @pytest.fixture(scope="module")

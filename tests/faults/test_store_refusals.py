@@ -14,7 +14,7 @@ from plantation_rwa.caches import VARIABLE
 from plantation_rwa.cli import run_command
 from plantation_rwa.testing import edit_config
 from tests.conftest import AS_OF
-from tests.faults.test_object_store import OUT, s3, server  # noqa: F401
+from tests.faults.test_object_store import OUT
 from tests.faults.test_refused_writes import without_override
 from tests.object_store import BUCKET, S3, SECRET
 
@@ -65,7 +65,7 @@ def test_an_answer_that_stays_is_told_in_words(
     status: int,
     code: str,
     text: str,
-    s3: S3,  # noqa: F811
+    s3: S3,
     config: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -78,7 +78,7 @@ def test_an_answer_that_stays_is_told_in_words(
 def test_an_address_where_no_store_is_is_told_in_words(
     endpoint: str,
     text: str,
-    s3: S3,  # noqa: F811
+    s3: S3,
     config: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -88,7 +88,7 @@ def test_an_address_where_no_store_is_is_told_in_words(
 
 
 def test_a_store_that_may_only_be_read_keeps_what_it_has(
-    s3: S3,  # noqa: F811
+    s3: S3,
     config: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -116,7 +116,7 @@ def test_a_store_that_may_only_be_read_keeps_what_it_has(
 def test_an_input_that_is_not_in_its_store_stops_the_run_before_anything_is_written(
     place: str,
     text: str,
-    s3: S3,  # noqa: F811
+    s3: S3,
     config: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -136,7 +136,7 @@ def test_an_input_that_may_not_be_read_is_found_beforehand(small_world: Path, tm
 
 
 def test_a_cache_that_cannot_be_written_is_told(
-    s3: S3,  # noqa: F811
+    s3: S3,
     config: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],

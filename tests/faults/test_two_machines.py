@@ -19,7 +19,7 @@ from plantation_rwa.publish.store_turn import StoreTurn
 from plantation_rwa.testing import edit_config
 from tests.conftest import AS_OF, tree
 from tests.faults.test_killed_uploads import Machine, is_upload, machine  # noqa: F401
-from tests.faults.test_object_store import EARLIER, OUT, config, hashes, s3, server, whole  # noqa: F401
+from tests.faults.test_object_store import EARLIER, OUT, config, hashes, whole  # noqa: F401
 from tests.object_store import Mood
 
 pytestmark = [pytest.mark.slow, pytest.mark.server]
@@ -81,7 +81,7 @@ def test_a_machine_that_stops_at_any_upload_is_overtaken_and_told(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The other machine publishes meanwhile; what the first one had begun is undone or finished, never half there."""
-    s3, date = machine.s3, EARLIER if other == "another date" else str(AS_OF)  # noqa: F811
+    s3, date = machine.s3, EARLIER if other == "another date" else str(AS_OF)
     chosen = Path(shutil.copy(machine.config, machine.config.with_name("other.yaml")))
     edit_config(chosen, {} if other == "another date" else {"seed": 11})
     publish = ["run", str(chosen), "--as-of", date, "--out", OUT]

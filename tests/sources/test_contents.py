@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from plantation_rwa.caches import VARIABLE
 from plantation_rwa.errors import SourceError
 from plantation_rwa.sources.base import Scene
 from plantation_rwa.sources.contents import contents_of
-from tests.object_store import BUCKET, S3, moody, moto
+from tests.object_store import BUCKET, S3, moody
 from tests.sources.stac_factory import collection, item, scenes, write
 
 pytestmark = pytest.mark.server
 IN = f"s3://{BUCKET}/in"
 KEYS = ("B02", "B04", "B08", "SCL")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with moto(tmp_path_factory.mktemp("moto")) as address:
-        yield address
-
-
-@pytest.fixture
-def s3(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[S3]:
-    with S3(server) as bucket:
-        for name, value in bucket.variables.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setenv(VARIABLE, str(tmp_path / "cache"))
-        yield bucket
 
 
 @pytest.fixture
