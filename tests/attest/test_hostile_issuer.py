@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -292,8 +293,8 @@ def test_everything_that_was_not_looked_at_is_named(light_copy: Path) -> None:
     assert {"valuations/.draft.parquet", ".git/config", "reports/", "manifests/"} <= set(named)
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the platform has no named pipes")
-def test_a_pipe_is_no_file_and_holds_nobody_up(light_copy: Path) -> None:
+def test_a_pipe_is_no_file_and_holds_nobody_up(light_copy: Path, requires: Callable[..., None]) -> None:
+    requires("mkfifo")
     os.mkfifo(light_copy / "valuations" / "pipe")
     reissued(light_copy)
     for path in (ORACLE, DISCLOSURE, manifest_of(light_copy).tables("curves")[0].path):
