@@ -7,8 +7,10 @@ resumes it works on the same machine, with what the killed one left there.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Literal
@@ -70,7 +72,9 @@ class Machine:
         def end() -> None:
             assert running.pid is not None
             os.kill(running.pid, signal.SIGKILL)
-            running.join(10)
+            wait(
+                [running.sentinel], 10
+            )  # this is a thread of the server: only the one that started a process may join it
 
         def mood(_: int, method: str, path: str) -> Mood:
             nonlocal count
@@ -97,6 +101,15 @@ def is_committed(objects: dict[str, bytes], done: dict[str, str]) -> bool:
     return any(b'"sealed"' in data for data in journals) or hashes(objects).get(manifest) == done[manifest]
 
 
+def seal_and_manifest(writes: list[str]) -> list[int]:
+    """Numbers of the two writes on which all depends."""
+    journals = [n for n, write in enumerate(writes) if re.match(r"PUT \S+/\.journal/", write)]
+    manifests = [n for n, write in enumerate(writes) if re.match(r"PUT \S+/manifests/", write)]
+    assert (len(journals), len(manifests)) == (2, 1)
+    assert journals[1] < manifests[0]
+    return [journals[1], manifests[0]]
+
+
 @pytest.fixture
 def machine(s3: S3, tmp_path: Path, request: pytest.FixtureRequest) -> Machine:
     made = Machine(s3, request.getfixturevalue("config"), tmp_path / "machine")
@@ -105,7 +118,7 @@ def machine(s3: S3, tmp_path: Path, request: pytest.FixtureRequest) -> Machine:
 
 
 @pytest.mark.parametrize("seed", [0, pytest.param(11, marks=pytest.mark.long)])
-@pytest.mark.parametrize(("first", "step"), [(5, 37), *(pytest.param(n, 4, marks=pytest.mark.long) for n in range(4))])
+@pytest.mark.parametrize(("first", "step"), [(0, 0), *(pytest.param(n, 4, marks=pytest.mark.long) for n in range(4))])
 def test_a_run_killed_at_any_upload_leaves_a_whole_publication_and_is_resumed(
     seed: int,
     first: int,
@@ -131,8 +144,9 @@ def test_a_run_killed_at_any_upload_leaves_a_whole_publication_and_is_resumed(
     done = hashes(s3.objects("out/"))
     assert seed or done == tree(whole)
     assert len(writes) > 20
+    chosen = sorted({*(range(first, len(writes), step) if step else ()), *seal_and_manifest(writes)})
     published = set()
-    for number in range(first, len(writes), step):
+    for number in chosen:
         for moment in ("before", "after"):
             s3.clear()
             s3.fill(before, "out/")
@@ -146,4 +160,4 @@ def test_a_run_killed_at_any_upload_leaves_a_whole_publication_and_is_resumed(
             assert hashes(s3.objects("out/")) == done, where
     assert published == {False, True}, "some uploads lie before the commit and some after it"
     with capsys.disabled():
-        print(f"\n  {2 * len(range(first, len(writes), step))} kills at {len(writes)} writes, {len(done)} objects")
+        print(f"\n  {2 * len(chosen)} kills at {len(writes)} writes, {len(done)} objects")

@@ -18,7 +18,7 @@ from plantation_rwa.publish import working_copy
 from plantation_rwa.publish.store_turn import StoreTurn
 from plantation_rwa.testing import edit_config
 from tests.conftest import AS_OF, tree
-from tests.faults.test_killed_uploads import Machine, is_upload, machine  # noqa: F401
+from tests.faults.test_killed_uploads import Machine, is_upload, machine, seal_and_manifest  # noqa: F401
 from tests.faults.test_object_store import EARLIER, OUT, config, hashes, whole  # noqa: F401
 from tests.object_store import Mood
 
@@ -57,15 +57,6 @@ class Stopped:
     def _signal(self, number: int) -> None:
         assert self.process.pid is not None
         os.kill(self.process.pid, number)
-
-
-def seal_and_manifest(writes: list[str]) -> list[int]:
-    """Numbers of the two writes on which all depends."""
-    journals = [n for n, write in enumerate(writes) if re.match(r"PUT \S+/\.journal/", write)]
-    manifests = [n for n, write in enumerate(writes) if re.match(r"PUT \S+/manifests/", write)]
-    assert (len(journals), len(manifests)) == (2, 1)
-    assert journals[1] < manifests[0]
-    return [journals[1], manifests[0]]
 
 
 @pytest.mark.parametrize("other", ["another date", "the same date"])
