@@ -91,6 +91,7 @@ def test_the_wheel_names_its_licence_its_command_and_its_dependencies(wheel: Pat
     assert "Requires-Dist: prefect[dask]" in texts["METADATA"]
 
 
+@pytest.mark.long
 def test_the_installed_command_simulates_checks_and_values(installed: Path, tmp_path: Path) -> None:
     python = installed / "python"
     where = [str(python), "-c", "import plantation_rwa, pipelines; print(plantation_rwa.__file__, pipelines.__file__)"]

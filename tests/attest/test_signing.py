@@ -230,7 +230,9 @@ def test_a_signed_overlay_shows_in_value_pool_record_disclosure_and_bridge(
     ("options", "said"),
     [
         ({"key": keccak256(b"dog").hex()}, "who is not in attest.overlay_signers"),
-        ({"reason": "another reason than was signed"}, "who is not in attest.overlay_signers"),
+        pytest.param(
+            {"reason": "another reason than was signed"}, "who is not in attest.overlay_signers", marks=pytest.mark.long
+        ),
     ],
 )
 def test_an_overlay_that_nobody_who_may_has_signed_is_left_out(

@@ -150,7 +150,7 @@ def test_progress_is_apart_from_results(capfd: pytest.CaptureFixture[str]) -> No
 
 
 def marked(name: str) -> Any:
-    return pytest.param(name, marks=pytest.mark.slow) if name == "backtest" else name
+    return pytest.param(name, marks=pytest.mark.long) if name == "backtest" else name
 
 
 @pytest.mark.parametrize("name", [marked(n) for n in DONE])

@@ -30,6 +30,7 @@ from tests.object_store import S3, Mood
 
 pytestmark = [pytest.mark.slow, pytest.mark.server]
 Moment = Literal["before", "after"]
+MOMENTS: tuple[Moment, ...] = ("before", "after")
 
 
 def is_upload(method: str, path: str) -> bool:
@@ -144,20 +145,22 @@ def test_a_run_killed_at_any_upload_leaves_a_whole_publication_and_is_resumed(
     done = hashes(s3.objects("out/"))
     assert seed or done == tree(whole)
     assert len(writes) > 20
-    chosen = sorted({*(range(first, len(writes), step) if step else ()), *seal_and_manifest(writes)})
+    seal, manifest = seal_and_manifest(writes)
+    chosen: set[tuple[int, Moment]] = {(seal, "before"), (manifest, "after")}
+    if step:
+        chosen |= {(n, m) for n in range(first, len(writes), step) for m in MOMENTS}
     published = set()
-    for number in chosen:
-        for moment in ("before", "after"):
-            s3.clear()
-            s3.fill(before, "out/")
-            shutil.rmtree(machine.cache)
-            shutil.copytree(ready, machine.cache)
-            machine.kill(number, moment)
-            where = f"{moment} {writes[number]}"
-            assert run_command(["verify", OUT]) == 0, f"{where}: {capsys.readouterr()}"
-            published.add(is_committed(s3.objects("out/"), done))
-            machine.run()
-            assert hashes(s3.objects("out/")) == done, where
+    for number, moment in sorted(chosen):
+        s3.clear()
+        s3.fill(before, "out/")
+        shutil.rmtree(machine.cache)
+        shutil.copytree(ready, machine.cache)
+        machine.kill(number, moment)
+        where = f"{moment} {writes[number]}"
+        assert run_command(["verify", OUT]) == 0, f"{where}: {capsys.readouterr()}"
+        published.add(is_committed(s3.objects("out/"), done))
+        machine.run()
+        assert hashes(s3.objects("out/")) == done, where
     assert published == {False, True}, "some uploads lie before the commit and some after it"
     with capsys.disabled():
-        print(f"\n  {2 * len(chosen)} kills at {len(writes)} writes, {len(done)} objects")
+        print(f"\n  {len(chosen)} kills at {len(writes)} writes, {len(done)} objects")

@@ -70,6 +70,7 @@ def assert_told_and_mended(code: int, said: str, name: str, config: Path, out: P
     assert {path: left[path] for path in same} == {path: whole[path] for path in same}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_workers_that_pass_their_memory_limit_are_told(config: Path, tmp_path: Path, whole: dict[str, str]) -> None:
     """Dask ends a worker above the limit; the imagery of a process does not fit into 100 MB."""

@@ -31,6 +31,8 @@ REFUSALS = [
     (500, "InternalError", f"(the server errs: HTTP 500 InternalError). Try again later. {NETWORK}"),
     (503, "SlowDown", f"(the server errs: HTTP 503 SlowDown). Try again later. {NETWORK}"),
 ]  # fmt: skip
+#: another case of the same words
+REPEATS = {"SignatureDoesNotMatch", "NoSuchKey", "SlowDown"}
 ENDPOINTS = [
     ("http://no-such-host.invalid:9000", f"(nobody knows the name of its host). {NETWORK}"),
     ("http://127.0.0.1:9", f"(nobody listens there). {NETWORK}"),
@@ -60,7 +62,10 @@ def assert_told(config: Path, text: str, what: str, capsys: pytest.CaptureFixtur
     assert any(" bad " in row and text in row for row in rows), rows
 
 
-@pytest.mark.parametrize(("status", "code", "text"), REFUSALS)
+@pytest.mark.parametrize(
+    ("status", "code", "text"),
+    [pytest.param(*r, marks=pytest.mark.long) if r[1] in REPEATS else r for r in REFUSALS],
+)
 def test_an_answer_that_stays_is_told_in_words(
     status: int,
     code: str,

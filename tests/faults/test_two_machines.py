@@ -58,7 +58,7 @@ class Stopped:
         os.kill(self.process.pid, number)
 
 
-@pytest.mark.parametrize("other", ["another date", "the same date"])
+@pytest.mark.parametrize("other", ["another date", pytest.param("the same date", marks=pytest.mark.long)])
 @pytest.mark.parametrize(("first", "step"), [(0, 0), *(pytest.param(n, 4, marks=pytest.mark.long) for n in range(4))])
 def test_a_machine_that_stops_at_any_upload_is_overtaken_and_told(
     first: int,

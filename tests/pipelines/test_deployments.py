@@ -99,6 +99,7 @@ def test_a_scheduled_run_leaves_them_too(server: PrefectServer, expected: dict[s
     assert tree(out) == expected
 
 
+@pytest.mark.long
 def test_a_backfill_takes_its_own_queue_and_shows_its_dates(
     server: PrefectServer, config: Path, tmp_path: Path
 ) -> None:

@@ -74,7 +74,7 @@ def artifacts_of(flow_run_id: UUID, keys: tuple[str, ...] = ("run-notes", "run-s
 
 @pytest.mark.parametrize(
     "runner",
-    ["threads", pytest.param("processes", marks=pytest.mark.slow), pytest.param("dask", marks=pytest.mark.slow)],
+    ["threads", pytest.param("processes", marks=pytest.mark.long), pytest.param("dask", marks=pytest.mark.slow)],
 )
 def test_the_flow_publishes_the_bytes_of_the_command_line(
     small_world: Path, small_run: Path, tmp_path: Path, runner: str
@@ -126,6 +126,7 @@ def test_strict_fails_on_quarantined_records_after_publishing(small_world: Path,
     assert state.message == "records were quarantined and strict is set; everything is published"
 
 
+@pytest.mark.long
 def test_only_publishes_the_chosen_beside_the_main_output(small_world: Path, run_copy: Path, small_run: Path) -> None:
     state = value(small_world / "config.yaml", run_copy, only=["SIM-002"])
     assert state.is_completed()

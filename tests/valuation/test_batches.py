@@ -82,7 +82,7 @@ def spread(runner: Runner) -> Callable[[Callable[[Unit], Part], Sequence[Unit]],
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["threads", "processes", "dask"])
+@pytest.mark.parametrize("kind", ["threads", pytest.param("processes", marks=pytest.mark.long), "dask"])
 def test_a_thousand_on_threads_processes_and_dask(make: SimpleNamespace, assumptions: Assumptions, kind: str) -> None:
     expected = {k: v for k, v in rows(portfolio_of(make, assumptions, 10)).items() if k in WATCHED}
     many = portfolio_of(make, assumptions, 1000)
