@@ -37,7 +37,7 @@ from plantation_rwa.run.report import components as page_components
 from plantation_rwa.run.report import pages_of
 from plantation_rwa.run.screening import screening_of, screening_tables
 from plantation_rwa.run.session import Session, configuration_record, open_session, program_hash
-from plantation_rwa.run.versions import foreign_attestation
+from plantation_rwa.run.versions import foreign_attestation, told_program
 from plantation_rwa.run.walk import run_date
 from plantation_rwa.schema.checks import finalise
 from plantation_rwa.schema.tables import table
@@ -72,12 +72,16 @@ def replay(root: Path, config_path: Path, runner: str, out: Findings) -> None:
     config = config.model_copy(update={"publish": publish})
     chosen = Runner.parse(runner, config.compute.workers, config.compute.memory_limit)
     inputs = load_inputs(config)
-    manifests = [m for m in load_all(root) if m.of("attest")]
+    try:
+        manifests = [m for m in load_all(root) if m.of("attest")]
+    except PublishError as error:
+        out.refused.append(("replay", str(error)))
+        return
     if not manifests:
         raise CannotCheck(f"{root}: no date is attested; there is nothing to replay.")
     for manifest in manifests:
         if foreign_attestation(root, manifest) is not None:
-            out.refused.append((f"replay as_of={manifest.as_of}", "is of another version; see above"))
+            out.refused.append((f"replay as_of={manifest.as_of}", "its attestation is of another version; see above"))
             continue
         session = as_it_was(open_session(config, inputs, dt.date.fromisoformat(manifest.as_of)), manifest)
         _Replay(session, manifest, config, chosen.map, out).run()
@@ -137,7 +141,7 @@ class _Replay:
         code = self.manifest.code
         if program_hash() == code["sha256"]:
             return
-        other = f"another program made this date ({code['version']}, code {code['sha256'][:12]})"
+        other = f"another program made this date ({told_program(code)})"
         if same:
             told = "this one makes the same: every cell, every record but for the code it names"
             self.out.noted.append(f"{self.where}: {other}; {told}")

@@ -273,7 +273,7 @@ def test_a_foreign_program_excuses_no_copy_with_other_numbers(light_copy: Path) 
     save(light_copy, dataclasses.replace(manifest, code={"version": "0.9", "sha256": "ab" * 32}))
     found = verify(light_copy, TODAY)
     assert found.failed == []
-    assert any("another program than the one that attested (0.9 and" in text for text in found.noted)
+    assert any("another program than the one that attested (0.9, code abababababab and" in text for text in found.noted)
     path = light_copy / "latest" / "valuations.parquet"
     frame = pd.read_parquet(path)
     frame.assign(npv_fair=frame["npv_fair"] + 1).to_parquet(path)
@@ -288,7 +288,7 @@ def test_everything_that_was_not_looked_at_is_named(light_copy: Path) -> None:
     found = verify(light_copy, TODAY)
     assert found.failed == []
     named = dict(found.unchecked)
-    assert named["backtest/"].startswith("1 files: ")
+    assert named["backtest/"].startswith("1 file: ")
     assert named["partial/"].startswith("2 files: ")
     assert {"valuations/.draft.parquet", ".git/config", "reports/", "manifests/"} <= set(named)
 

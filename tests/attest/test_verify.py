@@ -247,7 +247,7 @@ def test_a_withdrawn_attestation_is_told(light_run: Path) -> None:
 
 def test_a_threshold_of_none_hides_no_missing_signature(light_run: Path) -> None:
     found = verify(light_run, Trust(trusting(valuer=COW).signers, 0, TODAY.now))
-    assert (f"{FOLDER}/{NAV}", "it is unsigned") in found.unchecked
+    assert (f"{FOLDER}/{NAV}", "who stands behind it: it is unsigned, so anybody could have made it") in found.unchecked
 
 
 def test_one_signer_fills_one_role(light_copy: Path) -> None:
@@ -274,7 +274,11 @@ def test_a_feed_cannot_be_renamed_to_a_currency_without_a_total(light_run: Path)
 
 def test_an_expired_attestation_is_named(light_copy: Path) -> None:
     late = Trust({}, None, end_of_day("2026-07-06"))
-    told = "expired: it was valid until 2026-07-05. Give --at 2026-07-05 to check what held then"
+    told = (
+        "expired: it was valid until 2026-07-05, and 2026-07-06 is later. That says that a newer one is due, not that "
+        "anything was changed. To check it as of a day on which it was valid, give --at DATE, a day from 2026-05-31 to "
+        "2026-07-05"
+    )
     assert failures(light_copy, late) == [(f"{FOLDER}/nav_attestation.json", told)]
     assert failures(light_copy, Trust({}, None, end_of_day("2026-07-05"))) == []
 
