@@ -114,7 +114,7 @@ def check_attestation(
     if until < of:
         out.fail(where, "was never valid: it expires before the day that it is of")
     elif newest and trust.now < of:
-        out.fail(where, f"is of {day_of(of)}, a day to come")
+        out.fail(where, f"is of {day_of(of)}, which is later than {day_of(trust.now)}, the day it is checked for")
     elif newest and trust.now > until:
         out.fail(where, _expired(of, until, trust.now))
     if status >= len(STATUSES):
@@ -253,7 +253,7 @@ def check_proof(found: Mapping[str, Any], where: str, trust: Trust, out: Finding
         told = f"{name} is of version {record.get('record_version')!r}, this program reads {RECORD_VERSION}"
         out.refused.append((where, f"{told}. Check it with the program that wrote it."))
     chain = found["attestation"]["typed_data"]["domain"]["chainId"]
-    out.checked.append(f"{name} at {record['as_of']}, salt, leaf, proof; portfolio '{portfolio}', chain {chain}")
+    out.checked.append(f"{name} at {record['as_of']}, salt, leaf, proof; portfolio '{portfolio}', chain id {chain}")
 
 
 def end_of_day(as_of: str) -> int:

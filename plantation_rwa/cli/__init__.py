@@ -213,12 +213,7 @@ def verify(
         list[str] | None, Many, Parameter(help="ROLE=ADDRESS of who may sign; roles: valuer auditor oracle_operator.")
     ] = None,
     threshold: Annotated[int | None, Parameter(help="Roles that must have signed; default: all given.")] = None,
-    at: Annotated[
-        dt.date | None,
-        Parameter(
-            help="Day, to its end in UTC, on which the newest attestation must be valid; default: now.", converter=day
-        ),
-    ] = None,
+    at: Annotated[dt.date | None, Parameter(help="Day on which it must be valid; default: now.", converter=day)] = None,
     runner: Annotated[str, Parameter(help="Of the replay: threads, processes, dask or dask=ADDRESS.")] = "threads",
 ) -> int:
     """Check hashes, Merkle root, proofs, signatures, history; 0 all good, 1 something failed, 2 could not check.

@@ -113,7 +113,7 @@ def _check_date(root: Path, manifest: Manifest, trust: Trust, out: Findings, *, 
         elif dump is not None:
             check_values(root, manifest, attestation, disclosure, dump, out)
         chain = attestation["typed_data"]["domain"]["chainId"]
-        told = f"attestation of {message['leafCount']} records of portfolio '{portfolio}', for chain {chain}"
+        told = f"attestation of {message['leafCount']} records of portfolio '{portfolio}', chain id {chain}"
         by = ", ".join(str(s.get("role")) for s in attestation["signatures"]) or "nobody"
         out.checked.append(f"as_of {manifest.as_of}: {told}, Merkle root {message['merkleRoot']}, signed by {by}")
         return manifest.as_of, f"{folder}/disclosure.json", dict(disclosure["previous"]), digest

@@ -24,11 +24,12 @@ from plantation_rwa.schema.classification import SHOWN
 
 #: working folders that no manifest of the folder speaks of
 _APART = {
-    "backtest": "made by 'backtest', which publishes nothing that is attested",
-    "partial": "made by 'run --only', without attestation; give this folder itself to 'verify'",
+    "backtest/": "made by 'backtest', which publishes nothing that is attested",
+    "partial/": "made by 'run --only', without attestation; give this folder itself to 'verify'",
 }
 #: copies that are made again and compared where the results are there in full
 _COPIES = ("README.md", "catalog", "latest")
+_COPIES_TOLD = "README.md, catalog/, latest/"
 #: files of one kind that are named one by one
 _SHOWN = 3
 
@@ -111,20 +112,21 @@ def check_files(
     for path in sorted(root.rglob("*")):
         relative = path.relative_to(root)
         name, first, is_file = relative.as_posix(), relative.parts[0], path.is_file() and not path.is_symlink()
+        place = f"{first}/"
         if (path.is_dir() and not path.is_symlink()) or name in named or path in of_dates:
             continue
         if path.name in LITTER and is_file:
             litter.append(name)
-        elif any(part.startswith(".") for part in relative.parts) and first not in _APART:
+        elif any(part.startswith(".") for part in relative.parts) and place not in _APART:
             out.unchecked.append((name, "hidden; no manifest names it and no reader takes it for a result"))
-        elif first in _APART:
-            apart[first] += 1
+        elif place in _APART:
+            apart[place] += 1
         elif not is_file or (not unread and (first not in _COPIES or reduced)):
             out.fail(name, "is named by no manifest")
         elif first not in _COPIES or reduced:
             unnamed.append(name)
         elif not manifests:
-            apart[first] += 1
+            apart[_COPIES_TOLD] += 1
     if litter:
         told = "left by a file browser, no part of what was published, not looked into"
         out.noted.append(f"{_names(litter)}: {told}")
@@ -132,9 +134,11 @@ def check_files(
         told = "named by no other manifest; only one that can be read tells whether they were published"
         what = ", ".join(f"manifests/as_of={date}.json" for date in unread)
         out.unchecked.append((what, f"{_files(len(unnamed))}, {told}: {_names(unnamed)}"))
-    for first, count in apart.items():
-        why = _APART.get(first, "no date here is one that this program can make copies of")
-        out.unchecked.append((f"{first}/", f"{_files(count)}: {why}"))
+    for place, count in apart.items():
+        why = _APART.get(
+            place, "copies and lists of what is published, and no manifest here is one that this program reads"
+        )
+        out.unchecked.append((place, f"{_files(count)}: {why}"))
     _tell_unsigned(manifests, out)
     dates = len(manifests) + len(foreign)
     if dates:

@@ -191,7 +191,9 @@ def test_messages_that_readers_take_in_two_ways_or_that_never_held(light_run: Pa
     digits["typed_data"]["message"]["leafCount"] = "\u0664"  # a four that Python counts with
     assert faults_of(digits)[0].startswith("is not a readable attestation")
     before = Trust(COWS.signers, None, end_of_day("2026-05-30"))
-    assert faults_of(attestation_of(light_run), before) == [f"is of {AS_OF}, a day to come"]
+    assert faults_of(attestation_of(light_run), before) == [
+        f"is of {AS_OF}, which is later than 2026-05-30, the day it is checked for"
+    ]
 
 
 @pytest.mark.parametrize(

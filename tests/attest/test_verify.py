@@ -272,17 +272,6 @@ def test_a_feed_cannot_be_renamed_to_a_currency_without_a_total(light_run: Path)
     assert [reason.split(": ")[1].split(" is")[0] for _, reason in out.failed] == ["answer", "description"]
 
 
-def test_an_expired_attestation_is_named(light_copy: Path) -> None:
-    late = Trust({}, None, end_of_day("2026-07-06"))
-    told = (
-        "expired: it was valid until 2026-07-05, and 2026-07-06 is later. That says that a newer one is due, not that "
-        "anything was changed. To check it as of a day on which it was valid, give --at DATE, a day from 2026-05-31 to "
-        "2026-07-05"
-    )
-    assert failures(light_copy, late) == [(f"{FOLDER}/nav_attestation.json", told)]
-    assert failures(light_copy, Trust({}, None, end_of_day("2026-07-05"))) == []
-
-
 def signed_by(out: Path, key: str, role: str, signer: str | None = None) -> None:
     def change(content: dict[str, Any]) -> None:
         text = sign(bytes.fromhex(content["digest"][2:]), key)

@@ -136,3 +136,14 @@ def test_a_replay_beside_a_broken_manifest_does_not_hide_the_findings(
     first, second = capsys.readouterr().err.splitlines()
     assert first.startswith(f"error: {MANIFEST}: is not a readable manifest")
     assert second.startswith("error: cannot check replay: as_of=2026-05-31.json: is not a readable manifest")
+
+
+def test_an_expired_attestation_is_named(light_copy: Path) -> None:
+    late = Trust({}, None, end_of_day("2026-07-06"))
+    told = (
+        "expired: it was valid until 2026-07-05, and 2026-07-06 is later. That says that a newer one is due, not that "
+        "anything was changed. To check it as of a day on which it was valid, give --at DATE, a day from 2026-05-31 to "
+        "2026-07-05"
+    )
+    assert verify(light_copy, late).failed == [(f"{FOLDER}/nav_attestation.json", told)]
+    assert verify(light_copy, Trust({}, None, end_of_day("2026-07-05"))).failed == []
