@@ -162,10 +162,12 @@ def _check_disclosure(
         "portfolio": manifest.portfolio,
         "simulated": "yes" if manifest.simulated else "no",
         "configuration_sha256": manifest.configuration["sha256"],
-        "inputs": manifest.inputs,
     }.items():
         if disclosure[member] != stated:
             out.fail(name, f"{member} is {stated!r}, disclosure.json says {disclosure[member]!r}")
+    ours, theirs = dict(manifest.inputs), dict(disclosure["inputs"])
+    if unlike := sorted(i for i in {*ours, *theirs} if ours.get(i) != theirs.get(i)):
+        out.fail(name, f"inputs: hash or rows of {', '.join(unlike)} are not those of disclosure.json")
     if disclosure["code"] != dict(manifest.code):  # a later version may have found the attestation as it was
         told = "the manifest was written again by another program than the one that attested"
         both = (f"{c.get('version')}, code {str(c.get('sha256'))[:12]}" for c in (manifest.code, disclosure["code"]))

@@ -99,7 +99,7 @@ def test_tables_that_say_more_than_the_records(light_copy: Path) -> None:
         f"{DISCLOSURE}: pools are not those that are published",
         f"{DISCLOSURE}: level3 is not what is published",
         f"{DISCLOSURE}: indicative_records or status_reasons is not that of the records",
-        f"{MANIFEST}: inputs is ",
+        f"{MANIFEST}: inputs: hash or rows of prices are not those of disclosure.json",
     ):
         assert any(text.startswith(said) for text in found), (said, found)
 

@@ -227,11 +227,18 @@ def test_a_path_that_is_none_is_named(light_copy: Path, path: Any) -> None:
 def test_a_manifest_that_contradicts_the_disclosure_is_named(light_copy: Path) -> None:
     manifest_changed(
         light_copy,
-        lambda m: dataclasses.replace(m, portfolio="other", simulated=False, code={"version": "x", "sha256": ""}),
+        lambda m: dataclasses.replace(
+            m,
+            portfolio="other",
+            simulated=False,
+            code={"version": "x", "sha256": ""},
+            inputs={**m.inputs, "prices": {**m.inputs["prices"], "rows": 1}, "gold": {"rows": 1, "sha256": ""}},
+        ),
     )
     found = verify(light_copy, TODAY)
     told = [reason.split(",")[0] for where, reason in found.failed if where == MANIFEST]
-    assert told == ["portfolio is 'other'", "simulated is 'no'"]
+    assert told == ["portfolio is 'other'", "simulated is 'no'", "inputs: hash or rows of gold"]
+    assert (MANIFEST, "inputs: hash or rows of gold, prices are not those of disclosure.json") in found.failed
     assert any("by another program than the one that attested" in text for text in found.noted)
 
 
