@@ -300,3 +300,13 @@ def test_commands_and_deployments_of_the_operations_page_are_understood() -> Non
     names = {f"{flows[d['entrypoint'].removeprefix('pipelines/')]}/{d['name']}" for d in deployed}
     assert set(re.findall(r"`([a-z]+-portfolio/[a-z]+)`", text)) == names
     assert {line.split()[3] for line in lines if line.startswith("prefect deployment run")} <= names
+
+
+def test_every_source_of_the_method_says_where_it_was_checked() -> None:
+    """Nothing is quoted from memory: a place is named, or it says in so many words that there is none."""
+    page = (ROOT / "docs" / "method.md").read_text("utf-8")
+    rows = [line.strip("| ").split(" | ") for line in page.partition("\n## Sources\n")[2].splitlines() if "|" in line]
+    head, _, *sources = rows
+    assert head == ["formula", "source", "checked in"]
+    assert len(sources) > 40
+    assert [row for row in sources if len(row) != 3 or not row[2].strip()] == []

@@ -114,10 +114,9 @@ def check_attestation(
     if until < of:
         out.fail(where, "was never valid: it expires before the day that it is of")
     elif newest and trust.now < of:
-        out.fail(where, f"is of {day_of(of)}, a day to come")
+        out.fail(where, f"is of {day_of(of)}, which is later than {day_of(trust.now)}, the day it is checked for")
     elif newest and trust.now > until:
-        day = day_of(until)
-        out.fail(where, f"expired: it was valid until {day}. Give --at {day} to check what held then")
+        out.fail(where, _expired(of, until, trust.now))
     if status >= len(STATUSES):
         out.fail(where, f"status {status} is none of {', '.join(STATUSES)}")
     elif STATUSES[status] == "withdrawn":
@@ -254,7 +253,7 @@ def check_proof(found: Mapping[str, Any], where: str, trust: Trust, out: Finding
         told = f"{name} is of version {record.get('record_version')!r}, this program reads {RECORD_VERSION}"
         out.refused.append((where, f"{told}. Check it with the program that wrote it."))
     chain = found["attestation"]["typed_data"]["domain"]["chainId"]
-    out.checked.append(f"{name} at {record['as_of']}, salt, leaf, proof; portfolio '{portfolio}', chain {chain}")
+    out.checked.append(f"{name} at {record['as_of']}, salt, leaf, proof; portfolio '{portfolio}', chain id {chain}")
 
 
 def end_of_day(as_of: str) -> int:
@@ -265,7 +264,9 @@ def end_of_day(as_of: str) -> int:
     return int((day + dt.timedelta(days=1)).timestamp()) - 1
 
 
-def check_history(chain: Sequence[tuple[str, str, Mapping[str, Any], str]], out: Findings) -> None:
+def check_history(
+    chain: Sequence[tuple[str, str, Mapping[str, Any], str]], unread: frozenset[str], out: Findings
+) -> None:
     """That each attestation names the digest of one that is here, and whether that is the one before it.
 
     A date that is published after a later one stands beside its history: that is told, with the remedy, and no fault,
@@ -275,6 +276,8 @@ def check_history(chain: Sequence[tuple[str, str, Mapping[str, Any], str]], out:
     ----------
     chain
         Date, file, ``previous`` of the disclosure, digest; oldest first.
+    unread
+        Dates whose manifest cannot be read.
     """
     digests = {as_of: digest for as_of, _, _, digest in chain}
     before = None
@@ -282,15 +285,17 @@ def check_history(chain: Sequence[tuple[str, str, Mapping[str, Any], str]], out:
         named = previous.get("as_of")
         if named is not None and named >= as_of:
             out.fail(where, f"history: names an attestation of {named}, which is not before it")
+        elif named is not None and named in unread:
+            out.unchecked.append((where, f"history: names the attestation of {named}, whose manifest cannot be read"))
         elif named is not None and named not in digests:
             out.fail(where, f"history: names an attestation of {named}, which is not here")
         elif named is not None and digests[named] != previous.get("digest"):
             out.fail(where, f"history: the attestation of {named} is not the one it names")
         elif named != before:
-            told = f"names {named}" if named else "names none before it"
+            told = f"names {named} as the date before it" if named else "names no date before it"
             out.noted.append(
-                f"{where}: history: {told}; {before} was published after it and stands beside this history. "
-                f"Run {as_of} again to bring both into line."
+                f"{where}: history: {told}, for {before} was published later than {as_of} and stands beside its "
+                f"history. Whoever publishes the folder runs {as_of} again to bring both into line."
             )
         before = as_of
 
@@ -306,6 +311,15 @@ def _check_form(found: Mapping[str, Any], where: str, out: Findings) -> None:
     message = found["typed_data"]["message"]
     numbers = {name: message[name] for name in _NUMBERS} | {"chainId": found["typed_data"]["domain"]["chainId"]}
     out.fail(where, *(f"{name} is {value!r}, no number" for name, value in numbers.items() if type(value) is not int))
+
+
+def _expired(of: int, until: int, now: int) -> str:
+    """That an attestation is out of date, what that does not say, and how to check it all the same."""
+    return (
+        f"expired: it was valid until {day_of(until)}, and {day_of(now)} is later. That says that a newer one is due, "
+        "not that anything was changed. To check it as of a day on which it was valid, give --at DATE, a day from "
+        f"{day_of(of)} to {day_of(until)}"
+    )
 
 
 def day_of(moment: int) -> str:
@@ -347,7 +361,7 @@ def _check_signatures(
         if len(roles) > 1:
             out.fail(where, f"{address} signs as {' and as '.join(sorted(roles))}: one signer fills one role")
     if not signatures:
-        out.unchecked.append((where, "it is unsigned"))
+        out.unchecked.append((where, "who stands behind it: it is unsigned, so anybody could have made it"))
     needed = trust.needed
     if len(good) < needed:
         missing = ", ".join(sorted(set(trust.signers) - good)) or "none listed"

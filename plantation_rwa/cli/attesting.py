@@ -121,6 +121,8 @@ def _told(found: Findings) -> int:
         cannot_check=[{"where": where, "reason": reason} for where, reason in refused],
     )
     verdict = "everything that was checked is as it should be"
+    if unchecked:
+        verdict += "; what was not checked stands above"
     say("FAILED" if failed else "COULD NOT CHECK EVERYTHING" if refused else verdict, "bold")
     return 1 if failed else 2 if refused else 0
 

@@ -18,6 +18,8 @@ from plantation_rwa.errors import PublishError
 _TEMPORARY = re.compile(r"^\..+\.(?P<host>[0-9a-f]{8})\.(?P<process>\d+)\.[0-9a-f]{32}\.tmp$")
 #: a temporary file whose writer cannot be asked (another machine, a reused process id) is stale after a day
 STALE_SECONDS = 86_400.0
+#: what file browsers leave in a folder that a person has opened, by exact name; this program writes none of them
+LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 
 
 @dataclass(frozen=True)
@@ -224,6 +226,11 @@ def is_alive(process: int) -> bool:
     except OSError:  # it runs, but for another user
         return True
     return True
+
+
+def is_beside(name: str) -> bool:
+    """Whether a file of this name only lies beside what is published: a hidden one, or litter of a file browser."""
+    return name.startswith(".") or name in LITTER
 
 
 def host_mark() -> str:

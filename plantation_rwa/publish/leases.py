@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import json
 import logging
 import os
@@ -48,7 +49,9 @@ class Leases:
         self._lost: set[str] = set()
         self._gone: set[str] = set()
         self._over = threading.Event()
-        self._renewer = threading.Thread(target=self._renew, name="leases", daemon=True)
+        # with the caller's context: what it says is said by the run that it renews for
+        within = contextvars.copy_context().run
+        self._renewer = threading.Thread(target=within, args=(self._renew,), name="leases", daemon=True)
 
     def __enter__(self) -> Leases:
         try:

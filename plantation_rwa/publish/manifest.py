@@ -168,12 +168,12 @@ def raw_manifest(path: Path) -> dict[str, Any]:
     """The members of a manifest of any version; what is none raises :class:`PublishError`."""
     try:
         raw = parsed(path.read_text("utf-8"))
-        if not isinstance(raw, dict):
-            raise TypeError("it is no JSON object")
     except OSError as error:
         raise _closed(path, error) from error
-    except (ValueError, TypeError, RecursionError) as error:
-        raise _unreadable(path, error) from error
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(path, f"it is no JSON, or not all of it: {error}") from error
+    if not isinstance(raw, dict):
+        raise _unreadable(path, "it is no JSON object")
     return raw
 
 
@@ -181,8 +181,9 @@ def _sealed(content: Mapping[str, Any]) -> str:
     return _canonical({**content, "sha256": hashlib.sha256(_canonical(content).encode()).hexdigest()})
 
 
-def _unreadable(path: Path, error: Exception) -> PublishError:
-    return PublishError(f"{path.name}: is not a readable manifest ({error}). Remove it and run again.")
+def _unreadable(path: Path, reason: str) -> PublishError:
+    remedy = "Put back a copy of it, or remove it and run its date again."
+    return PublishError(f"{path.name}: is not a readable manifest ({reason}). {remedy}")
 
 
 def _canonical(content: Mapping[str, Any]) -> str:
@@ -218,4 +219,4 @@ def _read(path: Path) -> Manifest:
         outputs = tuple(Output(**{**o, "problems": tuple(tuple(p) for p in o["problems"])}) for o in raw.pop("outputs"))
         return Manifest(**raw, outputs=outputs)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable(path, f"{type(error).__name__}: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import json
 import logging
 import os
@@ -46,7 +47,9 @@ class StoreTurn:
         """Wait for the turn, renew it meanwhile, give it back."""
         self._take()
         over = threading.Event()
-        renewer = threading.Thread(target=self._renew, args=(over,), name="store-turn", daemon=True)
+        # with the caller's context: what it says is said by the run that it renews for
+        within = contextvars.copy_context().run
+        renewer = threading.Thread(target=within, args=(self._renew, over), name="store-turn", daemon=True)
         renewer.start()
         try:
             yield

@@ -23,7 +23,7 @@ from typing import Literal
 
 from plantation_rwa.caches import cache_folder
 from plantation_rwa.errors import PublishError
-from plantation_rwa.publish.files import SharedFolder, write_bytes_atomically, write_text_atomically
+from plantation_rwa.publish.files import SharedFolder, is_beside, write_bytes_atomically, write_text_atomically
 from plantation_rwa.publish.manifest import load_all, sha256_of
 from plantation_rwa.publish.store_turn import StoreTurn
 from plantation_rwa.stores import ConditionFailed, Found, MissingObject, Store
@@ -218,7 +218,7 @@ class WorkingCopy:
         wanted = {o.path: o.sha256 for m in manifests.values() for o in m.outputs}
         beside = [p for name in _COPIES for p in (self.root / name).rglob("*") if p.is_file()]
         beside += [p for p in (self.root / "README.md", *(self.root / name for name in manifests)) if p.is_file()]
-        wanted |= {p.relative_to(self.root).as_posix(): sha256_of(p) for p in beside if not p.name.startswith(".")}
+        wanted |= {p.relative_to(self.root).as_posix(): sha256_of(p) for p in beside if not is_beside(p.name)}
         known = {p: k.sha256 for p, k in self._known.items()}
         changed = {p: sha for p, sha in wanted.items() if known.get(p) != sha}
         gone = tuple(sorted(p for p in known.keys() - wanted.keys() if self._is_to_go(p)))

@@ -14,6 +14,7 @@ import shapely
 
 from plantation_rwa.errors import PlantationError, PublishError
 from plantation_rwa.publish.catalog import Box, write_catalog
+from plantation_rwa.publish.files import is_beside
 from plantation_rwa.publish.geoparquet import read_part, read_parts
 from plantation_rwa.publish.latest import write_latest
 from plantation_rwa.publish.manifest import Manifest, load_all, sha256_of
@@ -99,7 +100,7 @@ def _box(root: Path, manifest: Manifest) -> Box:
 def _files(root: Path) -> dict[str, str]:
     """Hash of every copy below a folder by path."""
     paths = [p for name in ("latest", "catalog") for p in (root / name).rglob("*")] + [root / "README.md"]
-    return {p.relative_to(root).as_posix(): sha256_of(p) for p in paths if p.is_file() and not p.name.startswith(".")}
+    return {p.relative_to(root).as_posix(): sha256_of(p) for p in paths if p.is_file() and not is_beside(p.name)}
 
 
 def latest_tables(as_of: str, parts: Sequence[Published]) -> dict[str, pd.DataFrame]:

@@ -37,7 +37,7 @@ from plantation_rwa.run.report import components as page_components
 from plantation_rwa.run.report import pages_of
 from plantation_rwa.run.screening import screening_of, screening_tables
 from plantation_rwa.run.session import Session, configuration_record, open_session, program_hash
-from plantation_rwa.run.versions import foreign_attestation
+from plantation_rwa.run.versions import foreign_attestation, told_program
 from plantation_rwa.run.walk import run_date
 from plantation_rwa.schema.checks import finalise
 from plantation_rwa.schema.tables import table
@@ -72,15 +72,24 @@ def replay(root: Path, config_path: Path, runner: str, out: Findings) -> None:
     config = config.model_copy(update={"publish": publish})
     chosen = Runner.parse(runner, config.compute.workers, config.compute.memory_limit)
     inputs = load_inputs(config)
-    manifests = [m for m in load_all(root) if m.of("attest")]
+    try:
+        every = load_all(root)
+    except PublishError as error:
+        out.refused.append(("replay", str(error)))
+        return
+    manifests = [m for m in every if m.of("attest")]
     if not manifests:
         raise CannotCheck(f"{root}: no date is attested; there is nothing to replay.")
+    remade = set()
     for manifest in manifests:
         if foreign_attestation(root, manifest) is not None:
-            out.refused.append((f"replay as_of={manifest.as_of}", "is of another version; see above"))
+            out.refused.append((f"replay as_of={manifest.as_of}", "its attestation is of another version; see above"))
             continue
         session = as_it_was(open_session(config, inputs, dt.date.fromisoformat(manifest.as_of)), manifest)
-        _Replay(session, manifest, config, chosen.map, out).run()
+        if _Replay(session, manifest, config, chosen.map, out).run():
+            remade.add(manifest.as_of)
+    if all(m.as_of in remade for m in every if m.of("report")):  # what verify alone had left open
+        out.unchecked = [(where, why) for where, why in out.unchecked if where != "reports/"]
 
 
 def as_it_was(session: Session, manifest: Manifest) -> Session:
@@ -107,8 +116,9 @@ class _Replay:
             raise CannotCheck(f"{self.where}: the profile '{manifest.profile}' holds no salts. Replay 'full'.")
         self.published = read_part(session.root / FOLDER / session.tag / "records.parquet")
 
-    def run(self) -> None:
-        """All stages, each from the published tables of the one before."""
+    def run(self) -> bool:
+        """All stages, each from the published tables of the one before; whether the pages came out the same."""
+        same_pages = False
         self._given()
         note_scene_problems(self.session, self._parts("features"))
         before = len(self.out.failed)
@@ -118,10 +128,11 @@ class _Replay:
             self._forecast()
             self._valuation()
             self._records()
-            self._pages()
+            same_pages = self._pages()
         except (PublishError, SchemaError, ValueError) as error:
             self.out.fail(self.where, f"stopped: {error}")
         self._program(same=len(self.out.failed) == before)
+        return same_pages
 
     def _given(self) -> None:
         """Inputs and configuration against the manifest."""
@@ -137,7 +148,7 @@ class _Replay:
         code = self.manifest.code
         if program_hash() == code["sha256"]:
             return
-        other = f"another program made this date ({code['version']}, code {code['sha256'][:12]})"
+        other = f"another program made this date ({told_program(code)})"
         if same:
             told = "this one makes the same: every cell, every record but for the code it names"
             self.out.noted.append(f"{self.where}: {other}; {told}")
@@ -211,11 +222,11 @@ class _Replay:
             self.out.fail(self.where, f"model hash differs: {part}: {_WHY[part]}")
         self.out.checked.append(f"{self.where}: {same} of {len(old)} record hashes reproduced")
 
-    def _pages(self) -> None:
-        """The page and the memos, which nobody signs, made again from the published tables."""
+    def _pages(self) -> bool:
+        """The page and the memos, which nobody signs, made again from the published tables; whether they are equal."""
         old = {o.path: o for o in self.manifest.of("report")}
         if not old:
-            return
+            return True
         with tempfile.TemporaryDirectory() as folder:
             made = pages_of(self.session.root, self.manifest, Path(folder))
         unlike = sorted(path for path in {*old, *made} if path not in old or made.get(path) != old[path].sha256)
@@ -225,10 +236,11 @@ class _Replay:
                 f"{len(unlike)} of {len(old)} pages differ; another program, backtest or library of drawings made them"
             )
             self.out.unchecked.append((self.where, told))
-            return
+            return False
         self.out.fail(self.where, *(f"{path}: is not the page that the published tables make" for path in unlike))
         if not unlike:
             self.out.checked.append(f"{self.where}: {len(old)} pages and memos reproduced")
+        return not unlike
 
     def _named(self) -> str | None:
         """The program that the records name; None, which is this one, if they name several."""

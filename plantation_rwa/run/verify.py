@@ -45,8 +45,8 @@ def verify(place: Path, trust: Trust) -> Findings:
         return out
     if not place.is_dir():
         raise CannotCheck(f"{place}: no such folder or file. Give an output folder, or a file that 'prove' wrote.")
-    manifests, foreign = manifests_of(place, out)
-    check_files(place, manifests, foreign, out)
+    manifests, foreign, unread = manifests_of(place, out)
+    check_files(place, manifests, foreign, unread, out)
     dates: dict[str, Manifest | Foreign] = {m.as_of: m for m in manifests}
     dates |= {f.as_of: f for f in foreign}
     newest = max((as_of for as_of, date in dates.items() if _is_attested(date)), default="")
@@ -54,13 +54,14 @@ def verify(place: Path, trust: Trust) -> Findings:
     for as_of, date in sorted(dates.items()):
         link = _check_one(place, date, trust, out, newest=as_of == newest)
         chain += [] if link is None else [link]
-    check_history(chain, out)
+    check_history(chain, frozenset(unread), out)
     names = sorted({m.portfolio for m in manifests})
     if len(names) > 1:
         out.noted.append(f"manifests/: dates of several portfolios lie here: {', '.join(names)}")
     if manifests and manifests[-1].profile == "full":
-        if foreign:
-            out.unchecked.append(("latest/, catalog/", "they speak of dates of another version too"))
+        if foreign or unread:
+            kind = "of another contract version" if foreign else "whose manifest cannot be read"
+            out.unchecked.append(("latest/, catalog/", f"they speak of dates {kind} too"))
         else:
             check_copies(place, manifests, out)
     return out
@@ -112,8 +113,9 @@ def _check_date(root: Path, manifest: Manifest, trust: Trust, out: Findings, *, 
         elif dump is not None:
             check_values(root, manifest, attestation, disclosure, dump, out)
         chain = attestation["typed_data"]["domain"]["chainId"]
-        told = f"portfolio '{portfolio}', chain {chain}: {message['leafCount']} records, root {message['merkleRoot']}"
-        out.checked.append(f"as_of {manifest.as_of}: {told}, {len(attestation['signatures'])} signatures")
+        told = f"attestation of {message['leafCount']} records of portfolio '{portfolio}', chain id {chain}"
+        by = ", ".join(str(s.get("role")) for s in attestation["signatures"]) or "nobody"
+        out.checked.append(f"as_of {manifest.as_of}: {told}, Merkle root {message['merkleRoot']}, signed by {by}")
         return manifest.as_of, f"{folder}/disclosure.json", dict(disclosure["previous"]), digest
     except (CannotCheck, PublishError) as error:
         out.fail(folder, str(error))
@@ -160,14 +162,16 @@ def _check_disclosure(
         "portfolio": manifest.portfolio,
         "simulated": "yes" if manifest.simulated else "no",
         "configuration_sha256": manifest.configuration["sha256"],
-        "inputs": manifest.inputs,
     }.items():
         if disclosure[member] != stated:
             out.fail(name, f"{member} is {stated!r}, disclosure.json says {disclosure[member]!r}")
+    ours, theirs = dict(manifest.inputs), dict(disclosure["inputs"])
+    if unlike := sorted(i for i in {*ours, *theirs} if ours.get(i) != theirs.get(i)):
+        out.fail(name, f"inputs: hash or rows of {', '.join(unlike)} are not those of disclosure.json")
     if disclosure["code"] != dict(manifest.code):  # a later version may have found the attestation as it was
         told = "the manifest was written again by another program than the one that attested"
-        versions = f"{manifest.code.get('version')} and {disclosure['code'].get('version')}"
-        out.noted.append(f"{name}: {told} ({versions}); the values are those that were attested")
+        both = (f"{c.get('version')}, code {str(c.get('sha256'))[:12]}" for c in (manifest.code, disclosure["code"]))
+        out.noted.append(f"{name}: {told} ({' and '.join(both)}); the values are those that were attested")
     out.noted += [f"{where}: {told}: it shows what they are worth" for told in told_totals(disclosure)]
 
 

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from plantation_rwa.attest.checking import UNREADABLE, Findings, end_of_day
 from plantation_rwa.config import fingerprint
 from plantation_rwa.errors import PublishError
+from plantation_rwa.publish.files import LITTER
 from plantation_rwa.publish.manifest import Manifest, Output, damaged, load, untouched
 from plantation_rwa.run.attest import FILES, FOLDER
 from plantation_rwa.run.copies import odd_copies
@@ -23,22 +24,29 @@ from plantation_rwa.schema.classification import SHOWN
 
 #: working folders that no manifest of the folder speaks of
 _APART = {
-    "backtest": "made by 'backtest', which publishes nothing that is attested",
-    "partial": "made by 'run --only', without attestation; give this folder itself to 'verify'",
+    "backtest/": "made by 'backtest', which publishes nothing that is attested",
+    "partial/": "made by 'run --only', without attestation; give this folder itself to 'verify'",
 }
 #: copies that are made again and compared where the results are there in full
 _COPIES = ("README.md", "catalog", "latest")
+_COPIES_TOLD = "README.md, catalog/, latest/"
+#: files of one kind that are named one by one
+_SHOWN = 3
 
 
-def manifests_of(root: Path, out: Findings) -> tuple[list[Manifest], list[Foreign]]:
-    """Readable manifests, oldest first, and those of other contract versions; what is none of ours is a fault."""
+def manifests_of(root: Path, out: Findings) -> tuple[list[Manifest], list[Foreign], list[str]]:
+    """Readable manifests, oldest first, those of other contract versions, and the dates of those that say nothing.
+
+    What is no manifest of ours is a fault; of one that may not be read nobody knows, so that it is refused.
+    """
     paths = sorted((root / "manifests").glob("*.json"))
     if not paths:
         raise CannotCheck(f"{root}: holds no manifest. Give an output folder of 'run', or a file that 'prove' wrote.")
-    found, foreign = [], []
+    found: list[Manifest] = []
+    foreign: list[Foreign] = []
     for path in paths:
         name = f"manifests/{path.name}"
-        as_of = path.stem.removeprefix("as_of=")
+        as_of = _date_of(path)
         if not path.is_file():  # a pipe would hold up whoever reads it
             out.fail(name, "is no file")
             continue
@@ -59,20 +67,38 @@ def manifests_of(root: Path, out: Findings) -> tuple[list[Manifest], list[Foreig
             outputs = [o for o in manifest.outputs if is_inside(root, o.path)]
             wrong = _outside(manifest.outputs, outputs) + _misplaced(manifest.with_outputs(outputs))
         except PublishError as error:
-            out.fail(name, f"cannot be read: {str(error).removeprefix(f'{path.name}: ')}")
+            told = str(error).removeprefix(f"{path}: ").removeprefix(f"{path.name}: ")
+            if isinstance(error.__cause__, OSError):
+                out.refused.append((name, told))
+            else:
+                out.fail(name, told)
             continue
         except UNREADABLE as error:
             out.fail(name, f"cannot be read ({type(error).__name__}: {error})")
             continue
         if not whole:
-            out.fail(name, "differs from what was written: its own hash is another")
+            out.fail(name, "was changed after it was written: its content does not have the hash that it states")
         out.fail(name, *wrong)
         found.append(_as_held(root, manifest.with_outputs(outputs), name, out))
-    return found, foreign
+    dates = {m.as_of for m in found} | {f.as_of for f in foreign}
+    return (
+        found,
+        foreign,
+        [d for path in paths if path.name.startswith("as_of=") and (d := _date_of(path)) not in dates],
+    )
 
 
-def check_files(root: Path, manifests: Sequence[Manifest], foreign: Sequence[Foreign], out: Findings) -> None:
-    """Files that are missing, changed, or named by no manifest, and all that is here and was not looked at."""
+def _date_of(path: Path) -> str:
+    return path.stem.removeprefix("as_of=")
+
+
+def check_files(
+    root: Path, manifests: Sequence[Manifest], foreign: Sequence[Foreign], unread: Sequence[str], out: Findings
+) -> None:
+    """Files that are missing, changed, or named by no manifest, and all that is here and was not looked at.
+
+    While a manifest cannot be read, files that no other one names are told together: it may name them.
+    """
     every = [*(o for m in manifests for o in m.outputs), *(o for f in foreign for o in f.outputs)]
     stated = {(o.path, o.sha256, o.bytes): o for o in every}
     for output in stated.values():
@@ -81,30 +107,57 @@ def check_files(root: Path, manifests: Sequence[Manifest], foreign: Sequence[For
     reduced = bool(manifests) and manifests[-1].profile != "full"
     of_dates = set((root / "manifests").glob("as_of=*.json"))
     apart: Counter[str] = Counter()
+    litter: list[str] = []
+    unnamed: list[str] = []
     for path in sorted(root.rglob("*")):
         relative = path.relative_to(root)
-        name, first = relative.as_posix(), relative.parts[0]
+        name, first, is_file = relative.as_posix(), relative.parts[0], path.is_file() and not path.is_symlink()
+        place = f"{first}/"
         if (path.is_dir() and not path.is_symlink()) or name in named or path in of_dates:
             continue
-        if any(part.startswith(".") for part in relative.parts) and first not in _APART:
+        if path.name in LITTER and is_file:
+            litter.append(name)
+        elif any(part.startswith(".") for part in relative.parts) and place not in _APART:
             out.unchecked.append((name, "hidden; no manifest names it and no reader takes it for a result"))
-        elif first in _APART:
-            apart[first] += 1
-        elif first not in _COPIES or reduced or path.is_symlink() or not path.is_file():
+        elif place in _APART:
+            apart[place] += 1
+        elif not is_file or (not unread and (first not in _COPIES or reduced)):
             out.fail(name, "is named by no manifest")
+        elif first not in _COPIES or reduced:
+            unnamed.append(name)
         elif not manifests:
-            apart[first] += 1
-    for first, count in apart.items():
-        why = _APART.get(first, "no date here is one that this program can make copies of")
-        out.unchecked.append((f"{first}/", f"{count} files: {why}"))
+            apart[_COPIES_TOLD] += 1
+    if litter:
+        told = "left by a file browser, no part of what was published, not looked into"
+        out.noted.append(f"{_names(litter)}: {told}")
+    if unnamed:
+        told = "named by no other manifest; only one that can be read tells whether they were published"
+        what = ", ".join(f"manifests/as_of={date}.json" for date in unread)
+        out.unchecked.append((what, f"{_files(len(unnamed))}, {told}: {_names(unnamed)}"))
+    for place, count in apart.items():
+        why = _APART.get(
+            place, "copies and lists of what is published, and no manifest here is one that this program reads"
+        )
+        out.unchecked.append((place, f"{_files(count)}: {why}"))
+    _tell_unsigned(manifests, out)
+    dates = len(manifests) + len(foreign)
+    if dates:
+        told = "valuation date" if dates == 1 else "valuation dates"
+        out.checked.append(f"{_files(len(named))} of {dates} {told}, held against the hashes in the manifests")
+
+
+def _tell_unsigned(manifests: Sequence[Manifest], out: Findings) -> None:
+    """What stands in the manifests and in nothing that is signed."""
     pages = sum(o.stage == "report" for m in manifests for o in m.outputs)
     if pages:
-        told = "only the manifest speaks of them, nobody signs it; 'verify --replay' makes them again and compares"
-        out.unchecked.append(("reports/", f"{pages} pages and memos: {told}"))
+        told = (
+            "only their hashes are held against the manifest, which nobody signs; 'verify --replay CONFIG' makes them "
+            "again and compares"
+        )
+        out.unchecked.append(("reports/", f"whether {pages} pages and memos say what the tables say: {told}"))
     if manifests:
-        told = "only the manifest speaks of them, nobody signs it"
-        out.unchecked.append(("manifests/", f"provenance, and what was wrong with scenes: {told}"))
-    out.checked.append(f"{len(named)} files of {len(manifests) + len(foreign)} valuation dates")
+        told = "only the manifest says so, and nobody signs it"
+        out.unchecked.append(("manifests/", f"where the inputs come from, and which scenes could not be read: {told}"))
 
 
 def check_copies(root: Path, manifests: Sequence[Manifest], out: Findings) -> None:
@@ -119,7 +172,18 @@ def check_copies(root: Path, manifests: Sequence[Manifest], out: Findings) -> No
         if same_code or is_data:
             out.fail(path, reason)
         else:
-            out.unchecked.append((path, f"{reason}, but another version of the program made it"))
+            made = str(manifests[-1].code["sha256"])[:12]
+            told = f"{reason}, but a program with other code made it (code {made}, here {program_hash()[:12]})"
+            out.unchecked.append((path, told))
+
+
+def _names(paths: Sequence[str]) -> str:
+    more = len(paths) - _SHOWN
+    return ", ".join(paths[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _files(count: int) -> str:
+    return f"{count} file" if count == 1 else f"{count} files"
 
 
 def _outside(outputs: Sequence[Output], inside: Sequence[Output]) -> list[str]:

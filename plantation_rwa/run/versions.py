@@ -7,11 +7,12 @@ it for what was signed, and what nobody signed is not told sound either way.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plantation_rwa import CONTRACT_VERSION
+from plantation_rwa import CONTRACT_VERSION, __version__
 from plantation_rwa.attest.attestation import TYPE, TYPES
 from plantation_rwa.attest.checking import UNREADABLE, Findings, Trust, check_attestation
 from plantation_rwa.attest.disclosure import VERSION
@@ -20,6 +21,7 @@ from plantation_rwa.errors import PublishError
 from plantation_rwa.publish.manifest import Manifest, Output, raw_manifest, sha256_of, untouched
 from plantation_rwa.run.attest import ATTESTATION, FOLDER
 from plantation_rwa.run.reading import CannotCheck, json_object
+from plantation_rwa.run.session import program_hash
 
 #: date, file, ``previous`` of the disclosure, digest
 Link = tuple[str, str, dict[str, Any], str]
@@ -36,7 +38,7 @@ class Foreign:
     attestation
         Version of what is attested; None where the contract already is another.
     written_by
-        Version of the program that wrote it, as the manifest says.
+        Which program wrote it, as the manifest says: see :func:`told_program`.
     whole
         Whether the manifest holds its own hash.
     outputs
@@ -51,6 +53,22 @@ class Foreign:
     outputs: tuple[Output, ...]
 
 
+def told_program(code: Mapping[str, Any]) -> str:
+    """Which program a manifest names, by what tells it from this one: the version, or the code behind the same version.
+
+    Parameters
+    ----------
+    code
+        ``version`` and ``sha256`` as the manifest has them; one that a stranger wrote may lack either.
+    """
+    version, theirs, ours = code.get("version"), str(code.get("sha256"))[:12], program_hash()[:12]
+    if version != __version__:
+        return f"version {version}, code {theirs}; this one is version {__version__}"
+    if theirs != ours:
+        return f"version {version} as this one, but with other code: {theirs}, here {ours}"
+    return f"by its manifest this very one, version {version}, code {ours}, which writes no such thing"
+
+
 def foreign_contract(path: Path, as_of: str) -> Foreign | None:
     """A manifest of another contract version; None for one of this, or for what is no manifest at all."""
     raw = raw_manifest(path)
@@ -59,7 +77,7 @@ def foreign_contract(path: Path, as_of: str) -> Foreign | None:
         return None
     outputs = [(str(o["path"]), str(o["sha256"]), int(o["bytes"])) for o in raw["outputs"]]
     named = tuple(Output("", "", "", path, sha, size, 0, "") for path, sha, size in outputs)
-    return Foreign(as_of, contract, None, str(raw["code"]["version"]), untouched(path), named)
+    return Foreign(as_of, contract, None, told_program(raw["code"]), untouched(path), named)
 
 
 def foreign_attestation(root: Path, manifest: Manifest) -> Foreign | None:
@@ -71,7 +89,7 @@ def foreign_attestation(root: Path, manifest: Manifest) -> Foreign | None:
     version = disclosure.get("attestation_version", 1)
     if type(version) is not int or version == VERSION:
         return None
-    written_by = str(manifest.code.get("version"))
+    written_by = told_program(manifest.code)
     return Foreign(manifest.as_of, manifest.contract_version, version, written_by, True, manifest.outputs)
 
 
@@ -79,7 +97,7 @@ def check_foreign(root: Path, date: Foreign, trust: Trust, out: Findings, *, new
     """What does not depend on the version: the claim of the version itself, digest, signatures, validity."""
     where, folder = f"manifests/as_of={date.as_of}.json", f"{FOLDER}/as_of={date.as_of}"
     if not date.whole:
-        out.fail(where, "differs from what was written: its own hash is another")
+        out.fail(where, "was changed after it was written: its content does not have the hash that it states")
     link = None
     paths = {o.path for o in date.outputs}
     if f"{folder}/{ATTESTATION}" in paths:
@@ -91,7 +109,9 @@ def check_foreign(root: Path, date: Foreign, trust: Trust, out: Findings, *, new
         out.fail(where, f"has no attestation, {trust.needed} signers are required")
     else:
         out.unchecked.append((where, "it has no attestation"))
-    what = f"contract version '{date.contract}'" if date.attestation is None else f"attestation {date.attestation}"
+    what = (
+        f"contract version '{date.contract}'" if date.attestation is None else f"attestation version {date.attestation}"
+    )
     ours = f"'{CONTRACT_VERSION}'" if date.attestation is None else str(VERSION)
     out.refused.append(
         (

@@ -17,7 +17,7 @@ def test_a_broken_history_is_named() -> None:
     }  # fmt: skip
     for said, chain in cases.items():
         out = Findings()
-        check_history(chain, out)
+        check_history(chain, frozenset(), out)
         assert [reason for _, reason in out.failed] == ([f"history: {said}"] if said else [])
         assert out.noted == []
 
@@ -26,12 +26,20 @@ def test_a_date_published_after_a_later_one_is_named_and_no_fault() -> None:
     one, two = ("2026-04-30", "a", {}, "0xaa"), ("2026-05-31", "b", {"as_of": "2026-04-30", "digest": "0xaa"}, "0xbb")
     between = ("2026-05-15", "c", {"as_of": "2026-04-30", "digest": "0xaa"}, "0xdd")
     first = (*two[:2], {}, two[3])
-    for chain, told, late in (([one, between, two], "names 2026-04-30", "2026-05-15"),
-                              ([one, first], "names none before it", "2026-04-30")):  # fmt: skip
+    for chain, told, late in (([one, between, two], "names 2026-04-30 as the date before it", "2026-05-15"),
+                              ([one, first], "names no date before it", "2026-04-30")):  # fmt: skip
         out = Findings()
-        check_history(chain, out)
+        check_history(chain, frozenset(), out)
         assert out.failed == []
         assert out.noted == [
-            f"b: history: {told}; {late} was published after it and stands beside this history. "
-            "Run 2026-05-31 again to bring both into line."
+            f"b: history: {told}, for {late} was published later than 2026-05-31 and stands beside its history. "
+            "Whoever publishes the folder runs 2026-05-31 again to bring both into line."
         ]
+
+
+def test_a_date_whose_manifest_cannot_be_read_is_not_called_missing() -> None:
+    two = ("2026-05-31", "b", {"as_of": "2026-04-30", "digest": "0xaa"}, "0xbb")
+    out = Findings()
+    check_history([two], frozenset({"2026-04-30"}), out)
+    told = "history: names the attestation of 2026-04-30, whose manifest cannot be read"
+    assert (out.failed, out.unchecked) == ([], [("b", told)])

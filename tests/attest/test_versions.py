@@ -69,8 +69,8 @@ def test_an_earlier_version_is_refused_with_the_remedy(light_copy: Path, capsys:
         assert found.failed == []
         ((where, why),) = found.refused
         assert where == MANIFEST
-        assert f"is of attestation 1, this program reads {VERSION}" in why
-        assert "Check it with the program that wrote it (" in why
+        assert f"is of attestation version 1, this program reads {VERSION}" in why
+        assert "Check it with the program that wrote it (by its manifest this very one, version" in why
     assert run_command(["verify", str(light_copy), "--at", "2026-06-10"]) == 2
     assert "COULD NOT CHECK EVERYTHING" in capsys.readouterr().out
     values = next((light_copy / "valuations").rglob("*.parquet"))
@@ -128,9 +128,29 @@ def test_the_manifest_of_another_contract_holds_its_own_hash(light_copy: Path) -
     contract(light_copy, "0")
     text = (light_copy / MANIFEST).read_text("utf-8")
     (light_copy / MANIFEST).write_text(text.replace('"shelf": "B"', '"shelf": "A"'), "utf-8")
-    assert (MANIFEST, "differs from what was written: its own hash is another") in verify(light_copy, TODAY).failed
+    assert (MANIFEST, "was changed after it was written: its content does not have the hash that it states") in verify(
+        light_copy, TODAY
+    ).failed
     contract(light_copy, "0", outputs=[{"path": "../../etc/hosts", "sha256": "00", "bytes": 1}])
     assert (MANIFEST, "'../../etc/hosts' lies outside the output folder") in verify(light_copy, TODAY).failed
+
+
+def test_a_program_is_told_by_what_makes_it_another_one() -> None:
+    """By its version only where that is another one; else by its code."""
+    from plantation_rwa import __version__
+    from plantation_rwa.run.session import program_hash
+    from plantation_rwa.run.versions import told_program
+
+    ours, other = program_hash(), "ab" * 32
+    assert told_program({"version": "0.0.9", "sha256": other}) == (
+        f"version 0.0.9, code abababababab; this one is version {__version__}"
+    )
+    assert told_program({"version": __version__, "sha256": other}) == (
+        f"version {__version__} as this one, but with other code: abababababab, here {ours[:12]}"
+    )
+    assert told_program({"version": __version__, "sha256": ours}) == (
+        f"by its manifest this very one, version {__version__}, code {ours[:12]}, which writes no such thing"
+    )
 
 
 def test_a_date_of_this_version_is_checked_beside_one_of_another(light_copy: Path) -> None:

@@ -18,6 +18,7 @@ import yaml
 from plantation_rwa.caches import VARIABLE
 from plantation_rwa.cli import run_command
 from plantation_rwa.publish.files import host_mark
+from plantation_rwa.publish.working_copy import place_of
 from plantation_rwa.testing import bare_portfolio, edit_config
 from tests.conftest import AS_OF, ROOT, tree
 from tests.faults.test_crash_points import remembered  # noqa: F401
@@ -77,6 +78,22 @@ def test_a_store_that_errs_holds_what_a_folder_holds(
     said = capsys.readouterr()
     assert "everything that was checked is as it should be" in said.out
     assert hashes(s3.objects("out/")) == tree(whole)
+
+
+@pytest.mark.slow
+@pytest.mark.server
+def test_what_a_file_browser_left_is_not_published_and_not_in_the_way(
+    s3: S3, config: Path, whole: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the working copy it stays there; in the store a reader is told of it."""
+    assert run(config, date=EARLIER) == 0
+    (place_of(OUT) / "latest" / "Thumbs.db").write_bytes(b"x")
+    assert run(config) == 0
+    assert hashes(s3.objects("out/")) == tree(whole)
+    s3.fill({"valuations/desktop.ini": b"x"}, "out/")
+    capsys.readouterr()
+    assert run_command(["verify", OUT]) == 0
+    assert "noted        valuations/desktop.ini: left by a file browser" in capsys.readouterr().out
 
 
 def instants(s3: S3, config: Path, prefix: str = "out/") -> list[dict[str, bytes]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextvars
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -65,6 +67,37 @@ def test_the_one_who_waits_is_told_for_whom(tmp_path: Path, caplog: pytest.LogCa
         assert f"month=2026-05 is being made by process {os.getpid()} of this machine; waiting" in caplog.text
         first.keep(())
         thread.join(5)
+
+
+RUN: contextvars.ContextVar[str] = contextvars.ContextVar("run", default="none")
+
+
+def test_what_the_renewer_says_is_said_within_its_run(tmp_path: Path) -> None:
+    """A server of flow runs takes a record for the run in whose context it was made."""
+    heard: list[tuple[str, str]] = []
+    told = threading.Event()
+
+    class Ear(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            heard.append((RUN.get(), record.getMessage()))
+            told.set()
+
+    logger, ear, before = logging.getLogger("plantation_rwa.publish.leases"), Ear(), RUN.set("mine")
+    logger.addHandler(ear)
+    try:
+        with Leases(tmp_path, expiry_seconds=0.2) as leases:
+            leases.take(["month=2026-05"])
+            lease = tmp_path / ".leases" / "month=2026-05.json"
+            aside = lease.rename(tmp_path / "aside.json")
+            lease.mkdir()  # which cannot be read as a file
+            assert told.wait(10)
+            lease.rmdir()
+            aside.rename(lease)
+    finally:
+        logger.removeHandler(ear)
+        RUN.reset(before)
+    assert {run for run, _ in heard} == {"mine"}
+    assert heard[0][1].startswith("month=2026-05: lease not renewed (")
 
 
 def test_a_process_that_has_ended_loses_its_leases_at_once(tmp_path: Path) -> None:

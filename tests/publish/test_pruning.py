@@ -67,6 +67,14 @@ def test_it_goes_with_its_empty_folders_when_asked(out: Path, capsys: pytest.Cap
     assert capsys.readouterr().out == "would delete: nothing\n"
 
 
+def test_what_a_file_browser_left_stays_and_keeps_nothing_else(out: Path) -> None:
+    left = ["Thumbs.db", f"{DEAD[0].rsplit('/', 1)[0]}/desktop.ini", "manifests/Thumbs.db", "latest/.DS_Store"]
+    for name in left:
+        (out / name).write_bytes(b"x")
+    assert {one.path.relative_to(out).as_posix() for one in prune(out) if one.kind == "dead part"} == set(DEAD)
+    assert set(tree(out)) == {KEPT, "latest/features.parquet", "manifests/as_of=2026-05-31.json", *left}
+
+
 def test_while_another_run_uses_the_folder_nothing_goes(out: Path) -> None:
     with SharedFolder(out), pytest.raises(PublishError, match=r"another run uses the folder\. Prune when it is over\."):
         prune(out)
