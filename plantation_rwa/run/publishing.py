@@ -11,6 +11,7 @@ import pandas as pd
 
 from plantation_rwa.publish.geoparquet import read_parts, write_part
 from plantation_rwa.publish.manifest import Manifest, Output, load, load_all, save
+from plantation_rwa.publish.pruning import may_be_of, without_manifest
 from plantation_rwa.run.partitions import Published
 from plantation_rwa.run.session import Session
 
@@ -79,13 +80,13 @@ def remove_unnamed(root: Path, as_of: str) -> None:
     """Delete parts in a date's folders that its manifest does not name, and feature parts that none names.
 
     They are those of an earlier run of the date, and what a killed run left without ever writing a manifest: a
-    reader of the whole folder would count both. Only for the last run to leave the folder: what another one is
-    writing has no manifest yet.
+    reader of the whole folder would count both. Features that a date whose manifest was lost may need stay. Only for
+    the last run to leave the folder: what another one is writing has no manifest yet.
     """
     manifest = load(root, as_of)
     if manifest is None:
         return
-    kept = {o.path for m in load_all(root) for o in m.outputs}
+    kept, lost = {o.path for m in load_all(root) for o in m.outputs}, without_manifest(root)
     patterns = (
         f"*/as_of={as_of}/part-*.parquet",
         "*/month=*/vintage=*/part-*.parquet",
@@ -94,7 +95,7 @@ def remove_unnamed(root: Path, as_of: str) -> None:
         *(f"{name}/as_of={as_of}/**/[!.]*" for name in WHOLE_FILES),
     )
     for path in sorted({p for pattern in patterns for p in root.glob(pattern) if p.is_file()}):
-        if path.relative_to(root).as_posix() not in kept:
+        if path.relative_to(root).as_posix() not in kept and not may_be_of(path, lost):
             path.unlink(missing_ok=True)
 
 
