@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from dataclasses import dataclass, field
@@ -219,7 +220,7 @@ def test_a_file_that_changed_since_is_left_to_gdal(files: dict[str, Path], tmp_p
     found, window = direct(path), Window(0, 0, 64, 64)
     assert found is not None
     assert found.read(window) is not None
-    path.write_bytes(files["plain"].read_bytes())
+    os.utime(path, ns=(1, 1))  # written again at another time, of the same size
     assert found.read(window) is None
     path.unlink()
     assert found.read(window) is None
