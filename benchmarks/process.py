@@ -34,6 +34,7 @@ def ended(argv: Sequence[str]) -> Ended:
     """
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
     environment["PLANTATION_RWA_CACHE"] = ""  # what an earlier round has kept would not be counted
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program has its bytecode, as the peers have
     with tempfile.TemporaryFile("w+") as said:
         started = time.perf_counter()
         process = subprocess.Popen(argv, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT, env=environment)

@@ -1,12 +1,8 @@
-"""Signatures on secp256k1 and who made them."""
+"""Signatures on secp256k1 and who made them; eth_keys, slow to load, is imported where it is used."""
 
 from __future__ import annotations
 
 import re
-
-from eth_keys.datatypes import PrivateKey, Signature
-from eth_keys.exceptions import BadSignature
-from eth_utils.exceptions import ValidationError
 
 _SIGNATURE = re.compile(r"^0x[0-9a-fA-F]{130}$")
 #: half the order of the curve: a greater s is the same signature written another way (EIP-2)
@@ -23,6 +19,8 @@ def sign(digest: bytes, key: str) -> str:
     key
         Private key, 64 hexadecimal digits, with or without ``0x``.
     """
+    from eth_keys.datatypes import PrivateKey
+
     made = PrivateKey(bytes.fromhex(key.removeprefix("0x"))).sign_msg_hash(digest)
     return "0x" + f"{made.r:064x}{made.s:064x}{27 + made.v:02x}"
 
@@ -35,6 +33,10 @@ def recover(digest: bytes, signature: str) -> str:
     ValueError
         If it is no signature, or a second spelling of one.
     """
+    from eth_keys.datatypes import Signature
+    from eth_keys.exceptions import BadSignature
+    from eth_utils.exceptions import ValidationError
+
     if not isinstance(signature, str) or not _SIGNATURE.match(signature):
         raise ValueError("a signature is 0x and 130 hexadecimal digits")
     r, s, v = (int(signature[a:b], 16) for a, b in ((2, 66), (66, 130), (130, 132)))

@@ -59,6 +59,10 @@ class Reader(Protocol):
         """Raw pixels of a window."""
         ...
 
+    def edge(self, asset: Any) -> int:
+        """Edge in pixels of the squares that cost no more one by one than together; 0 if there are none."""
+        ...
+
 
 class UnreadableSceneError(ReadError):
     """One band of one scene cannot be read."""

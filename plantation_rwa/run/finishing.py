@@ -38,6 +38,9 @@ class Finish:
     def stage(self, stage: str, manifest: Manifest, *, wanted: bool, clock: StageClock) -> tuple[Manifest, Done]:
         """The manifest with the files of a stage; if it is not wanted, with those that still belong to the date."""
         session = self._session
+        there = self._history.manifest(session.as_of.isoformat())
+        if not wanted and not (there and there[1].of(stage)):
+            return self._with(manifest, Done([], False))  # nothing to keep: what the stage needs is not loaded
         module = importlib.import_module(f"plantation_rwa.run.{stage}")
         needed: dict[str, str] = module.components(session, manifest)
         plan = plan_whole(

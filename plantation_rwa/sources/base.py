@@ -226,6 +226,10 @@ class BlockReader(Protocol):
         """Raw pixels of a window, shape ``(height, width)``, the file's dtype; raise ``ReadError`` naming the href."""
         ...
 
+    def edge(self, asset: Asset) -> int:
+        """Edge in pixels of the squares that cost no more one by one than together; 0 if there are none."""
+        ...
+
 
 @dataclass(frozen=True)
 class Inputs:

@@ -95,18 +95,27 @@ def read_json(place: str) -> Any:
     SourceError
         Naming the file or URL.
     """
-    import requests
-
     name = place if is_url(place) else file_name(place)
     try:
-        if is_url(place):
-            content = get(place)
-        else:
-            with open(place, "rb") as stream:
-                content = stream.read()
+        content = _content(place, name)
         if content.startswith(_GZIP):
             content = unpacked(content, name)
         return parsed(content.decode("utf-8-sig"))
+    except StoreError as error:
+        raise SourceError.of(name, "cannot be read", str(error)) from None
+    except (OSError, EOFError, ValueError, zlib.error, RecursionError) as error:
+        raise SourceError.of(name, "cannot be read as JSON", _short(error), "Check the path and the file.") from None
+
+
+def _content(place: str, name: str) -> bytes:
+    """Bytes of a file, an object, or what a web server gives."""
+    if not is_url(place):
+        with open(place, "rb") as stream:
+            return stream.read()
+    import requests  # takes long to load, and most items lie on disk
+
+    try:
+        return get(place)
     except requests.RequestException as error:
         cause: BaseException = error
         while (inner := cause.__cause__ or cause.__context__) is not None:
@@ -114,10 +123,6 @@ def read_json(place: str) -> Any:
         status = getattr(error.response, "status_code", None)
         said = f"HTTP {status}" if status is not None else _short(cause)
         raise SourceError.of(name, "does not answer", said, "Check the address and the network.") from None
-    except StoreError as error:
-        raise SourceError.of(name, "cannot be read", str(error)) from None
-    except (OSError, EOFError, ValueError, zlib.error, RecursionError) as error:
-        raise SourceError.of(name, "cannot be read as JSON", _short(error), "Check the path and the file.") from None
 
 
 def iter_items(document: Any, place: str, quarantine: Quarantine) -> Iterator[RawItem]:

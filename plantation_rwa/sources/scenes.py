@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import os
-import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,8 +17,10 @@ from plantation_rwa.assumptions import packaged
 from plantation_rwa.errors import ReadError
 from plantation_rwa.grid import GEOD, GridSpec, Window
 from plantation_rwa.sources.base import Asset
+from plantation_rwa.sources.blocks import Blocks
+from plantation_rwa.sources.gdal_faults import OVERHEARD, unreadable
 from plantation_rwa.sources.items import file_name, is_url, named
-from plantation_rwa.sources.network import Patience, RemoteError, persist, sas_api, status_of, tokens_of
+from plantation_rwa.sources.network import Patience, RemoteError, persist, sas_api, tokens_of
 from plantation_rwa.stores import gdal_options
 
 T = TypeVar("T")
@@ -28,6 +28,8 @@ T = TypeVar("T")
 SATURATED = 65535
 #: open files kept; each costs a header and GDAL's block cache is shared and capped below
 _HANDLES = 128
+#: files whose blocks' places are kept; 8 kB each where a band of Sentinel-2 has blocks of 512 pixels
+_LAYOUTS = 1024
 _GDAL = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_CACHEMAX": 64,
@@ -42,12 +44,6 @@ _GDAL = {
 }
 _STORES = {"s3://": "/vsis3/", "gs://": "/vsigs/", "az://": "/vsiaz/"}
 _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE")
-_LOST = re.compile("IO error|Read error|HTTP response code|CURL error|^CPLE_AppDefined.Request for .* failed")
-_QUERY = re.compile(r"\?[^\s'\"]+")
-_KINDS = (
-    (re.compile("timed out|too slow", re.I), "no answer, or none to its end, for too long"),
-    (re.compile(r"got \d+ bytes, expected|Read error|Read failed"), "answers were cut short"),
-)
 #: formats of Sentinel-2 bands; a text that names other files or servers is none of them, whatever it is called
 _FORMATS = ["GTiff", "JP2OpenJPEG"]
 _BLOB = ".blob.core.windows.net"
@@ -89,50 +85,6 @@ class _Open:
     grid: GridSpec
 
 
-class _Overheard(logging.Filter):
-    """Listens to what rasterio logs of GDAL's errors.
-
-    They name URLs, and the query of a URL is an access token: it is cut off. And a part of a header that cannot be
-    read, the place of the raster on the ground say, is left out by GDAL with no more than a warning: the thread that
-    meets one remembers it.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._local = threading.local()
-        for name in ("rasterio._env", "rasterio._err"):
-            logging.getLogger(name).setLevel(logging.WARNING)  # another level would make it deaf
-        for name in ("rasterio._env", "rasterio._err", "rasterio._base", "rasterio._io", "rasterio.env", "rasterio"):
-            logging.getLogger(name).addFilter(self)
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        text = record.getMessage()
-        record.msg, record.args = _QUERY.sub("?...", text), None
-        if _LOST.search(text) is None:
-            return True
-        self._local.lost = True  # an error or a further try follows and is told with the file's name
-        self._local.status = status_of(text) or self._local.__dict__.get("status")
-        return False
-
-    def forget(self) -> None:
-        """Begin to listen in this thread."""
-        self._local.lost, self._local.status = False, None
-
-    @property
-    def lost(self) -> bool:
-        """Whether this thread met a failed fetch."""
-        return bool(self._local.__dict__.get("lost"))
-
-    @property
-    def status(self) -> int | None:
-        """Status of the last HTTP answer that this thread met a failed fetch with."""
-        found: int | None = self._local.__dict__.get("status")
-        return found
-
-
-_OVERHEARD = _Overheard()
-
-
 class RasterReader:
     """Block reader over rasterio: local paths, ``http(s)://`` and ``s3://``.
 
@@ -153,6 +105,7 @@ class RasterReader:
         self._token_api, self._patience = token_api or sas_api(), patience or Patience()
         self._local, self._lock = threading.local(), threading.Lock()
         self._idle: list[_Open] = []
+        self._layouts: dict[tuple[str, int], Blocks | None] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return {"token_api": self._token_api, "patience": self._patience}
@@ -169,10 +122,20 @@ class RasterReader:
             If the file cannot be opened, has no CRS, or is not north-up with square pixels.
         """
         held = self._insist(asset, lambda: self._borrow(asset))
+        if not is_url(asset.href):
+            self._lay_out(asset, held)
         self._give(held)
         if not 1 <= asset.band <= held.source.count:
             raise ReadError(f"{named(asset)}: has {held.source.count} bands, band {asset.band} was asked for")
         return held.grid
+
+    def edge(self, asset: Asset) -> int:
+        """Edge in pixels of the squares that cost no more one by one than together; 0 if there are none.
+
+        Those are the blocks of a local file that GDAL is not needed for.
+        """
+        layout = self._layouts.get((asset.href, asset.band))
+        return layout.block[0] if layout and layout.block[0] == layout.block[1] else 0
 
     def header(self, asset: Asset) -> RasterHeader:
         """What the asset's file says of itself; no pixel is read. Raises as :meth:`grid`."""
@@ -230,6 +193,9 @@ class RasterReader:
         from rasterio.errors import RasterioError
         from rasterio.windows import Window as RasterWindow
 
+        layout = self._layouts.get((asset.href, asset.band))
+        if layout and (whole := layout.read(window)) is not None:
+            return whole, layout.nodata
         held = self._borrow(asset)
         try:
             with self._env():
@@ -239,9 +205,16 @@ class RasterReader:
             nodata = held.source.nodatavals[asset.band - 1]
         except (RasterioError, OSError, IndexError) as error:
             held.source.close()
-            raise _unreadable(asset, error) from None
+            raise unreadable(asset, error) from None
         self._give(held)
         return pixels, nodata
+
+    def _lay_out(self, asset: Asset, held: _Open) -> None:
+        """Keep where the blocks of a local file lie, None where GDAL is to read them."""
+        found = Blocks.of(held.source, held.path, asset.band)
+        with self._lock:
+            kept = [*self._layouts.items(), ((asset.href, asset.band), found)]
+            self._layouts = dict(kept[-_LAYOUTS:])
 
     def _insist(self, asset: Asset, action: Callable[[], T]) -> T:
         """Read a local file, or a remote one with patience: each try opens the file anew."""
@@ -279,7 +252,7 @@ class RasterReader:
         from rasterio.errors import RasterioError
         from rasterio.io import DatasetReader
 
-        _OVERHEARD.forget()
+        OVERHEARD.forget()
         path = self._local.asked = self._path(asset.href)
         with self._lock:
             found = next((h for h in reversed(self._idle) if h.href == asset.href and h.path == path), None)
@@ -293,10 +266,10 @@ class RasterReader:
             with self._env(**options):
                 source = DatasetReader(path, driver=_FORMATS, sharing=False)
         except (RasterioError, OSError) as error:
-            raise _unreadable(asset, error) from None
-        if _OVERHEARD.lost:
+            raise unreadable(asset, error) from None
+        if OVERHEARD.lost:
             source.close()
-            raise _unreadable(asset, OSError("a part of its header is missing"))
+            raise unreadable(asset, OSError("a part of its header is missing"))
         try:
             return _Open(asset.href, path, source, _grid(source, named(asset)))
         except ReadError:
@@ -363,29 +336,3 @@ def _metres(crs: Any) -> float:
     if crs.is_geographic:
         return math.radians(GEOD.a)
     return float(crs.linear_units_factor[1]) if crs.is_projected else 1.0
-
-
-def _unreadable(asset: Asset, error: BaseException) -> ReadError:
-    """What GDAL said as an error that names the file; of a remote one the first cause decides whether to try again."""
-    if not is_url(asset.href):
-        # GDAL names the file too
-        said = _text(error).removeprefix(f"{file_name(asset.href)}: ")
-        return ReadError(f"{named(asset)}: cannot be read: {said}")
-    causes = [error]
-    while causes[-1].__cause__ is not None:
-        causes.append(causes[-1].__cause__)
-    status = next((s for c in causes if (s := status_of(str(c))) is not None), _OVERHEARD.status)
-    said = f"HTTP {status}" if status is not None else _kind(_text(causes[-1]))
-    return RemoteError(f"{named(asset)}: cannot be read: {said}", status)
-
-
-def _kind(text: str) -> str:
-    """The kind of failure where GDAL's text tells times and places: another one each time, and these are published."""
-    return next((words for pattern, words in _KINDS if pattern.search(text)), text)
-
-
-def _text(error: BaseException) -> str:
-    """An error's text without folders or access tokens."""
-    text = " ".join(str(error).split())
-    words = ["/".join(w.split("?")[0].rsplit("/", 1)[-1:]) if "/" in w else w for w in text.split(" ")]
-    return " ".join(words)[:160]

@@ -48,11 +48,15 @@ class MemoryReader:
         self.broken: set[str] = set()
         self.closed: set[str] = set()
         self.reads: list[tuple[str, Window]] = []
+        self.square = 0
 
     def grid(self, asset: Asset) -> GridSpec:
         if asset.href in self.closed:
             raise ReadError(f"{asset.href}: cannot be read: no header")
         return self.files[asset.href][0]
+
+    def edge(self, asset: Asset) -> int:
+        return self.square
 
     def read(self, asset: Asset, window: Window) -> np.ndarray[Any, Any]:
         if asset.href in self.broken:

@@ -235,7 +235,8 @@ class Gathered:
         nodata = scene.assets[band].nodata
         fill = float("nan") if nodata is None else float(nodata)
         fill = int(fill) if fill.is_integer() else fill
-        file = OnTile(scene.assets[band], grid, lattice_of(grid, self.tile), self.tile, fill)
+        edge = self._reader.edge(scene.assets[band])
+        file = OnTile(scene.assets[band], grid, lattice_of(grid, self.tile), self.tile, fill, edge)
         filled = filled or not file.covers
         whole = 0 <= fill <= 65535 if isinstance(fill, int) else nodata is None and not filled
         layer = self._layers[key] = _Layer(file, self._slot(whole=whole))

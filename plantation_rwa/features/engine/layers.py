@@ -70,6 +70,8 @@ class OnTile:
         Grid of the finest resolution.
     fill
         What stands for no data beyond the file.
+    edge
+        See :meth:`~plantation_rwa.features.observations.Reader.edge`.
     """
 
     asset: Any
@@ -77,6 +79,7 @@ class OnTile:
     place: Lattice | None
     tile: GridSpec
     fill: float
+    edge: int = 0
 
     @property
     def shift(self) -> int:
@@ -101,6 +104,14 @@ class OnTile:
         row, col = self.place.row, self.place.col
         return min(0, -row), min(0, -col), max(height, self.grid.height - row), max(width, self.grid.width - col)
 
+    @property
+    def together(self) -> int:
+        """Cells along the edge of what is asked for at once: a block if blocks are whole cells, else ``TOGETHER``."""
+        if self.place is None or not self.edge or (CELL % self.edge and self.edge % CELL):
+            return TOGETHER
+        begun = self.place.row % self.edge == 0 and self.place.col % self.edge == 0
+        return min(max(self.edge // CELL, 1), TOGETHER) if begun else TOGETHER
+
     def parts(self, reader: Reader, cells: Iterable[Cell]) -> Iterator[Part | tuple[Cell, str]]:
         """Read cells: pixels, or the cell and the message where they cannot be read.
 
@@ -111,7 +122,7 @@ class OnTile:
             for cell in sorted(cells):
                 yield self._attempt(reader, (*cell, 1, 1))
             return
-        for row, col, rows, cols in rectangles(cells):
+        for row, col, rows, cols in rectangles(cells, self.together):
             found = self._attempt(reader, (row, col, rows, cols))
             if isinstance(found, Part) or rows == cols == 1:
                 yield found
@@ -156,17 +167,17 @@ class OnTile:
         return np.ascontiguousarray(spread(reader.read(self.asset, source), rows, cols, self.fill))
 
 
-def bundles(cells: Iterable[Cell]) -> list[list[Cell]]:
-    """Cells by the square of ``TOGETHER`` cells they lie in, in order."""
+def bundles(cells: Iterable[Cell], together: int = TOGETHER) -> list[list[Cell]]:
+    """Cells by the square of so many cells they lie in, in order."""
     found: dict[Cell, list[Cell]] = {}
     for r, c in sorted(cells):
-        found.setdefault((r // TOGETHER, c // TOGETHER), []).append((r, c))
+        found.setdefault((r // together, c // together), []).append((r, c))
     return [found[key] for key in sorted(found)]
 
 
-def rectangles(cells: Iterable[Cell]) -> Iterator[tuple[int, int, int, int]]:
+def rectangles(cells: Iterable[Cell], together: int = TOGETHER) -> Iterator[tuple[int, int, int, int]]:
     """Rectangles (row, column, rows, columns) that hold these cells and no other, each once, none over a bundle."""
-    for bundle in bundles(cells):
+    for bundle in bundles(cells, together):
         left = set(bundle)
         for r, c in bundle:
             if (r, c) in left:

@@ -60,7 +60,8 @@ def marks_of(
                 raise UnreadableSceneError(scene.id, "SCL", f"lies in {grid.crs}, its bands in {tile.crs}")
         except UnreadableSceneError as error:
             return dict.fromkeys(np.flatnonzero(chosen).tolist(), (scene, error.message))
-        files.append(OnTile(scene.assets["SCL"], grid, lattice_of(grid, tile), tile, 0.0))
+        asset = scene.assets["SCL"]
+        files.append(OnTile(asset, grid, lattice_of(grid, tile), tile, 0.0, reader.edge(asset)))
     places = [f.place for f in files if f.place is not None]
     if len(places) < len(files) or any(p.shift != places[0].shift for p in places):
         return _cell_by_cell(classified, files, reader, segments, chosen, out)

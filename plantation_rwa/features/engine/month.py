@@ -30,7 +30,7 @@ FORMULAS: Mapping[str, tuple[int, tuple[str, ...]]] = {
     "nbr": (0, ("B8A", "B12")),
 }
 #: pixels whose medians and statistics are computed together: what one lane holds besides the gathered numbers
-CHUNK = 150_000
+CHUNK = 500_000
 #: offset by scene of those that are used
 Choice = Mapping[SceneKey, float]
 

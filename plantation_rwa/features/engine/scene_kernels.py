@@ -18,27 +18,14 @@ COLUMNS = 3 + 2 * FIGURES
 
 
 @compiled
-def _line(
-    whole: NDArray[np.uint16],
-    plain: NDArray[np.float32],
-    slot: int,
-    start: int,
-    nodata: np.float32,
-    out: NDArray[np.float32],
-) -> None:
-    """Digital numbers of one layer over a stretch of places, NaN for no data."""
-    none = np.float32(np.nan)
+def _number(
+    whole: NDArray[np.uint16], plain: NDArray[np.float32], slot: int, place: int, nodata: np.float32
+) -> np.float32:
+    """Digital number of one layer at a place, NaN for no data."""
     if slot == NOWHERE:
-        out[:] = none
-    elif slot >= 0:
-        line = whole[slot, start : start + out.shape[0]]
-        for i in range(out.shape[0]):
-            v = np.float32(line[i])
-            out[i] = v if v != nodata else none
-    else:
-        other = plain[-2 - slot, start : start + out.shape[0]]
-        for i in range(out.shape[0]):
-            out[i] = other[i] if other[i] != nodata else none
+        return np.float32(np.nan)
+    v = np.float32(whole[slot, place]) if slot >= 0 else plain[-2 - slot, place]
+    return v if v != nodata else np.float32(np.nan)
 
 
 @compiled
@@ -46,35 +33,41 @@ def _under(
     red: NDArray[np.float32],
     infrared: NDArray[np.float32],
     weights: NDArray[np.float32],
+    total: float,
     scale: float,
     offset: float,
     dark: float,
     out: NDArray[np.float64],
 ) -> None:
-    """Figures under one offset.
+    """Figures under one offset; ``total`` is the sum of the weights.
 
     Impossible reflectances count: they are what gives a wrong offset away. Of single bands ``out`` holds the medians of
     the digital numbers.
     """
-    n = red.shape[0]
-    total = below = valid = 0.0
-    low, high, m = np.inf, -np.inf, 0
-    ndvi, own = np.empty(n, np.float64), np.empty(n, np.float32)
-    for i in range(n):
+    n, valid, below = red.shape[0], 0, 0
+    ndvi, own = np.empty(n, np.float64), weights
+    for i in range(n):  # nothing here hangs on the pixel before: the compiler takes several at a time
         r, f = (np.float64(red[i]) + offset) * scale, (np.float64(infrared[i]) + offset) * scale
-        w = np.float64(weights[i])
-        total += w
-        below += w if r < dark else 0.0
-        if f + r >= 1e-6:
-            v = min(max((f - r) / (f + r), -1.0), 1.0)
-            ndvi[m], own[m] = v, weights[i]
-            low, high = min(low, v), max(high, v)
-            valid += w
-            m += 1
-    out[0] = below / total
+        ndvi[i] = min(max((f - r) / (f + r), -1.0), 1.0)
+        valid += 1 if f + r >= 1e-6 else 0
+        below += 1 if r < dark else 0
+    summed = total
+    if valid < n:
+        own, m, summed = np.empty(n, np.float32), 0, 0.0
+        for i in range(n):
+            r, f = (np.float64(red[i]) + offset) * scale, (np.float64(infrared[i]) + offset) * scale
+            if f + r >= 1e-6:
+                ndvi[m], own[m] = ndvi[i], weights[i]
+                summed += np.float64(weights[i])
+                m += 1
+    impossible = 0.0
+    if below > 0:
+        for i in range(n):
+            impossible += np.float64(weights[i]) if (np.float64(red[i]) + offset) * scale < dark else 0.0
+    out[0] = impossible / total
     for k in (1, 2, 4):
         out[k] = (out[k] + offset) * scale
-    out[3] = quantile(ndvi[:m], own[:m], low, high, valid, 0.5) if m > 0 else np.nan
+    out[3] = quantile(ndvi[:valid], own[:valid], -1.0, 1.0, summed, 0.5) if valid > 0 else np.nan
 
 
 @compiled
@@ -103,7 +96,7 @@ def vegetation(
     for c in range(2):
         figures = out[3 + FIGURES * c : 3 + FIGURES * (c + 1)]
         figures[1], figures[2], figures[4] = reds, blue, swir
-        _under(red, infrared, weights, scale, offset[c], dark, figures)
+        _under(red, infrared, weights, total, scale, offset[c], dark, figures)
 
 
 @compiled
@@ -154,8 +147,8 @@ def scene_figures(
     for p in range(ranges.shape[0]):
         start, n = ranges[p, 0], ranges[p, 2]
         w = weights[ranges[p, 1] : ranges[p, 1] + n]
-        lines, held = np.empty((bands, n), np.float32), np.empty((bands, n), np.float32)
-        own, free = np.empty(n, np.float32), np.empty(n, np.bool_)
+        held = np.empty((bands, n), np.float32)
+        own, free, place = np.empty(n, np.float32), np.empty(n, np.bool_), np.empty(n, np.int64)
         for o in range(observations):
             row = marks[mark[o], start : start + n]
             free[:] = True
@@ -165,9 +158,6 @@ def scene_figures(
                 found[3:] = np.nan
                 if not known[o, k]:
                     continue
-                for b in range(bands):
-                    _line(whole, plain, slot[o, k, b], start, nodata[o, k, b], lines[b])
-                red, infrared = lines[0], lines[1]
                 m = 0
                 covered = clear = 0.0
                 for i in range(n):
@@ -175,18 +165,21 @@ def scene_figures(
                     if mark_here & STRICT:
                         if not free[i]:
                             continue
-                        if red[i] == red[i] and infrared[i] == infrared[i]:
+                        red = _number(whole, plain, slot[o, k, 0], start + i, nodata[o, k, 0])
+                        infrared = _number(whole, plain, slot[o, k, 1], start + i, nodata[o, k, 1])
+                        if red == red and infrared == infrared:
                             free[i] = False
                             covered += np.float64(w[i])
                             clear += np.float64(w[i])
                             if mark_here & VEGETATION:
-                                for b in range(bands):
-                                    held[b, m] = lines[b, i]
-                                own[m] = w[i]
+                                held[0, m], held[1, m], own[m], place[m] = red, infrared, w[i], i
                                 m += 1
                     elif mark_here & CLASSIFIED and mark_here >> SUPPLIER == k:
                         covered += np.float64(w[i])
                 found[0], found[1] = covered, clear
                 if m == 0:
                     continue
+                for b in range(2, bands):
+                    for j in range(m):
+                        held[b, j] = _number(whole, plain, slot[o, k, b], start + place[j], nodata[o, k, b])
                 vegetation(held, own[:m], scale[o, k], offset[o, k], dark, found)

@@ -75,6 +75,10 @@ class KnownGrids:
         """Raw pixels of a window."""
         return self._reader.read(asset, window)
 
+    def edge(self, asset: Any) -> int:
+        """Edge of the squares that are read one by one."""
+        return self._reader.edge(asset)
+
 
 class Outlined(Protocol):
     """What is used of a target here."""

@@ -22,7 +22,7 @@ from plantation_rwa.features.imagery import Checks, MonthOfOutlines, Outline
 from plantation_rwa.features.indices import INDICES
 from plantation_rwa.features.scene_checks import Verdict
 from tests.features.engine.test_agreement import COARSE, noisy
-from tests.features.scene_factory import RULES, MemoryReader, grid, outline, palm, rows_of
+from tests.features.scene_factory import ORIGIN, RULES, MemoryReader, grid, outline, palm, rows_of
 
 
 def rows(outlines: list[Outline], reader: MemoryReader, lanes: Lanes | None = None, **options: Any) -> list[Any]:
@@ -125,6 +125,24 @@ def test_cloudy_cells_are_not_read_and_no_pixel_twice() -> None:
     assert {c for href, r, c in read if href == "a/B08" and r < 512} == set(range(512, 1024, 16))
     assert not {r for href, r, _ in read if href == "a/B08" and r >= 1024}
     assert len(kept.kept) == len(shapes)
+
+
+@pytest.mark.parametrize("square", [256, 512, 1024, 300])
+def test_squares_that_are_read_one_by_one_change_no_figure(square: int) -> None:
+    """Squares of whole cells are asked for singly, in a file that lies on the tile's cells; nothing is read twice."""
+    rng, reader = np.random.default_rng(4), MemoryReader()
+    scene = noisy(rng, reader, "a", grid(1100, 1100))
+    wide = grid(1300, 1300, origin=(ORIGIN[0] - 120, ORIGIN[1] + 240))
+    reader.files["a/B04"] = wide, rng.integers(1100, 1500, (1300, 1300)).astype("uint16")
+    outlines = [Outline(outline(x, y, x + 6000, y + 6000), [scene]) for x, y in ((200, 200), (4700, 4700))]
+    plain = rows(outlines, reader)
+    reader.reads.clear()
+    reader.square = square
+    assert repr(rows(outlines, reader)) == repr(plain)
+    largest = {b: max((w.height, w.width) for href, w in reader.reads if href == f"a/{b}") for b in ("B08", "B04")}
+    assert largest["B08"] == {256: (512, 512), 512: (512, 512), 1024: (1024, 1024), 300: (1100, 1100)}[square]
+    assert largest["B04"][0] > 1100
+    assert len(set(reader.reads)) == len(reader.reads)
 
 
 def test_a_later_scene_of_a_datatake_is_read_only_where_those_before_have_holes() -> None:
