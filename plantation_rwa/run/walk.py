@@ -23,7 +23,7 @@ from plantation_rwa.run.feature_tables import feature_rows
 from plantation_rwa.run.finishing import Finish, read_table
 from plantation_rwa.run.imagery import Work
 from plantation_rwa.run.imagery_rows import RowsOfDate
-from plantation_rwa.run.outcome import RunReport
+from plantation_rwa.run.outcome import RunReport, counted
 from plantation_rwa.run.partitions import History, PartitionPlan, Published, plan_whole
 from plantation_rwa.run.profiles import publish_profile
 from plantation_rwa.run.progress import Progress, Silent, StageClock
@@ -270,7 +270,7 @@ class _Walk:
     def _quarantine(self) -> None:
         session = self.session
         frame = finalise(session.known.quarantine.frame(session.instant), "quarantine")
-        self.report.quarantined = {str(k): int(v) for k, v in frame["action"].value_counts().sort_index().items()}
+        self.report.quarantined = counted(frame)
         components = {"rows": short([self.target.simulated, frame.astype("str").to_csv(index=False)])}
         plan = plan_whole(
             self.history,
