@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
+from plantation_rwa.errors import PublishError
 from plantation_rwa.publish.geoparquet import read_parts, write_part
 from plantation_rwa.publish.manifest import Manifest, Output, load, load_all, save
 from plantation_rwa.publish.pruning import may_be_of, without_manifest
@@ -23,10 +25,11 @@ PAGES = ("report", "memo")
 
 @dataclass(frozen=True)
 class Target:
-    """Where files go, and whether each must say that its inputs are simulated."""
+    """Where files go, whether each must say that its inputs are simulated, and the parts that were written."""
 
     root: Path
     simulated: bool
+    made: list[Path] = field(default_factory=list, compare=False)
 
 
 def publish_part(
@@ -43,6 +46,7 @@ def publish_part(
 ) -> Published:
     """Write one part of a finalised table; its name carries its identity, so no other part writes over it."""
     relative = f"{table}/{folder}/part-{fingerprint[:12]}.parquet"
+    target.made.append(target.root / relative)
     file = write_part(frame, table, target.root / relative, simulated=target.simulated)
     output = Output(
         stage,
@@ -97,6 +101,22 @@ def remove_unnamed(root: Path, as_of: str) -> None:
     for path in sorted({p for pattern in patterns for p in root.glob(pattern) if p.is_file()}):
         if path.relative_to(root).as_posix() not in kept and not may_be_of(path, lost):
             path.unlink(missing_ok=True)
+
+
+def take_back(target: Target) -> None:
+    """Delete the parts that a run made and could not publish: no later run takes what no manifest names.
+
+    As far as the folder lets itself be written to; the reason why the run ended is what is to be told.
+    """
+    with contextlib.suppress(PublishError, OSError):
+        root, lost = target.root, without_manifest(target.root)
+        named = {root / o.path for m in load_all(root) for o in m.outputs}
+        for path in target.made:
+            if path not in named and not may_be_of(path, lost):
+                path.unlink(missing_ok=True)
+                for folder in path.relative_to(root).parents[:-1]:
+                    with contextlib.suppress(OSError):  # not empty
+                        (root / folder).rmdir()
 
 
 def remove_tree(path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from plantation_rwa.errors import PlantationError
+from plantation_rwa.errors import LeaseLostError, PlantationError
 from plantation_rwa.publish.files import SharedFolder, remove_stale
 from plantation_rwa.publish.leases import Leases
 from plantation_rwa.publish.manifest import Manifest, Output, code_version, save
@@ -27,7 +27,7 @@ from plantation_rwa.run.outcome import RunReport, counted
 from plantation_rwa.run.partitions import History, PartitionPlan, Published, plan_whole
 from plantation_rwa.run.profiles import publish_profile
 from plantation_rwa.run.progress import Progress, Silent, StageClock
-from plantation_rwa.run.publishing import Target, note_scene_problems, publish_part, remove_unnamed
+from plantation_rwa.run.publishing import Target, note_scene_problems, publish_part, remove_unnamed, take_back
 from plantation_rwa.run.scenes import Unit
 from plantation_rwa.run.screening import components as screening_components
 from plantation_rwa.run.screening import publish_screening, screening_of
@@ -80,7 +80,13 @@ def run_date(
         walk = _Walk(
             session, chosen, work, progress or Silent(), folder, leases, imagery or ImageryOfDates(), beside=beside
         )
-        return walk.run(history, plan)
+        try:
+            return walk.run(history, plan)
+        except LeaseLostError:  # another run makes parts of the same names
+            raise
+        except PlantationError:
+            take_back(walk.target)
+            raise
 
 
 class _Walk:
