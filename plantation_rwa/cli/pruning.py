@@ -18,7 +18,7 @@ def prune(out: str, *, delete: bool) -> int:
     root = ready(out)
     roots = [place for place in (root, root / FOLDER) if is_output(place)]
     if not roots and not abandoned_work(root):
-        remedy = "Give a folder that 'run' has written to: it holds manifests/ or parts of tables."
+        remedy = "Give the folder that holds manifests/, or the parts of a run that was killed."
         raise ConfigError([Problem("prune", "is no output folder", out, remedy)])
     lost = {as_of: what for place in roots for as_of, what in without_manifest(place).items()}
     work = remove_abandoned(root) if delete else abandoned_work(root)
@@ -40,7 +40,8 @@ def prune(out: str, *, delete: bool) -> int:
     say(f"{'deleted' if delete else 'would delete'}: {said}" + (f", {size:.1f} MB" if found else ""))
     for as_of, what in lost.items():
         remedy = "Put the manifest back, or run that date again"
-        say(f"{as_of} has {' and '.join(what)} but no manifest: what may belong to it stays. {remedy}.")
+        there = " and ".join(", ".join(what).rsplit(", ", 1))
+        say(f"{as_of} has {there} but no manifest: what may belong to it stays. {remedy}.")
     for text in held_by(root):
         say(f"{text}: what it has written is listed too, and stays")
     if rows and not delete:

@@ -114,7 +114,7 @@ def test_a_folder_that_is_no_output_is_refused(tmp_path: Path, name: str, capsys
     assert run_command(["prune", str(tmp_path), "--delete"]) == 2
     said = capsys.readouterr().err
     assert "is no output folder" in said
-    assert "Give a folder that 'run' has written to: it holds manifests/ or parts of tables." in said
+    assert "Give the folder that holds manifests/, or the parts of a run that was killed." in said
     assert tree(tmp_path).keys() == {name}
 
 
