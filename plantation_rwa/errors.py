@@ -100,6 +100,10 @@ class PublishError(PlantationError):
     """Outputs could not be written or read back."""
 
 
+class ContractError(PublishError):
+    """What is published was written for a contract that this program does not know."""
+
+
 class LeaseLostError(PublishError):
     """Another run took over a partition while this one was stopped; nothing of it was published."""
 

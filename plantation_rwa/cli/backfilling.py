@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from plantation_rwa.cli.console import StageProgress, error, note, result, say, table
-from plantation_rwa.cli.valuing import output_of, refused
+from plantation_rwa.cli.valuing import refused
 from plantation_rwa.config import load_config, with_out
 from plantation_rwa.executor import Runner
 from plantation_rwa.publish.working_copy import address
 from plantation_rwa.run import RunReport, load_inputs
 from plantation_rwa.run.backfill import Backfilled, Course, run_backfill
 from plantation_rwa.run.dates import dates_between
+from plantation_rwa.run.session import output_folder
 from plantation_rwa.run.walk import require_stages
 
 
@@ -36,7 +37,7 @@ def backfill(
     dates = dates_between(first, last, dt.datetime.now(dt.UTC).date())
     said = f"{config.portfolio.name}, {len(dates)} month ends, {dates[0]} to {dates[-1]}"
     say(said + (", SIMULATED DATA" if config.simulated else ""), "bold")
-    folder = output_of(config)
+    folder = output_folder(config)
     inputs = load_inputs(config)
     found = run_backfill(
         config,

@@ -127,20 +127,21 @@ def _credentials() -> list[Finding]:
 
 
 def _disk(config: Config | None) -> list[Finding]:
-    """The output folder, or of results in a store the cache; the cache too if inputs lie in one."""
+    """The output folder, without a configuration this one; of results or inputs in a store the cache too."""
     try:
         out = full_place(config) if config else ""
         folder = output_folder(config) if config else Path.cwd()
     except ConfigError as fault:
         return [Finding("output folder", "bad", str(fault))]
     places = [p for found in input_places(config).values() for p in found] if config else []
-    found = [] if is_store(out) else [_room("output folder", folder, "publish.out")]
+    found = [] if is_store(out) else [_room("output folder" if config else "this folder", folder, "publish.out")]
     if is_store(out) or any(is_store(p) for p in places):
         found.append(_room("cache", cache_folder() or Path(tempfile.gettempdir()), VARIABLE))
     return found
 
 
 def _room(what: str, folder: Path, key: str) -> Finding:
+    wanted = folder
     while not folder.exists():
         folder = folder.parent
     if not folder.is_dir():
@@ -150,7 +151,7 @@ def _room(what: str, folder: Path, key: str) -> Finding:
     free = shutil.disk_usage(folder).free / 1e9
     if free <= _FREE_GB:
         return Finding(what, "bad", f"{free:.1f} GB free, {_FREE_GB:.0f} GB are wanted. Make room.")
-    return Finding(what, "ok", f"writable, {free:.1f} GB free")
+    return Finding(what, "ok", f"{wanted} is writable, {free:.1f} GB free")
 
 
 def _outputs(config: Config | None) -> list[Finding]:

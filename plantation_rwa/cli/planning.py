@@ -15,6 +15,7 @@ from plantation_rwa.run import load_inputs, open_session, resolve_as_of
 from plantation_rwa.run.climate import with_climate_per_plantation
 from plantation_rwa.run.dates import dates_between
 from plantation_rwa.run.partitions import PartitionPlan
+from plantation_rwa.run.session import output_folder
 
 
 def plan(
@@ -34,6 +35,7 @@ def plan(
     config = with_out(load_config(config_path), out)
     today = dt.datetime.now(dt.UTC).date()
     dates = dates_between(first, last, today) if first or last else [resolve_as_of(config, as_of, today)]
+    output_folder(config)  # a place that a run would refuse
     inputs = with_climate_per_plantation(load_inputs(config), config)
     planned, foreseen = [], Foreseen()
     for date in dates:

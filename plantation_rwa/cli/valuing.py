@@ -10,7 +10,7 @@ import pandas as pd
 
 from plantation_rwa.cli.console import StageProgress, error, result, say, table
 from plantation_rwa.config import Config, load_config, with_out
-from plantation_rwa.errors import ConfigError, Problem
+from plantation_rwa.errors import Problem
 from plantation_rwa.executor import Runner
 from plantation_rwa.publish.working_copy import address
 from plantation_rwa.run import RunReport, load_inputs, open_session, resolve_as_of, run_date
@@ -40,7 +40,7 @@ def run(
         f"{config.portfolio.name}, as of {date.isoformat()}" + (", SIMULATED DATA" if config.simulated else ""),
         "bold",
     )
-    folder = output_of(config)
+    folder = output_folder(config)
     inputs = load_inputs(config)
     progress = StageProgress()
     if only:
@@ -62,14 +62,6 @@ def refused(quarantined: dict[str, int]) -> int:
     counted = ", ".join(f"{n} {action}" for action, n in quarantined.items())
     error(Problem("--strict", "records were set aside", counted, "Mend what quarantine/ names, or leave --strict out."))
     return 1
-
-
-def output_of(config: Config) -> Path:
-    """Output folder; one that is a file is refused before anything is read."""
-    folder = output_folder(config)
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError([Problem("publish.out", "is a file", folder.name, "Give a folder; it may not exist yet.")])
-    return folder
 
 
 def _closing(report: RunReport, config: Config) -> None:

@@ -177,7 +177,10 @@ def locked(folder: Path, *, exclusive: bool) -> int:
 def refused(path: Path, error: OSError) -> PublishError:
     """The error to raise when the operating system refuses to write."""
     reason = os.strerror(error.errno) if error.errno else str(error)  # libraries put their own long text beside it
-    return PublishError(f"{path}: cannot be written ({reason}). Check rights, free space and that it is no folder.")
+    remedy = "Check rights, free space and that it is no folder."
+    if isinstance(error, NotADirectoryError | FileExistsError):
+        remedy = "A file stands where a folder must be: give another place."
+    return PublishError(f"{path}: cannot be written ({reason}). {remedy}")
 
 
 def stale_files(root: str | Path) -> list[Path]:

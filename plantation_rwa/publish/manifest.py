@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from plantation_rwa import CONTRACT_VERSION, __version__
-from plantation_rwa.errors import PublishError
+from plantation_rwa.errors import ContractError, PublishError
 from plantation_rwa.json_text import parsed
 from plantation_rwa.publish.files import write_text_atomically
 
@@ -207,12 +207,12 @@ def _read(path: Path) -> Manifest:
         raw.pop("sha256", None)
         version = raw["contract_version"]
         if not isinstance(version, str):
-            raise PublishError(
-                f"{path.name}: contract_version must be text (got {version!r}). "
-                f'Write "{CONTRACT_VERSION}" if that is meant, or remove the file and run again.'
+            raise ContractError(
+                f"{path.name}: contract_version is no text (got {version!r}), as no manifest has it that this program "
+                "knows. Put back a copy of it, or use the program that wrote it."
             )
         if version != CONTRACT_VERSION:
-            raise PublishError(
+            raise ContractError(
                 f"{path.name}: written for contract version {version!r}, this program knows '{CONTRACT_VERSION}'. "
                 "Use the program that wrote it, or another output folder."
             )

@@ -19,8 +19,11 @@ def dates_between(first: str | None, last: str | None, today: dt.date) -> list[d
     """
     problems, months = [], []
     for option, text in (("--from", first), ("--to", last)):
+        if text is None:
+            problems.append(Problem(option, "is missing", "", "Give --from and --to together, as YYYY-MM."))
+            continue
         try:
-            months.append(Month.parse(text or ""))
+            months.append(Month.parse(text))
         except ValueError as error:
             problems.append(Problem(option, str(error), "", "Give --from and --to together, as YYYY-MM."))
     if not problems and months[0] > months[1]:

@@ -25,6 +25,8 @@ class RunReport:
         Partitions per stage.
     failures
         Partition and reason of what could not be computed.
+    quarantined
+        Records of the published table ``quarantine`` by what became of them.
     tables
         Rows of :data:`SHOWN` as published, if all of them are: kept here because the files may be replaced as soon
         as the run is over.
@@ -54,3 +56,8 @@ class RunReport:
     def recomputed_nothing(self) -> bool:
         """Whether every partition was already published."""
         return not any(self.computed.values())
+
+
+def counted(quarantine: pd.DataFrame) -> dict[str, int]:
+    """Records of the table ``quarantine`` by what became of them."""
+    return {str(k): int(v) for k, v in quarantine["action"].value_counts().sort_index().items()}

@@ -16,7 +16,7 @@ from plantation_rwa.publish.manifest import load, manifest_path, save
 from plantation_rwa.publish.working_copy import PARTIAL, shared
 from plantation_rwa.run.ahead import ImageryOfDates
 from plantation_rwa.run.imagery import Work
-from plantation_rwa.run.outcome import RunReport
+from plantation_rwa.run.outcome import RunReport, counted
 from plantation_rwa.run.partitions import Published
 from plantation_rwa.run.progress import Progress
 from plantation_rwa.run.publishing import Target, publish_part, remove_tree, remove_unnamed
@@ -109,16 +109,22 @@ def _copy_out(session: Session, report: RunReport, chosen: Sequence[str], root: 
     """Publish the chosen plantations' rows of a run on all of them, and make the report that of the copy."""
     assert report.manifest is not None
     published: list[Published] = []
+    report.quarantined = {}
+    named = {output.path for output in report.manifest.outputs}
     for part in report.parts:
-        if part.output.table not in TABLES:  # a text of the whole portfolio
+        # a text of the whole portfolio, or of a stage left out what no longer is of these inputs
+        if part.output.table not in TABLES or part.output.path not in named:
             continue
         spec = table(part.output.table)
         if "plantation_id" not in spec.columns:
             continue
         frame = read_part(part.path)
-        kept = frame[frame["plantation_id"].isin(chosen)]
+        nobodys = frame["plantation_id"].fillna("") == ""  # a price that was set aside may concern the chosen
+        kept = frame[frame["plantation_id"].isin(chosen) | nobodys]
         if kept.empty:
             continue
+        if spec.name == "quarantine":
+            report.quarantined = counted(kept)
         fingerprint = identity({"whole": part.output.fingerprint, "only": "|".join(sorted(set(chosen)))})
         copied = publish_part(
             Target(root, session.config.simulated),

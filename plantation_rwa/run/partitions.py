@@ -12,6 +12,25 @@ from plantation_rwa.run.session import Session, identity, short
 
 Key = tuple[str, ...]
 
+#: component -> words, where its name alone says too little
+_WORDS = {
+    "code": "the program",
+    "configuration": "settings or assumptions",
+    "earlier": "the date published before it",
+    "fiscal": "duties and taxes",
+    "fx": "exchange rates",
+    "index": "the climate index",
+    "overlays": "manual adjustments",
+    "quarantine": "which plantations have records in quarantine",
+    "rates": "interest rates",
+    "record": "settings or the secret behind the record hashes",
+    "rows": "which plantations or blocks there are",
+    "salt": "the secret behind the record hashes",
+    "terms": "rights, sponsors or mills",
+}
+#: components that grow as time goes by: of a month, an earlier date knows less of them
+_KNOWN = frozenset({"climate", "imagery", "index", "sensors"})
+
 
 @dataclass(frozen=True)
 class Published:
@@ -82,6 +101,8 @@ class History:
         self._parts: dict[tuple[str, str], list[Published]] = {}
         self._manifests: dict[str, tuple[Path, Manifest]] = {}
         self.damaged: list[str] = []
+        self._as_of = session.as_of.isoformat()
+        self._first: dict[Path, str] = {}
         checked: dict[Path, bool] = {}
         for root in reversed(session.reuse):
             for manifest in load_all(root):
@@ -93,6 +114,7 @@ class History:
                         self.damaged += faults
                         checked[path] = not faults
                     if checked[path]:
+                        self._first.setdefault(path, manifest.as_of)
                         group = self._parts.setdefault((output.table, output.partition), [])
                         group.append(Published(root, output))
 
@@ -104,6 +126,13 @@ class History:
     def parts(self, table: str, partition: str) -> list[Published]:
         """Known good parts of a partition, newest manifest last, each file once."""
         return list({p.path: p for p in self._parts.get((table, partition), [])}.values())
+
+    def reason(self, part: Published, needed: Mapping[str, str]) -> str:
+        """Why a part does not do, in words: what changed, or that a later date made it, which knew more."""
+        names = _unlike(part.output.components, needed)
+        if names and _KNOWN.issuperset(names) and self._first.get(part.path, "") > self._as_of:
+            return f"as known at {self._as_of}: {_told(names)}"
+        return changed(part.output.components, needed)
 
     def manifest(self, as_of: str) -> tuple[Path, Manifest] | None:
         """Manifest of a date and its folder."""
@@ -160,7 +189,7 @@ def plan_rows(
     elif reuse:
         status, reason = "recompute", f"{len(left)} of {len(components)} rows are new or changed"
     else:
-        status, reason = "recompute", changed(known[-1].output.components, summary(components))
+        status, reason = "recompute", history.reason(known[-1], summary(components))
     return PartitionPlan(stage, table, partition, status, reason, tuple(reuse), tuple(sorted(left)), components)
 
 
@@ -199,8 +228,16 @@ def plan_whole(
 
 def changed(old: Mapping[str, str], new: Mapping[str, str]) -> str:
     """Which components differ, in words."""
-    names = sorted(n for n in {*old, *new} if old.get(n) != new.get(n))
-    return "changed: " + ", ".join(names) if names else "a published file is missing or differs from its manifest"
+    names = _unlike(old, new)
+    return f"changed: {_told(names)}" if names else "a published file is missing or differs from its manifest"
+
+
+def _unlike(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    return sorted(n for n in {*old, *new} if old.get(n) != new.get(n))
+
+
+def _told(names: Sequence[str]) -> str:
+    return ", ".join(_WORDS.get(name, name) for name in names)
 
 
 def _matching(part: Published, left: Mapping[Key, Mapping[str, str]], keys: Sequence[str]) -> list[Key]:

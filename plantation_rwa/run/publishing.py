@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
+from plantation_rwa.errors import PublishError
 from plantation_rwa.publish.geoparquet import read_parts, write_part
 from plantation_rwa.publish.manifest import Manifest, Output, load, load_all, save
+from plantation_rwa.publish.pruning import may_be_of, without_manifest
 from plantation_rwa.run.partitions import Published
 from plantation_rwa.run.session import Session
 
@@ -22,10 +25,11 @@ PAGES = ("report", "memo")
 
 @dataclass(frozen=True)
 class Target:
-    """Where files go, and whether each must say that its inputs are simulated."""
+    """Where files go, whether each must say that its inputs are simulated, and the parts that were written."""
 
     root: Path
     simulated: bool
+    made: list[Path] = field(default_factory=list, compare=False)
 
 
 def publish_part(
@@ -42,6 +46,7 @@ def publish_part(
 ) -> Published:
     """Write one part of a finalised table; its name carries its identity, so no other part writes over it."""
     relative = f"{table}/{folder}/part-{fingerprint[:12]}.parquet"
+    target.made.append(target.root / relative)
     file = write_part(frame, table, target.root / relative, simulated=target.simulated)
     output = Output(
         stage,
@@ -79,13 +84,13 @@ def remove_unnamed(root: Path, as_of: str) -> None:
     """Delete parts in a date's folders that its manifest does not name, and feature parts that none names.
 
     They are those of an earlier run of the date, and what a killed run left without ever writing a manifest: a
-    reader of the whole folder would count both. Only for the last run to leave the folder: what another one is
-    writing has no manifest yet.
+    reader of the whole folder would count both. Features that a date whose manifest was lost may need stay. Only for
+    the last run to leave the folder: what another one is writing has no manifest yet.
     """
     manifest = load(root, as_of)
     if manifest is None:
         return
-    kept = {o.path for m in load_all(root) for o in m.outputs}
+    kept, lost = {o.path for m in load_all(root) for o in m.outputs}, without_manifest(root)
     patterns = (
         f"*/as_of={as_of}/part-*.parquet",
         "*/month=*/vintage=*/part-*.parquet",
@@ -94,8 +99,24 @@ def remove_unnamed(root: Path, as_of: str) -> None:
         *(f"{name}/as_of={as_of}/**/[!.]*" for name in WHOLE_FILES),
     )
     for path in sorted({p for pattern in patterns for p in root.glob(pattern) if p.is_file()}):
-        if path.relative_to(root).as_posix() not in kept:
+        if path.relative_to(root).as_posix() not in kept and not may_be_of(path, lost):
             path.unlink(missing_ok=True)
+
+
+def take_back(target: Target) -> None:
+    """Delete the parts that a run made and could not publish: no later run takes what no manifest names.
+
+    As far as the folder lets itself be written to; the reason why the run ended is what is to be told.
+    """
+    with contextlib.suppress(PublishError, OSError):
+        root, lost = target.root, without_manifest(target.root)
+        named = {root / o.path for m in load_all(root) for o in m.outputs}
+        for path in target.made:
+            if path not in named and not may_be_of(path, lost):
+                path.unlink(missing_ok=True)
+                for folder in path.relative_to(root).parents[:-1]:
+                    with contextlib.suppress(OSError):  # not empty
+                        (root / folder).rmdir()
 
 
 def remove_tree(path: Path) -> None:

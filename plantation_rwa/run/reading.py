@@ -46,11 +46,13 @@ def load_date(root: Path, as_of: str | None) -> Manifest:
         If it is not there.
     """
     dates = sorted(p.stem.removeprefix("as_of=") for p in (root / "manifests").glob("as_of=*.json"))
-    chosen = as_of or (dates[-1] if dates else "")
+    if not dates:
+        raise CannotCheck(f"{root}: holds no manifest. Give an output folder of 'run'.")
+    chosen = as_of or dates[-1]
     manifest = load(root, chosen) if manifest_path(root, chosen).is_file() else None
     if manifest is None:
-        known = ", ".join(dates[-5:]) or "none"
-        raise CannotCheck(f"{root}: {chosen or 'a date'} is not published there. Published dates: {known}.")
+        known = ", ".join(dates[-5:])
+        raise CannotCheck(f"{root}: {chosen} is not published there. Published dates: {known}.")
     return manifest
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import io
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -174,9 +175,16 @@ def output_folder(config: Config) -> Path:
     Raises
     ------
     ConfigError
-        If ``publish.out`` is neither a folder nor an address in an object store.
+        If ``publish.out`` is neither a folder nor an address in an object store, or a file stands in its way.
     """
-    return folder_of(full_place(config))
+    place = full_place(config)
+    folder = folder_of(place)
+    there = next((path for path in (folder, *folder.parents) if os.path.exists(path)), folder)
+    if not is_store(place) and os.path.exists(there) and not there.is_dir():
+        what = "is a file" if there == folder else f"its parent '{there.name}' is a file"
+        value = folder.relative_to(there.parent).as_posix()
+        raise ConfigError([Problem("publish.out", what, value, "Give a folder; it may not exist yet.")])
+    return folder
 
 
 def folder_of(out: str) -> Path:

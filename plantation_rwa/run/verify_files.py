@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from plantation_rwa.attest.checking import UNREADABLE, Findings, end_of_day
 from plantation_rwa.config import fingerprint
-from plantation_rwa.errors import PublishError
+from plantation_rwa.errors import ContractError, PublishError
 from plantation_rwa.publish.files import LITTER
 from plantation_rwa.publish.manifest import Manifest, Output, damaged, load, untouched
 from plantation_rwa.run.attest import FILES, FOLDER
@@ -37,7 +37,8 @@ _SHOWN = 3
 def manifests_of(root: Path, out: Findings) -> tuple[list[Manifest], list[Foreign], list[str]]:
     """Readable manifests, oldest first, those of other contract versions, and the dates of those that say nothing.
 
-    What is no manifest of ours is a fault; of one that may not be read nobody knows, so that it is refused.
+    What is no manifest of ours is a fault; of one that may not be read, or is of no contract that is known, nobody
+    knows, so that it is refused.
     """
     paths = sorted((root / "manifests").glob("*.json"))
     if not paths:
@@ -68,7 +69,7 @@ def manifests_of(root: Path, out: Findings) -> tuple[list[Manifest], list[Foreig
             wrong = _outside(manifest.outputs, outputs) + _misplaced(manifest.with_outputs(outputs))
         except PublishError as error:
             told = str(error).removeprefix(f"{path}: ").removeprefix(f"{path.name}: ")
-            if isinstance(error.__cause__, OSError):
+            if isinstance(error, ContractError) or isinstance(error.__cause__, OSError):
                 out.refused.append((name, told))
             else:
                 out.fail(name, told)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from plantation_rwa.errors import PlantationError
+from plantation_rwa.errors import LeaseLostError, PlantationError
 from plantation_rwa.publish.files import SharedFolder, remove_stale
 from plantation_rwa.publish.leases import Leases
 from plantation_rwa.publish.manifest import Manifest, Output, code_version, save
@@ -23,11 +23,11 @@ from plantation_rwa.run.feature_tables import feature_rows
 from plantation_rwa.run.finishing import Finish, read_table
 from plantation_rwa.run.imagery import Work
 from plantation_rwa.run.imagery_rows import RowsOfDate
-from plantation_rwa.run.outcome import RunReport
+from plantation_rwa.run.outcome import RunReport, counted
 from plantation_rwa.run.partitions import History, PartitionPlan, Published, plan_whole
 from plantation_rwa.run.profiles import publish_profile
 from plantation_rwa.run.progress import Progress, Silent, StageClock
-from plantation_rwa.run.publishing import Target, note_scene_problems, publish_part, remove_unnamed
+from plantation_rwa.run.publishing import Target, note_scene_problems, publish_part, remove_unnamed, take_back
 from plantation_rwa.run.scenes import Unit
 from plantation_rwa.run.screening import components as screening_components
 from plantation_rwa.run.screening import publish_screening, screening_of
@@ -80,7 +80,13 @@ def run_date(
         walk = _Walk(
             session, chosen, work, progress or Silent(), folder, leases, imagery or ImageryOfDates(), beside=beside
         )
-        return walk.run(history, plan)
+        try:
+            return walk.run(history, plan)
+        except LeaseLostError:  # another run makes parts of the same names
+            raise
+        except PlantationError:
+            take_back(walk.target)
+            raise
 
 
 class _Walk:
@@ -270,7 +276,7 @@ class _Walk:
     def _quarantine(self) -> None:
         session = self.session
         frame = finalise(session.known.quarantine.frame(session.instant), "quarantine")
-        self.report.quarantined = {str(k): int(v) for k, v in frame["action"].value_counts().sort_index().items()}
+        self.report.quarantined = counted(frame)
         components = {"rows": short([self.target.simulated, frame.astype("str").to_csv(index=False)])}
         plan = plan_whole(
             self.history,

@@ -68,6 +68,22 @@ def test_a_date_is_published_again_over_litter(light_world: Path, tmp_path: Path
     assert (found.failed, len(found.noted)) == ([], 1)
 
 
+def test_a_manifest_whose_contract_is_no_text_is_the_one_cause(
+    light_copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody here knows what wrote it: that is no fault of the files, and no all-clear."""
+    path = light_copy / MANIFEST
+    path.write_text(path.read_text("utf-8").replace('"contract_version": "1"', '"contract_version": 99'), "utf-8")
+    found = verify(light_copy, TODAY)
+    told = (
+        "contract_version is no text (got 99), as no manifest has it that this program knows. "
+        "Put back a copy of it, or use the program that wrote it."
+    )
+    assert (found.failed, found.refused) == ([], [(MANIFEST, told)])
+    assert run_command(["verify", str(light_copy)]) == 2
+    assert "COULD NOT CHECK EVERYTHING" in capsys.readouterr().out
+
+
 BROKEN = {
     "": "is not a readable manifest (it is no JSON, or not all of it: Expecting value",
     "# a note\n": "is not a readable manifest (it is no JSON, or not all of it: Expecting value",

@@ -115,7 +115,7 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
         (["verify", "ftp://x"], "publish.out: is neither a folder nor an object store (got ftp://x)."),
         (["verify", ".", "--signer", "valuer=0x12"], "'valuer=0x12' is not ROLE=ADDRESS"),
         (["verify", ".", "--threshold", "2"], "--threshold: 2 is impossible, --signer gives 0 roles."),
-        (["prove", ".", "P1"], "a date is not published there. Published dates: none."),
+        (["prove", ".", "P1"], "holds no manifest. Give an output folder of 'run'."),
         (["run", "x.yaml", "--as-of", "31/05/2026"], "'31/05/2026' is not a date; write YYYY-MM-DD, for example"),
     ],
 )
@@ -149,7 +149,7 @@ def test_an_option_that_cannot_be_is_refused_before_anything_is_read(
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (["--from", "2026-01"], "--to: '' is not a month; write YYYY-MM, for example 2026-05."),
+        (["--from", "2026-01"], "--to: is missing. Give --from and --to together, as YYYY-MM."),
         (["--from", "2026-1", "--to", "x"], "--from: '2026-1' is not a month"),
         (["--from", "2026-05", "--to", "2026-04"], "--from: is later than --to (got 2026-05 > 2026-04). Swap them."),
     ],

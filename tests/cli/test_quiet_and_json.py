@@ -88,7 +88,7 @@ FAILED: dict[str, tuple[list[str], int, str, str]] = {
     "signals": (["signals", "nothing"], 2, "nothing", "Give a document, or a folder of documents."),
     "describe": (["describe", "curve"], 2, "describe", "Did you mean 'curves'?"),
     "doctor": (["doctor", "greedy.yaml"], 1, "memory", "Lower compute.workers or compute.memory_limit."),
-    "prune": (["prune", "world"], 2, "prune", "Give the folder that holds manifests/."),
+    "prune": (["prune", "world"], 2, "prune", "Give the folder that holds manifests/, "),
     "simulate": (["simulate", "world"], 2, "simulate", "Choose another one."),
 }
 

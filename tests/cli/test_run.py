@@ -165,15 +165,31 @@ def test_a_date_in_the_future_in_the_configuration_is_refused(
     assert "error: as_of: lies in the future (got 2999-12-31). Choose a past date." in capsys.readouterr().err
 
 
-def test_an_output_folder_that_is_a_file_is_refused(
-    small_world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("command", [["run"], ["plan"], ["backfill", "--from", "2026-05", "--to", "2026-05"]])
+def test_an_output_folder_that_is_a_file_or_lies_below_one_is_refused(
+    command: list[str], small_world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     taken = tmp_path / "taken"
     taken.write_text("mine")
-    assert run_command(["run", str(small_world / "config.yaml"), "--out", str(taken)]) == 2
-    said = "error: publish.out: is a file (got taken). Give a folder; it may not exist yet.\n"
-    assert capsys.readouterr().err == said
+    for out, told in (
+        (taken, "is a file (got taken)"),
+        (taken / "below" / "it", "its parent 'taken' is a file (got taken/below/it)"),
+    ):
+        assert run_command([command[0], str(small_world / "config.yaml"), *command[1:], "--out", str(out)]) == 2
+        assert capsys.readouterr().err == f"error: publish.out: {told}. Give a folder; it may not exist yet.\n"
     assert taken.read_text() == "mine"
+
+
+def test_doctor_names_the_folder_that_it_looked_at(
+    world_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run_command(["doctor"]) == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("this folder"))
+    assert f"ok     {tmp_path} is writable, " in row
+    (world_copy / "taken").write_text("mine")
+    assert run_command(["doctor", str(edit_config(world_copy / "config.yaml", {"publish.out": "taken/below"}))]) == 1
+    assert "output folder: publish.out: its parent 'taken' is a file (got taken/below)" in capsys.readouterr().err
 
 
 def test_simulate_writes_a_portfolio_with_a_configuration_that_can_be_used(
@@ -219,7 +235,7 @@ def test_doctor_names_what_does_not_work_and_ends_with_1(world_copy: Path) -> No
     done = command("doctor", str(config), **variables, AWS_ACCESS_KEY_ID="x")
     assert done.returncode == 1
     rows = {line.split("  ")[0]: line for line in done.stdout.splitlines() if line}
-    assert "bad    taken: is a file. Change publish.out." in rows["output folder"]
+    assert "bad    publish.out: is a file (got taken). Give a folder" in rows["output folder"]
     assert "bad    127.0.0.1:1 does not answer" in rows["DASK_SCHEDULER_ADDRESS"]
     assert "Start the service or unset DASK_SCHEDULER_ADDRESS." in rows["DASK_SCHEDULER_ADDRESS"]
     assert "bad    http://127.0.0.1:99999/api: is no address" in rows["PREFECT_API_URL"]

@@ -72,10 +72,13 @@ def test_a_manifest_that_may_not_be_read_is_named(
 @pytest.mark.parametrize(
     ("version", "told"),
     [
-        (1, 'contract_version must be text (got 1). Write "1" if that is meant, or remove the file and run again.'),
-        (
-            None,
-            'contract_version must be text (got None). Write "1" if that is meant, or remove the file and run again.',
+        *(
+            (
+                version,
+                f"contract_version is no text (got {version}), as no manifest has it that this program knows. "
+                "Put back a copy of it, or use the program that wrote it.",
+            )
+            for version in (1, 99, None)
         ),
         (
             "99",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,8 @@ from plantation_rwa.errors import PublishError
 from plantation_rwa.publish.files import SharedFolder, host_mark
 from plantation_rwa.publish.leases import Leases
 from plantation_rwa.publish.manifest import Manifest, Output, save
-from plantation_rwa.publish.pruning import prune, waste
+from plantation_rwa.publish.pruning import prune, waste, without_manifest
+from plantation_rwa.run.publishing import remove_unnamed
 from tests.conftest import tree
 
 KEPT = "features/month=2026-05/vintage=2026-05-31/part-aaaaaaaaaaaa.parquet"
@@ -96,6 +98,63 @@ def test_without_a_readable_manifest_nothing_goes(out: Path, capsys: pytest.Capt
     assert all((out / name).exists() for name in DEAD)
 
 
-def test_a_folder_that_is_no_output_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_command(["prune", str(tmp_path)]) == 2
-    assert "is no output folder" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    "name",
+    [
+        "notes.txt",
+        "manifests/kubernetes.json",
+        "sales/year=2026/part-0000.parquet",
+        "sales/as_of=2026-05-31/part-aaaaaaaaaaaa.parquet",
+        "features/month=2026-05/part-1.parquet",
+    ],
+)
+def test_a_folder_that_is_no_output_is_refused(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_bytes(b"x")
+    assert run_command(["prune", str(tmp_path), "--delete"]) == 2
+    said = capsys.readouterr().err
+    assert "is no output folder" in said
+    assert "Give the folder that holds manifests/, or the parts of a run that was killed." in said
+    assert tree(tmp_path).keys() == {name}
+
+
+@pytest.mark.parametrize("gone", [(), (".leases",), ("features", "valuations"), ("features", "valuations", ".leases")])
+def test_what_a_first_run_left_that_never_published_goes(
+    out: Path, gone: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has no manifest yet: leases, parts of our tables, or the folder that ``--only`` worked in show whose it is."""
+    for name in ("manifests", "latest", *gone):
+        shutil.rmtree(out / name)
+    left = sorted(tree(out))
+    assert run_command(["prune", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert all(name in said for name in left)
+    assert "work of a killed run" in said
+    assert sorted(tree(out)) == left
+    assert run_command(["prune", str(out), "--delete"]) == 0
+    assert tree(out) == {}
+
+
+def test_what_belongs_to_a_date_whose_manifest_was_lost_stays(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An attestation is written when all tables are; a run that was killed before has none, and its parts go."""
+    of_lost = (
+        "valuations/as_of=2026-04-30/part-dddddddddddd.parquet",
+        "features/month=2026-04/vintage=2026-04-30/part-eeeeeeeeeeee.parquet",
+    )
+    for name in (*of_lost, "attestations/as_of=2026-04-30/records.parquet"):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_bytes(b"PAR1")
+    assert without_manifest(out) == {}
+    assert {one.path for one in waste(out) if one.kind == "dead part"} == {out / name for name in (*of_lost, *DEAD)}
+    for name in ("attestations/as_of=2026-04-30/nav_attestation.json", "reports/as_of=2026-04-30/index.html"):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_bytes(b"x")
+    assert run_command(["prune", str(out), "--delete"]) == 0
+    told = "2026-04-30 has an attestation and pages but no manifest: what may belong to it stays. "
+    assert f"{told}Put the manifest back, or run that date again." in capsys.readouterr().out
+    assert set(of_lost) <= tree(out).keys()
+    remove_unnamed(out, "2026-05-31")
+    assert set(of_lost) <= tree(out).keys(), "a run of another date leaves them too"
+    assert not set(DEAD) & tree(out).keys()
+    save(out, Manifest("2026-04-30", "p", True, {}, {}, {}, ()))
+    assert {one.path for one in waste(out) if one.kind == "dead part"} == {out / name for name in of_lost}

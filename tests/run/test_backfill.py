@@ -292,7 +292,7 @@ def test_month_ends_of_a_range() -> None:
     ("first", "last", "text"),
     [
         ("2026-05", "2026-03", r"--from: is later than --to \(got 2026-05 > 2026-03\). Swap them."),
-        ("2026-13", None, r"--from: '2026-13' is not a month.*\n--to: '' is not a month"),
+        ("2026-13", None, r"--from: '2026-13' is not a month.*\n--to: is missing\. Give --from and --to together"),
         ("2026-05", "2026-06", r"--to: ends in the future \(got 2026-06\). Choose a month that is over."),
         ("1989-12", "1990-01", r"--from: is too long ago \(got 1989-12\). Choose a month from 1990 on."),
     ],

@@ -66,6 +66,15 @@ def test_the_page_is_rebuilt_from_published_files_alone(run_copy: Path, capsys: 
     assert tree(run_copy) == before
 
 
+@pytest.mark.parametrize("options", [(), ("--as-of", "2026-05-31")])
+def test_a_folder_without_a_manifest_is_no_output_and_left_as_it_is(
+    options: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(["report", str(tmp_path), *options]) == 2
+    assert f"error: {tmp_path}: holds no manifest. Give an output folder of 'run'." in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_no_page_is_made_of_changed_or_missing_files(run_copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["report", str(run_copy), "--as-of", "2020-01-31"]) == 2
     assert "2020-01-31 is not published there" in capsys.readouterr().err

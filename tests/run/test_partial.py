@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +13,7 @@ from plantation_rwa.errors import ConfigError
 from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.publish.manifest import damaged, load
 from plantation_rwa.run.partial import check_ids
+from plantation_rwa.testing import edit_csv
 from tests.conftest import tree
 
 AS_OF = "2026-05-31"
@@ -111,6 +113,31 @@ def test_unknown_plantations_are_all_named_before_anything_is_written(
         "error: --only: no such plantation (got 'KEBUN'). See the register for the ids.\n"
     )
     assert not (tmp_path / "out").exists()
+
+
+def test_records_in_quarantine_are_those_of_the_chosen_and_of_no_plantation(
+    world_copy: Path, run_copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A price that was set aside belongs to nobody and may concern the chosen; another's harvest does not."""
+
+    def spoilt(table: pd.DataFrame) -> pd.DataFrame:
+        for plantation, count in (("SIM-001", 1), ("SIM-002", 2)):
+            table.loc[table.index[table["plantation_id"] == plantation][:count], "ffb_t"] = "-5"
+        return table
+
+    def free(table: pd.DataFrame) -> pd.DataFrame:
+        table.loc[table.index[-1], "settle"] = "-1"
+        return table
+
+    edit_csv(next((world_copy / "harvest").glob("*.csv")), spoilt)
+    edit_csv(world_copy / "market" / "futures.csv", free)
+    options = ("--stage", "features", "--json")
+    assert only(world_copy / "config.yaml", run_copy, *options, chosen=["SIM-001"]) == 0
+    told = json.loads(capsys.readouterr().out)["result"]["quarantined"]
+    (part,) = (run_copy / "partial" / "quarantine" / f"as_of={AS_OF}").glob("*.parquet")
+    aside = read_part(part)
+    assert set(aside["plantation_id"].fillna("")) == {"SIM-001", ""}
+    assert told == dict(aside["action"].value_counts())
 
 
 def test_ids_of_the_register_pass() -> None:

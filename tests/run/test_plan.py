@@ -84,7 +84,10 @@ def test_lost_and_stale_parts_are_told_apart(
     rows, text = planned(capsys, config, run_copy)
     assert rows["features features/month=2022-01 to 2026-04 (52)"] == ("skip", SKIP)
     assert rows["features features/month=2026-05"] == ("new", "never computed")
-    assert rows["forecast as_of=2026-05-31"] == ("recompute", "changed: harvest, quarantine")
+    assert rows["forecast as_of=2026-05-31"] == (
+        "recompute",
+        "changed: harvest, which plantations have records in quarantine",
+    )
     assert rows["valuation as_of=2026-05-31"] == (
         "recompute",
         "a published file is missing or differs from its manifest",
@@ -99,6 +102,10 @@ def test_a_range_plans_every_month_end_and_writes_one_map_and_nothing_else(
     options = ["--from", "2026-04", "--to", "2026-05", "--geojson", str(target)]
     _, text = planned(capsys, small_world / "config.yaml", small_run, *options)
     assert re.findall(r"as of (\S+)", text) == ["2026-04-30", "2026-05-31"]
+    known = re.findall(r"features/month=2026-0\d .*recompute +(.+)", text.split("as of 2026-05-31")[0])
+    assert known, text
+    assert all(why.startswith("as known at 2026-04-30: climate, ") for why in known), "no input has changed"
+    assert re.search(r"valuation +as_of=2026-05-31 +recompute +changed: the date published before it\n", text)
     assert f"map: {target}" in text
     assert tree(small_run) == before
     assert list(tree(tmp_path)) == ["plan.geojson"]
