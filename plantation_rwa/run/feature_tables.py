@@ -158,7 +158,9 @@ class _Tables:
         ]
         outline = self.outlines.iloc[[self.place[key] for key in keys]]
         seen = np.array([at.get(key, -1) for key in keys], np.intp)
-        frame = pd.DataFrame({"month": month, "plantation_id": outline["plantation_id"].to_numpy()})
+        # columns of a mapping become a table at once: put in one by one each costs as much as all of them
+        names = [str(name) for name in outline["plantation_id"]]
+        frame: dict[str, Any] = {"month": [month] * len(names), "plantation_id": names}
         frame["block_id"] = outline["block_id"].to_numpy()
         frame["geometry"] = outline["geometry"].to_numpy()
         parts = [part for _, part in imagery]
@@ -172,15 +174,15 @@ class _Tables:
             [said[n] if n >= 0 else nothing[p] for n, p in zip(seen.tolist(), beside.tolist(), strict=True)],
         ]
         for table, silent in ((self.climate, "no_climate"), (self.sensors, "no_sensors")):
-            of = np.array([table.place.get((p, month), -1) for p in frame["plantation_id"]], np.intp)
+            of = np.array([table.place.get((p, month), -1) for p in names], np.intp)
             for name, values in table.columns.items():
                 frame[name] = _taken(values, of)
             dates.append(_taken(table.known, of))
             flags.append([table.flags[n] if n >= 0 else silent for n in of.tolist()])
         oni = self.index.get(month)
         if oni is not None and pd.notna(oni.oni_known):
-            frame["oni_known"] = oni.oni_known
-            dates.append(np.full(len(frame), oni.known_at.date(), "datetime64[D]"))
+            frame["oni_known"] = np.full(len(names), oni.oni_known)
+            dates.append(np.full(len(names), oni.known_at.date(), "datetime64[D]"))
         days = np.fmax.reduce(dates)
         days[np.isnat(days)] = np.datetime64(Month.parse(month).first)
         frame["known_at"] = days.astype(object)
@@ -188,7 +190,7 @@ class _Tables:
         frame["quality_flag"] = [
             told[own] if own in told else told.setdefault(own, self._flag(*own)) for own in zip(*flags, strict=True)
         ]
-        return frame
+        return pd.DataFrame(frame)
 
     def _flag(self, outline: str, imagery: Sequence[str], weather: str, sensors: str) -> str:
         raised = {*outline.split(";")} & {"point", "geometry_repaired"}
