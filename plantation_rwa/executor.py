@@ -193,6 +193,25 @@ def cores() -> cf.ThreadPoolExecutor:
     return cf.ThreadPoolExecutor(min(os.cpu_count() or 1, LANES), "core")
 
 
+def on_cores(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """Results in the order of the items, which are made while those before are worked on in :func:`cores`.
+
+    Few wait, so that little is held. An error ends it; what was begun has come to its end by then.
+    """
+    begun: deque[cf.Future[R]] = deque()
+    try:
+        for item in items:
+            begun.append(cores().submit(function, item))
+            if len(begun) > 2 * LANES:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
+    finally:
+        for future in begun:
+            future.cancel()
+        cf.wait(begun)
+
+
 def told(error: BaseException) -> str:
     """An error of a unit as text; of a worker that died or ran out of memory with what to do."""
     text = f"{type(error).__name__}: {error}"

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from plantation_rwa.errors import LeaseLostError, PlantationError
+from plantation_rwa.executor import on_cores
 from plantation_rwa.publish.files import SharedFolder, remove_stale
 from plantation_rwa.publish.leases import Leases
 from plantation_rwa.publish.manifest import Manifest, Output, code_version, save
@@ -169,23 +170,23 @@ class _Walk:
         imagery, problems = self._imagery(units)
         parts = [part for plan in work.plans for part in plan.reuse]
         by_partition = {(p.table, p.partition): p for p in todo}
-        for (table, month), frame in feature_rows(session, work, imagery):
-            plan = by_partition[(table, f"month={month}")]
-            fingerprint, components = features_stage.part_identity(plan, frame)
-            vintage = max(frame["known_at"]).isoformat()
-            parts.append(
-                publish_part(
-                    self.target,
-                    frame,
-                    stage=stage,
-                    table=table,
-                    folder=f"month={month}/vintage={vintage}",
-                    partition=f"month={month}",
-                    fingerprint=fingerprint,
-                    components=components,
-                    problems=sorted(problems.get((table, month), ())),
-                )
+
+        def written(found: tuple[tuple[str, str], pd.DataFrame]) -> Published:
+            (table, month), frame = found
+            fingerprint, components = features_stage.part_identity(by_partition[(table, f"month={month}")], frame)
+            return publish_part(
+                self.target,
+                frame,
+                stage=stage,
+                table=table,
+                folder=f"month={month}/vintage={max(frame['known_at']).isoformat()}",
+                partition=f"month={month}",
+                fingerprint=fingerprint,
+                components=components,
+                problems=sorted(problems.get((table, month), ())),
             )
+
+        parts += on_cores(written, feature_rows(session, work, imagery))
         self.published[stage] = parts
         self._count(stage, len(todo), len(work.plans) - len(todo), f"{len(units)} plantation-months of imagery")
 

@@ -83,5 +83,6 @@ class Recorder:
 
 if __name__ == "__main__":
     place, kept = Path(sys.argv[1]), Path(sys.argv[2])
+    os.cpu_count = lambda: 1  # files are written one after the other: between two of them nothing is under way
     Recorder(place, kept).install()
     sys.exit(run_command([*sys.argv[3:], "--out", str(place)]))

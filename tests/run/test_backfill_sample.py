@@ -8,32 +8,14 @@ from pathlib import Path
 import pytest
 
 from plantation_rwa.caches import VARIABLE
-from plantation_rwa.run.backfill import Course
 from plantation_rwa.run.dates import dates_between
-from plantation_rwa.run.kept_months import FOLDER
 from tests.conftest import ROOT, run_world, tree
-from tests.run.test_backfill import Kept, Pixels, backfilled, pixels
+from tests.run.test_backfill import Killed, KilledAt, Pixels, backfilled, kept_files, pixels
 
 __all__ = ["pixels"]
 
 SAMPLE = ROOT / "configs" / "sample.yaml"
 DATES = dates_between("2024-06", "2026-05", dt.date(2026, 6, 1))
-
-
-class Killed(BaseException):
-    """Ends a backfill at once, as no error of a date does."""
-
-
-class KilledAt(Kept):
-    """Ends a backfill when a date begins."""
-
-    def __init__(self, date: dt.date) -> None:
-        super().__init__()
-        self._date = date
-
-    def begun(self, date: dt.date, course: Course) -> None:
-        if date == self._date:
-            raise Killed
 
 
 @pytest.mark.long
@@ -49,7 +31,7 @@ def test_two_years_of_the_sample_restarted_in_the_middle(
     found = backfilled(SAMPLE, out, DATES)
     assert found.failures == []
     assert pixels.most() == 1
-    assert [p for p in (tmp_path / "cache" / FOLDER).rglob("*") if p.is_file()] == []
+    assert kept_files(tmp_path / "cache") == []
     whole = tree(out)
     assert backfilled(SAMPLE, out, DATES).recomputed_nothing
     assert tree(out) == whole
