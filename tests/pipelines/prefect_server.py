@@ -76,15 +76,24 @@ class PrefectServer:
 
     def ask(self, kind: str, **filters: Any) -> list[dict[str, Any]]:
         """Rows of the server, ``flow_runs``, ``artifacts`` or ``logs``."""
-        answer = httpx.post(f"{self.api}/{kind}/filter", json=filters, timeout=30)
-        answer.raise_for_status()
-        found: list[dict[str, Any]] = answer.json()
+        found: list[dict[str, Any]] = self._post(f"{kind}/filter", filters).json()
         return found
 
     def schedule(self, deployment: str, schedule: dict[str, Any]) -> None:
         """Add a schedule to a deployment."""
         (found,) = (d["id"] for d in self.ask("deployments") if d["name"] == deployment)
-        httpx.post(f"{self.api}/deployments/{found}/schedules", json=[schedule], timeout=30).raise_for_status()
+        self._post(f"deployments/{found}/schedules", [schedule])
+
+    def _post(self, path: str, content: Any) -> httpx.Response:
+        """What the server answers; one that errs, its database being locked say, is asked again, as by its client."""
+        answers: list[httpx.Response] = []
+
+        def given() -> bool:
+            answers.append(httpx.post(f"{self.api}/{path}", json=content, timeout=30))
+            return not answers[-1].is_server_error
+
+        wait_for(given, 60)
+        return answers[-1].raise_for_status()
 
     def wait_for_run(self, chosen: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The first flow run of a kind, when it has ended."""
