@@ -65,14 +65,7 @@ class ImageryOfDates:
         return self._found
 
     def published(self, date: dt.date) -> None:
-        """A date's manifest is written: what was kept of its months for a run that is killed has done its duty.
-
-        Later dates were announced when nothing of this one was published: they will find its units there.
-        """
-        done = self._units.get(date, {}).keys()
-        for units in (units for d, units in self._units.items() if d > date):
-            for at in done & units.keys():
-                del units[at]
+        """A date's manifest is written: what was kept of its months for a run that is killed has done its duty."""
         later = {at for d, units in self._units.items() if d > date for at in units}
         for file in forget(self._found.kept, later):
             del self._found.kept[file]

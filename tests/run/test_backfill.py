@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plantation_rwa.caches import VARIABLE
 from plantation_rwa.cli import run_command
 from plantation_rwa.cli.backfilling import duration
 from plantation_rwa.config import load_config
@@ -20,7 +19,6 @@ from plantation_rwa.executor import Runner
 from plantation_rwa.run import load_inputs
 from plantation_rwa.run.backfill import Backfilled, Course, run_backfill
 from plantation_rwa.run.dates import dates_between
-from plantation_rwa.run.kept_months import FOLDER
 from plantation_rwa.run.outcome import RunReport
 from plantation_rwa.run.progress import Silent
 from plantation_rwa.run.session import STAGES
@@ -60,11 +58,6 @@ class KilledAt(Kept):
     def begun(self, date: dt.date, course: Course) -> None:
         if date == self._date:
             raise Killed
-
-
-def kept_files(cache: Path) -> list[Path]:
-    """Files of months that wait for their publication."""
-    return [path for path in (cache / FOLDER).rglob("*") if path.is_file()]
 
 
 def backfilled(
@@ -139,17 +132,6 @@ def test_a_backfill_that_stopped_goes_on_with_the_months_of_its_date(
     for date in DATES:
         run_world(pictures, tmp_path / "alone", date, stages=("features",))
     assert tree(tmp_path / "out") == tree(tmp_path / "alone")
-
-
-@pytest.mark.slow
-def test_no_month_is_kept_any_more_when_a_backfill_that_was_killed_has_ended(
-    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(VARIABLE, str(tmp_path / "cache"))
-    with pytest.raises(Killed):
-        backfilled(pictures, tmp_path / "out", stages=("features",), course=KilledAt(DATES[1]))
-    backfilled(pictures, tmp_path / "out", stages=("features",))
-    assert kept_files(tmp_path / "cache") == []
 
 
 @pytest.mark.slow
