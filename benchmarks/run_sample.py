@@ -11,7 +11,6 @@ import argparse
 import os
 import re
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,10 +20,13 @@ from pathlib import Path
 
 import rasterio
 
-from plantation_rwa.config import load_config
-from plantation_rwa.run.session import STAGES
-
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.process import ended  # noqa: E402
+from plantation_rwa.config import load_config  # noqa: E402
+from plantation_rwa.run.session import STAGES  # noqa: E402
+
 _STAGE = re.compile(rf"^({'|'.join(STAGES)}) .*  (\d+\.\d) s$", re.M)
 
 
@@ -40,18 +42,8 @@ class Measured:
 def run_once(config: Path, out: Path, runner: str) -> Measured:
     """Value the portfolio in a process of its own."""
     argv = [sys.executable, "-m", "plantation_rwa", "run", str(config), "--out", str(out), "--runner", runner]
-    with tempfile.TemporaryFile("w+") as said:
-        started = time.perf_counter()
-        process = subprocess.Popen(argv, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        said.seek(0)
-        text = said.read()
-    if process.returncode != 0:
-        raise SystemExit(f"the run ended with {process.returncode}:\n{text}")
-    unit = 1024 * 1024 if sys.platform == "darwin" else 1024  # bytes there, KiB on Linux
-    return Measured(seconds, {name: float(value) for name, value in _STAGE.findall(text)}, usage.ru_maxrss / unit)
+    done = ended(argv)
+    return Measured(done.wall, {name: float(value) for name, value in _STAGE.findall(done.text)}, done.peak)
 
 
 def scene_files(config: Path) -> list[Path]:

@@ -12,7 +12,7 @@ import pytest
 
 from plantation_rwa.config import load_config
 from plantation_rwa.errors import ConfigError
-from plantation_rwa.executor import Outcome, Runner, attempt
+from plantation_rwa.executor import LANES, Outcome, Runner, attempt, on_cores
 from plantation_rwa.publish.manifest import damaged
 from plantation_rwa.run import load_inputs, open_session, run_date
 from tests.conftest import AS_OF, run_world, tree
@@ -126,3 +126,33 @@ def test_a_lost_batch_fails_its_rows_only_and_the_next_run_makes_up_for_it(
     assert again.computed["forecast"] == 1, "a forecast with the row is not the one without it"
     for name in ("features", "forecasts"):
         assert tree(run_copy)[f"latest/{name}.parquet"] == tree(small_run)[f"latest/{name}.parquet"]
+
+
+def test_on_cores_results_come_in_order_and_few_items_wait() -> None:
+    asked = list[int]()
+
+    def items() -> Iterator[int]:
+        for n in range(1, 101):
+            asked.append(n)
+            yield n
+
+    found = on_cores(lambda n: n * n, items())
+    assert next(found) == 1
+    assert len(asked) <= 2 * LANES + 1
+    assert list(found) == [n * n for n in range(2, 101)]
+
+
+def test_on_cores_an_error_ends_it_and_nothing_is_under_way_any_more() -> None:
+    begun, done = list[int](), list[int]()
+
+    def work(n: int) -> int:
+        begun.append(n)
+        if n == 0:
+            raise ValueError("the first")
+        time.sleep(0.05)
+        done.append(n)
+        return n
+
+    with pytest.raises(ValueError, match="the first"):
+        list(on_cores(work, range(10)))
+    assert sorted(begun) == [0, *sorted(done)]
