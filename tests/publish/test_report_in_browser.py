@@ -15,6 +15,7 @@ import pytest
 from plantation_rwa.publish.report import SummaryData, render_summary
 from plantation_rwa.publish.report.memo import render_memo
 from plantation_rwa.publish.report.view import gather
+from plantation_rwa.publish.report.words import STRESSES
 from plantation_rwa.schema.checks import finalise
 from tests.browser import Page, chromium
 from tests.publish.report_states import STATES_OF_THE_REPORT, many, whole
@@ -341,3 +342,17 @@ def test_axe_finds_nothing_in_a_memo(browser: Page, axe: str, tmp_path: Path) ->
     browser.open(path)
     assert violations(browser, axe) == []
     quiet(browser)
+
+
+def test_no_word_of_a_memos_drawings_is_cut_off(browser: Page, tmp_path: Path) -> None:
+    data = whole(4)
+    plantation = gather(data).plantations[0]
+    path = tmp_path / "memo.html"
+    path.write_text(render_memo(data, plantation, plantation.records[0] | dict.fromkeys(STRESSES, 120_000.0)), "utf-8")
+    browser.open(path)
+    cut = """[...document.querySelectorAll('svg text')].filter(t => {
+        const [own, whole] = [t.getBoundingClientRect(), t.ownerSVGElement.getBoundingClientRect()];
+        return own.left < whole.left - 1 || own.right > whole.right + 1;
+    }).map(t => t.textContent)"""
+    assert browser.run(cut) == []
+    assert "local prices still" in browser.run("document.body.textContent")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 import pandas as pd
@@ -25,6 +26,8 @@ _BASES = {
     "net_of_levies": "mill-gate revenue less levies",
     "net_operating": "mill-gate revenue less levies and field cost",
 }
+#: letters of a label that fit beside the bars of the stresses; longer ones go on in another line
+_LABEL = 25
 _ROUTES = {
     "mill_direct": "the mill pays the holder directly",
     "controlled_account": "the mill pays into a controlled account",
@@ -177,16 +180,19 @@ def stress_chart(fair: float, values: Sequence[tuple[str, float]], currency: str
     width, line, left, right = 360.0, 17.0, 142.0, 52.0
     top = max(fair, *(v for _, v in values), 1e-9)
     scale = (width - left - right) / top
-    bottom = 8 + len(values) * line
+    labels = [wrap(words, _LABEL) for words, _ in values]
+    bottom = 8 + line * sum(map(len, labels))
     x = left + max(fair, 0.0) * scale
     parts = [element("line", x1=x, x2=x, y1=2.0, y2=bottom, stroke=AMBER, stroke_dasharray="3 3")]
-    for i, (words, value) in enumerate(values):
-        y = 6 + i * line
+    y = 6.0
+    for label, (_, value) in zip(labels, values, strict=True):
         change = 100 * (value / fair - 1) if fair > 0 else 0.0
-        parts.append(text(left - 6, y + 10, words, anchor="end", fill=MUTED))
+        for n, words in enumerate(label):
+            parts.append(text(left - 6, y + 10 + n * (line - 5), words, anchor="end", fill=MUTED))
         parts.append(element("rect", x=left, y=y + 1, width=max(value, 0.0) * scale, height=line - 6, fill="#94c9aa"))
         # in a column of their own: no bar and no line runs through them
         parts.append(text(width - 4, y + 10, f"{number(change)} %", anchor="end", fill=INK))
+        y += line * len(label)
     parts.append(element("line", x1=left, x2=left, y1=2.0, y2=bottom, stroke=GRID))
     parts.append(text(x, bottom + 11, f"today {number(fair)} {clean(currency, 8)}", anchor="end", fill=AMBER))
     worst = f"; the worst is {values[0][0]}" if values else ""
@@ -246,7 +252,7 @@ def _evidence(p: Plantation, r: Row, data: SummaryData) -> str:
     rows = data.quarantine
     own = int((rows["plantation_id"].astype("str") == p.name).sum()) if len(rows) else 0
     if own:
-        unknown.append(f"{number(own)} of its records were rejected, nulled or repaired")
+        unknown.append(f"records rejected, nulled or repaired: {number(own)}")
 
     def listed(items: Sequence[str]) -> str:
         return "<ul>" + "".join(f"<li>{esc(i)}</li>" for i in items) + "</ul>"
