@@ -14,7 +14,7 @@ from plantation_rwa.run.imagery import Trail, Work, compute_imagery
 from plantation_rwa.run.imagery_rows import Imagery
 from plantation_rwa.run.kept_months import forget, place_of
 from plantation_rwa.run.partitions import Published
-from plantation_rwa.run.scenes import At, SceneWindows, Unit
+from plantation_rwa.run.scenes import At, Unit
 from plantation_rwa.run.session import Session
 
 
@@ -39,11 +39,11 @@ class ImageryOfDates:
         units = features_stage.units_to_do(session, work)
         # one object for the dates that see the same: there are many units and few views
         self._units[session.as_of] = {u.at: self._known.setdefault(u.at, u) for u in units}
-        windows, trails = SceneWindows(work.scenes, Rules.of(session.assumptions)), []
+        trails = []
         for plan in work.plans if units else ():
             if plan.table == "features_scenes":
                 month = plan.partition.removeprefix("month=")
-                seen = {key[0]: windows.seen(key, month) for key in plan.components}
+                seen = {key[0]: work.windows.seen(key, month) for key in plan.components}
                 views = {plantation: [(s.own, s.view)] for plantation, s in seen.items()}
                 trails += [Trail(part, views) for part in plan.reuse]
         self._trails[session.as_of] = trails

@@ -14,7 +14,7 @@ from plantation_rwa.features.scene_checks import Rules
 from plantation_rwa.features.sensors import reading_months
 from plantation_rwa.periods import Month, month_range
 from plantation_rwa.run.climate import climate_hashes
-from plantation_rwa.run.partitions import History, Key, PartitionPlan, Published, plan_rows, rows_identity, summary
+from plantation_rwa.run.partitions import History, Key, PartitionPlan, Published, identified, plan_rows
 from plantation_rwa.run.scenes import SceneWindows, Unit, require_files, scenes_by_month
 from plantation_rwa.run.session import Session, code_hash, short, table_hash
 from plantation_rwa.sources.base import Scene
@@ -38,6 +38,7 @@ class FeatureWork:
     plans: tuple[PartitionPlan, ...]
     outlines: pd.DataFrame
     scenes: Mapping[tuple[Key, str], tuple[Scene, ...]]
+    windows: SceneWindows
 
 
 def plan_features(session: Session, history: History) -> FeatureWork:
@@ -78,7 +79,7 @@ def plan_features(session: Session, history: History) -> FeatureWork:
                         force=session.force,
                     )
                 )
-    return FeatureWork(tuple(plans), outlines, scenes)
+    return FeatureWork(tuple(plans), outlines, scenes, seen)
 
 
 def plans_as_read(
@@ -112,8 +113,7 @@ def units_to_do(session: Session, work: FeatureWork) -> list[Unit]:
     if config is None:
         return []
     outlines = {row.key: row.geometry.wkb for row in work.outlines.itertuples(index=False) if not row.is_point}
-    seen = SceneWindows(work.scenes, Rules.of(session.assumptions))
-    units: dict[tuple[Key, str], Unit] = {}
+    seen, units = work.windows, dict[tuple[Key, str], Unit]()
     for plan in work.plans:
         month = plan.partition.removeprefix("month=")
         for key in plan.todo:
@@ -135,9 +135,9 @@ def units_to_do(session: Session, work: FeatureWork) -> list[Unit]:
 
 def part_identity(plan: PartitionPlan, frame: pd.DataFrame) -> tuple[str, dict[str, str]]:
     """Fingerprint and component summary of the rows a new part really holds."""
-    keys = zip(*(frame[name].tolist() for name in TABLES[plan.table]), strict=True)
-    rows = {key: plan.components[key] for key in dict.fromkeys(keys)}
-    return rows_identity(rows), summary(rows)
+    names = list(TABLES[plan.table])
+    keys = frame[names].drop_duplicates().to_numpy(object).tolist()
+    return identified({key: plan.components[key] for key in map(tuple, keys)})
 
 
 def _outlines(session: Session) -> pd.DataFrame:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from plantation_rwa.config import fingerprint
 from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.publish.manifest import Manifest, Output, damaged, load_all
-from plantation_rwa.run.session import Session, identity, short
+from plantation_rwa.run.session import Session, identity
 
 Key = tuple[str, ...]
 
@@ -82,16 +83,14 @@ class PartitionPlan:
 
     def expected(self, root: Path) -> Expected:
         """What carrying out the plan will add to a partition whose rows can come from several parts."""
-        rows = {key: self.components[key] for key in self.todo}
-        output = Output(
-            self.stage, self.table, self.partition, "", "", 0, len(rows), rows_identity(rows), summary(rows)
-        )
+        own, told = identified({key: self.components[key] for key in self.todo})
+        output = Output(self.stage, self.table, self.partition, "", "", 0, len(self.todo), own, told)
         return Expected(root, output, self.todo)
 
     @property
     def fingerprint(self) -> str:
         """Identity of the whole partition, known before anything is computed."""
-        return rows_identity(self.components)
+        return identified(self.components)[0]
 
 
 class History:
@@ -139,17 +138,16 @@ class History:
         return self._manifests.get(as_of)
 
 
-def rows_identity(components: Mapping[Key, Mapping[str, str]]) -> str:
-    """Identity of a set of rows: every key with the identity of what it depends on."""
-    return identity({"|".join(key): identity(value) for key, value in components.items()})
+def identified(components: Mapping[Key, Mapping[str, str]]) -> tuple[str, dict[str, str]]:
+    """Identity of a set of rows, every key with what it depends on; and its summary.
 
-
-def summary(components: Mapping[Key, Mapping[str, str]]) -> dict[str, str]:
-    """One short hash per component over a set of rows, and one for which rows there are."""
-    names = sorted({name for value in components.values() for name in value})
+    The summary has one short hash per component over all rows, and one for which rows there are: ``rows``.
+    """
     rows = sorted(components)
-    found = {name: short(["|".join(k) + ":" + components[k].get(name, "") for k in rows]) for name in names}
-    return {"rows": short(["|".join(k) for k in rows]), **found}
+    values = [components[key] for key in rows]
+    names = sorted({name for value in values for name in value})
+    hashes = {"rows": fingerprint(rows), **{n: fingerprint([value.get(n, "") for value in values]) for n in names}}
+    return identity(hashes), {name: found[:16] for name, found in hashes.items()}
 
 
 def plan_rows(
@@ -189,7 +187,7 @@ def plan_rows(
     elif reuse:
         status, reason = "recompute", f"{len(left)} of {len(components)} rows are new or changed"
     else:
-        status, reason = "recompute", history.reason(known[-1], summary(components))
+        status, reason = "recompute", history.reason(known[-1], identified(components)[1])
     return PartitionPlan(stage, table, partition, status, reason, tuple(reuse), tuple(sorted(left)), components)
 
 
@@ -204,12 +202,12 @@ def plan_whole(
 ) -> PartitionPlan:
     """Plan a partition that is computed as a whole, all its tables together."""
     rows: dict[Key, Mapping[str, str]] = {("*",): components}
-    fingerprint = identity(components)
+    needed = identity(components)
     known = [p for t in tables for p in history.parts(t, partition)]
     latest = history.manifest(partition.split("=", 1)[1])
     current = [Published(latest[0], o) for o in latest[1].of(stage)] if latest else []
     intact = {p.path for p in known}
-    good = bool(current) and all(p.output.fingerprint == fingerprint and p.path in intact for p in current)
+    good = bool(current) and all(p.output.fingerprint == needed and p.path in intact for p in current)
     first = next(iter(tables))
     if good and not force:
         return PartitionPlan(
@@ -241,7 +239,7 @@ def _told(names: Sequence[str]) -> str:
 
 
 def _matching(part: Published, left: Mapping[Key, Mapping[str, str]], keys: Sequence[str]) -> list[Key]:
-    if part.output.fingerprint == rows_identity(left):
+    if part.output.fingerprint == identified(left)[0]:
         return list(left)
     if isinstance(part, Expected):
         return _all_needed(part, part.rows, left)
@@ -255,4 +253,4 @@ def _all_needed(part: Published, rows: Sequence[Key], left: Mapping[Key, Mapping
     """The rows of a part if every one of them is needed as it is."""
     if not rows or any(row not in left for row in rows):
         return []
-    return list(rows) if part.output.fingerprint == rows_identity({row: left[row] for row in rows}) else []
+    return list(rows) if part.output.fingerprint == identified({row: left[row] for row in rows})[0] else []

@@ -111,16 +111,19 @@ class SceneWindows:
 
     def __init__(self, scenes: Mapping[tuple[Key, str], tuple[Scene, ...]], rules: Rules) -> None:
         self._rules = rules
-        # neighbours have the same scenes: what these say is found out once
+        # neighbours have the same scenes, most of them one object: what these say is found out once
         told: dict[tuple[int, ...], _Known] = {}
+        held: dict[int, _Known] = {}
         self._months: dict[Key, dict[str, _Known]] = {}
         for (key, month), found in scenes.items():
-            versions = [s.versions for s in found]
-            name = tuple(id(v) for of_one in versions for v in of_one)
-            if name not in told:
-                latest = max(v.known_at for of_one in versions for v in of_one)
-                told[name] = short([[v.fingerprint for v in of_one] for of_one in versions]), latest
-            self._months.setdefault(key, {})[month] = told[name]
+            if id(found) not in held:
+                versions = [s.versions for s in found]
+                name = tuple(id(v) for of_one in versions for v in of_one)
+                if name not in told:
+                    latest = max(v.known_at for of_one in versions for v in of_one)
+                    told[name] = short([[v.fingerprint for v in of_one] for of_one in versions]), latest
+                held[id(found)] = told[name]
+            self._months.setdefault(key, {})[month] = held[id(found)]
         numbers: dict[tuple[tuple[str, _Known], ...], int] = {}
         self._alike = {k: numbers.setdefault(tuple(m.items()), len(numbers)) for k, m in self._months.items()}
         self._identities: dict[tuple[int, str, str], str] = {}

@@ -46,7 +46,7 @@ def test_kept_pixels_change_no_row_and_damaged_ones_are_computed_anew(
     assert rows() == plain
     assert sum(computed) == 0
     files[0].write_bytes(files[0].read_bytes()[:-3])
-    files[1].write_bytes(b"COV1" + bytes(20))
+    files[1].write_bytes(b"COV2" + bytes(20))
     computed.clear()
     assert rows() == plain
     assert sum(computed) == 2

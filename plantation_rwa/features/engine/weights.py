@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from shapely.geometry.base import BaseGeometry
 from plantation_rwa.grid import GridSpec
 
 #: first bytes of a kept coverage; another layout gets another number
-MAGIC = b"COV1"
+MAGIC = b"COV2"
 #: fractions this near to none or all are rounding of coordinates: without, a polygon along pixel edges would have ties
 #: in its quantiles or not by the last bit of a coordinate
 SLIVER = 1e-6
@@ -31,7 +31,7 @@ class Coverage:
     runs
         Row, first column, length of each stretch of neighbours, int64, shape (runs, 3).
     weights
-        Covered fraction of each pixel, in the order of the runs, float32; exactextract computes no finer.
+        Covered fraction of each pixel, in the order of the runs, float32.
     """
 
     runs: NDArray[np.int64]
@@ -84,59 +84,41 @@ class Coverage:
 
 
 def coverages(geometries: Sequence[BaseGeometry], grid: GridSpec) -> list[Coverage]:
-    """Covered pixels of many polygons on one grid, in one pass of exactextract.
+    """Covered pixels of many polygons on one grid.
 
     Parameters
     ----------
     geometries
-        (Multi)Polygons in the grid's CRS; empty ones and those beside the grid cover nothing.
+        Valid (Multi)Polygons in the grid's CRS; empty ones and those beside the grid cover nothing.
     grid
         Pixel grid.
     """
-    found = [Coverage(np.empty((0, 3), np.int64), np.empty(0, np.float32)) for _ in geometries]
-    box = shapely.box(*grid.bounds)
-    near = [n for n, g in enumerate(geometries) if not g.is_empty and g.intersects(box)]
-    if not near:
-        return found
-    from exactextract import exact_extract
-    from exactextract.feature import JSONFeature, JSONFeatureSource
-    from exactextract.raster import NumPyRasterSource
+    if not len(geometries):
+        return []
+    from plantation_rwa.features.engine.cover_kernels import covers
 
-    class Binary(JSONFeature):
-        """A feature that gives its geometry as WKB: a third faster than as text."""
+    shapes, owner = shapely.get_parts(shapely.orient_polygons(np.array(geometries, object)), return_index=True)
+    owner, shapes = owner[~shapely.is_empty(shapes)], shapes[~shapely.is_empty(shapes)]
+    points, ring = shapely.get_coordinates(rings_of := shapely.get_rings(shapes), return_index=True)
+    first = np.searchsorted(ring, np.arange(len(rings_of) + 1))
+    rings = np.cumsum([0, *(shapely.get_num_interior_rings(shapes) + 1)])
+    polygons = rings[np.searchsorted(owner, np.arange(len(geometries) + 1))]
+    west, _, _, north = grid.bounds
+    points = (points - (west, north)) / (grid.transform.a, grid.transform.e)
+    runs, weights, ends = covers(points, first, polygons, _windows(points, first[polygons], grid), SLIVER)
+    begins = np.concatenate([np.zeros((1, 2), np.int64), ends[:-1]])
+    return [Coverage(runs[a:b], weights[c:d]) for (a, c), (b, d) in zip(begins.tolist(), ends.tolist(), strict=True)]
 
-        def geometry(self) -> bytes:
-            return bytes(self.feature["geometry"])
 
-    class Source(JSONFeatureSource):
-        """Such features."""
-
-        def __iter__(self) -> Iterator[Binary]:
-            return (Binary(feature) for feature in self.src)
-
-    xmin, ymin, xmax, ymax = grid.bounds
-    # the values are never looked at: a broadcast zero stands in for the raster
-    raster = NumPyRasterSource(np.broadcast_to(np.uint8(0), (grid.height, grid.width)), xmin, ymin, xmax, ymax)
-    shapes = shapely.to_wkb(np.array([geometries[n] for n in near]))
-    features = [{"geometry": shape, "properties": {"n": n}} for n, shape in zip(near, shapes, strict=True)]
-    results = exact_extract(raster, Source(features), ["cell_id", "coverage"], include_cols=["n"])
-    for result in results:
-        cells, weights = (np.asarray(result["properties"][name]) for name in ("cell_id", "coverage"))
-        found[int(result["properties"]["n"])] = _runs(cells.astype(np.int64), weights.astype(np.float32), grid.width)
+def _windows(points: NDArray[np.float64], starts: NDArray[np.int64], grid: GridSpec) -> NDArray[np.int64]:
+    """Pixels of the grid that the box around some corners reaches: first row and column, last row and column + 1."""
+    found = np.zeros((len(starts) - 1, 4), np.int64)
+    some = np.flatnonzero(np.diff(starts) > 0)
+    if len(some):
+        low, high = (f.reduceat(points, starts[some]) for f in (np.minimum, np.maximum))
+        edges = np.concatenate([np.floor(low[:, ::-1]), np.ceil(high[:, ::-1])], axis=1)
+        found[some] = np.clip(edges, 0, [grid.height, grid.width] * 2)
     return found
-
-
-def _runs(cells: NDArray[np.int64], weights: NDArray[np.float32], width: int) -> Coverage:
-    weights[weights > 1 - SLIVER] = 1
-    held = weights >= SLIVER
-    order = np.argsort(cells[held], kind="stable")
-    cells, weights = cells[held][order], weights[held][order]
-    row, col = np.divmod(cells, width)
-    new = np.ones(cells.size, bool)
-    new[1:] = (np.diff(cells) != 1) | (col[1:] == 0)
-    starts = np.flatnonzero(new)
-    lengths = np.diff(starts, append=cells.size)
-    return Coverage(np.stack([row[starts], col[starts], lengths], axis=1).astype(np.int64), weights)
 
 
 def cut(runs: NDArray[np.int64], edge: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

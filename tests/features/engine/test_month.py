@@ -18,7 +18,7 @@ from plantation_rwa.features.engine.marks import marks_of
 from plantation_rwa.features.engine.segments import segments_of
 from plantation_rwa.features.engine.shares import Shares
 from plantation_rwa.features.engine.weights import coverages
-from plantation_rwa.features.imagery import Checks, MonthOfOutlines, Outline
+from plantation_rwa.features.imagery import Believed, Checks, MonthOfOutlines, Outline
 from plantation_rwa.features.indices import INDICES
 from plantation_rwa.features.scene_checks import Verdict
 from tests.features.engine.test_agreement import COARSE, noisy
@@ -102,7 +102,9 @@ def test_neighbours_under_different_verdicts() -> None:
         {"b": Verdict(-1000.0, "plausible", "haze")},
     ]
     checks = {n: Checks(RULES, verdicts=verdicts) for n, verdicts in enumerate(said)}
-    together = rows_of(MonthOfOutlines([Outline(shape, [first, second])] * 3, "2024-03", reader), checks)
+    gathered = MonthOfOutlines([Outline(shape, [first, second])] * 3, "2024-03", reader)
+    (part,) = gathered.parts([0, 1, 2], Believed(said))
+    together = {n: part.row(n) for n in range(3)}
     for n, own in checks.items():
         alone = rows_of(MonthOfOutlines([Outline(shape, [first, second])], "2024-03", reader), {0: own})[0]
         assert repr(together[n]) == repr(alone)
