@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from plantation_rwa.features.composites import monthly_composite
 from plantation_rwa.features.engine.bits import CHECKED, LENIENT, STRICT
 from plantation_rwa.features.engine.gathered import SceneKey, key_of
 from plantation_rwa.features.engine.lanes import Lanes, OneLane
-from plantation_rwa.features.engine.month import Target, chunks_of, gather_month, statistics
+from plantation_rwa.features.engine.month import Target, chunks_of, files_of, gather_month, statistics
 from plantation_rwa.features.engine.samples import Figures
 from plantation_rwa.features.engine.shares import KnownGrids, Shares
 from plantation_rwa.features.indices import INDICES, needed_bands
@@ -44,8 +44,7 @@ _NAMES = tuple(INDICES)
 _BANDS = tuple(dict.fromkeys((*CHECKED, *needed_bands(_NAMES))))
 
 
-@dataclass(frozen=True)
-class Outline:
+class Outline(NamedTuple):
     """One outline of a month.
 
     Parameters
@@ -93,6 +92,13 @@ class _Cohort:
         return max((s.known_at for s in (*self.touching, *self.idle)), default=None)
 
 
+def grids_of(scenes: Sequence[SceneLike], reader: Reader, lanes: Lanes) -> KnownGrids:
+    """Grids of the files of some scenes, asked for beforehand; a file that cannot be opened is told when it is read."""
+    known = KnownGrids(reader)
+    known.ask(files_of(scenes, _BANDS), lanes)
+    return known
+
+
 class MonthOfOutlines:
     """The numbers under some outlines in one month, gathered; :meth:`parts` makes features of them.
 
@@ -113,6 +119,8 @@ class MonthOfOutlines:
         Keeps covered pixels from month to month.
     lanes
         Runs the reads side by side.
+    known
+        Grids of the files, as :func:`grids_of` has asked for them.
     """
 
     def __init__(
@@ -124,6 +132,7 @@ class MonthOfOutlines:
         profile: str = "strict",
         shares: Shares | None = None,
         lanes: Lanes | None = None,
+        known: KnownGrids | None = None,
     ) -> None:
         if profile not in {"strict", "lenient"}:
             raise ValueError(f"{month}: no SCL profile '{profile}'; known: strict, lenient")
@@ -134,7 +143,7 @@ class MonthOfOutlines:
         sized = np.flatnonzero(shapely.area(shapes) > 0).tolist()
         self._points = sorted(set(range(len(outlines))).difference(sized))
         targets = [Target(outlines[n].shape, near[n], _edge(outlines[n])) for n in sized]
-        self._known, self._claimed = KnownGrids(reader), dict[SceneKey, tuple[str, str, str]]()
+        self._known, self._claimed = known or KnownGrids(reader), dict[SceneKey, tuple[str, str, str]]()
         looks = gather_month(
             targets,
             self._known,

@@ -20,9 +20,9 @@ import pandas as pd
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from plantation_rwa.executor import Outcome, attempt, cores, lanes
-from plantation_rwa.features.engine.shares import Shares
-from plantation_rwa.features.imagery import Believed, Judged, MonthOfOutlines, Outline
+from plantation_rwa.executor import LANES, Outcome, attempt, cores, lanes
+from plantation_rwa.features.engine.shares import KnownGrids, Shares
+from plantation_rwa.features.imagery import Believed, Judged, MonthOfOutlines, Outline, grids_of
 from plantation_rwa.features.month_part import MonthPart
 from plantation_rwa.features.scene_checks import Rules, SceneLines, Verdict, verdict_of_codes
 from plantation_rwa.features.scene_trail import UNSEEN, record_of, verdict_of
@@ -120,17 +120,33 @@ def imagery_batch(batch: Batch) -> list[MonthRows]:
     outlines = list({u.outline for u in batch.units})
     shapes = dict(zip(outlines, shapely.from_wkb(np.array(outlines, object)), strict=True))
 
-    def gather(month: str) -> list[_Gathered]:
-        return _gathered([batch.units[n] for n in months[month]], shapes, month, reader, shares)
+    def ask(month: str) -> KnownGrids:
+        scenes = {id(s): s for own in {id(u.scenes): u.scenes for u in units_of(month)}.values() for s in own}
+        return grids_of(list(scenes.values()), reader, askers)
+
+    def gather(month: str, known: Future[KnownGrids]) -> list[_Gathered]:
+        return _gathered(units_of(month), shapes, month, reader, shares, known)
+
+    def units_of(month: str) -> list[Unit]:
+        return [batch.units[n] for n in months[month]]
 
     store = KeptMonths(batch.kept)
-    given = {m: store.get(m, [batch.units[n] for n in months[m]]) for m in order}
-    left = iter([m for m in order if given[m] is None])
-    with ThreadPoolExecutor(max(batch.ahead, 1), "months") as pool:
+    given = {m: store.get(m, units_of(m)) for m in order}
+    left = deque(m for m in order if given[m] is None)
+    with (
+        ThreadPoolExecutor(LANES, "grids") as askers,
+        ThreadPoolExecutor(1, "asking") as asking,
+        ThreadPoolExecutor(max(batch.ahead, 1), "months") as pool,
+    ):
         reading: deque[Future[list[_Gathered]]] = deque()
+        # files are opened while the month before is read
+        grids = deque(asking.submit(ask, m) for m in islice(left, 1))
 
         def read(ahead: int) -> None:
-            reading.extend(pool.submit(gather, m) for m in islice(left, max(ahead - len(reading), 0)))
+            while left and len(reading) < ahead:
+                month = left.popleft()
+                grids.extend(asking.submit(ask, m) for m in islice(left, 1))
+                reading.append(pool.submit(gather, month, grids.popleft()))
 
         for month in order:
             found = given.pop(month)
@@ -139,7 +155,7 @@ def imagery_batch(batch: Batch) -> list[MonthRows]:
                 gathered = reading.popleft().result()
                 read(batch.ahead)
                 found = walk.month(month, months[month], gathered)
-                found = store.put(found, [batch.units[n] for n in months[month]])
+                found = store.put(found, units_of(month))
                 del gathered  # its numbers go before the next month is waited for
             else:
                 walk.take(found)
@@ -156,16 +172,21 @@ class _Gathered:
 
 
 def _gathered(
-    units: Sequence[Unit], shapes: Mapping[bytes, BaseGeometry], month: str, reader: RasterReader, shares: Shares
+    units: Sequence[Unit],
+    shapes: Mapping[bytes, BaseGeometry],
+    month: str,
+    reader: RasterReader,
+    shares: Shares,
+    known: Future[KnownGrids],
 ) -> list[_Gathered]:
     """Read the units of a month together; where that fails each by itself, so that one takes no other with it."""
 
-    def one(places: Sequence[int]) -> MonthOfOutlines:
+    def one(places: Sequence[int], known: KnownGrids | None = None) -> MonthOfOutlines:
         outlines = [Outline(shapes[units[n].outline], units[n].scenes, units[n].edge_buffer) for n in places]
         profile = units[places[0]].profile
-        return MonthOfOutlines(outlines, month, reader, profile=profile, shares=shares, lanes=lanes())
+        return MonthOfOutlines(outlines, month, reader, profile=profile, shares=shares, lanes=lanes(), known=known)
 
-    found = _Gathered(tuple(range(len(units))), attempt(one, range(len(units))))
+    found = _Gathered(tuple(range(len(units))), attempt(lambda places: one(places, known.result()), range(len(units))))
     if found.outlines.value is not None or len(units) == 1:
         return [found]
     return [_Gathered((n,), attempt(one, [n])) for n in range(len(units))]

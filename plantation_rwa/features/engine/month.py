@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +34,7 @@ CHUNK = 500_000
 Choice = Mapping[SceneKey, float]
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """One outline of a month.
 
     Parameters
@@ -54,8 +52,7 @@ class Target:
     edge_m: float
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(NamedTuple):
     """What was gathered of a target.
 
     Parameters
@@ -111,7 +108,7 @@ def gather_month(
         Runs the reads.
     """
     every = {id(s): s for scenes in {id(t.scenes): t.scenes for t in targets}.values() for s in scenes}
-    known.ask({s.assets[b] for s in every.values() for b in (*bands, "SCL") if b in s.assets}, lanes)
+    known.ask(files_of(list(every.values()), bands), lanes)
     found: dict[int, Look] = {}
     lost: list[dict[str, tuple[str, str]]] = [{} for _ in targets]
     todo = list(range(len(targets)))
@@ -139,8 +136,13 @@ def gather_month(
     return [found[n] for n in range(len(targets))]
 
 
+def files_of(scenes: Sequence[SceneLike], bands: Sequence[str]) -> set[Any]:
+    """Assets of some scenes that a month may read."""
+    return {s.assets[b] for s in scenes for b in (*bands, "SCL") if b in s.assets}
+
+
 def _without(target: Target, lost: Mapping[str, Any]) -> Target:
-    return replace(target, scenes=tuple(readable(target.scenes, lost))) if lost else target
+    return target._replace(scenes=tuple(readable(target.scenes, lost))) if lost else target
 
 
 def _gather(

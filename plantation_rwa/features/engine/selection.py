@@ -16,7 +16,7 @@ from plantation_rwa.compiled import compiled
 #: histogram bins of a quantile: eight bytes each, half of a first-level cache
 BINS = 2048
 #: values that are sorted rather than binned again
-FEW = 96
+FEW = 48
 
 
 @compiled
@@ -24,14 +24,19 @@ def _first_reaching(
     values: NDArray[Any], weights: NDArray[np.float32], before: float, target: float, slack: float
 ) -> tuple[float, float]:
     """First of the few values whose cumulative weight reaches the target, and that weight; ties merged."""
-    order = np.argsort(values)
-    total = before
-    k = 0
-    value = values[order[0]]
-    while k < order.shape[0]:
-        value = values[order[k]]
-        while k < order.shape[0] and values[order[k]] == value:
-            total += np.float64(weights[order[k]])
+    n = values.shape[0]
+    ranked, own = values.copy(), weights.copy()
+    for i in range(1, n):  # put into its place: of so few no other way of sorting is faster
+        value, weight, k = ranked[i], own[i], i
+        while k > 0 and ranked[k - 1] > value:
+            ranked[k], own[k] = ranked[k - 1], own[k - 1]
+            k -= 1
+        ranked[k], own[k] = value, weight
+    total, k, value = before, 0, ranked[0]
+    while k < n:
+        value = ranked[k]
+        while k < n and ranked[k] == value:
+            total += np.float64(own[k])
             k += 1
         if total >= target - slack:
             break

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import shapely
@@ -22,8 +22,7 @@ from plantation_rwa.features.tiles import Tile, tiles_of
 from plantation_rwa.grid import GridSpec, Window, reproject, split_at
 
 
-@dataclass(frozen=True)
-class Share:
+class Share(NamedTuple):
     """Pixels of one outline.
 
     Parameters
@@ -124,6 +123,7 @@ class Shares:
         default_factory=dict
     )
     _meets: dict[GridSpec, dict[bytes, bool]] = field(default_factory=dict)
+    _names: dict[int, tuple[BaseGeometry, bytes]] = field(default_factory=dict)
 
     def segments(self, grid: GridSpec, covers: list[Coverage]) -> Segments:
         """Covered pixels sorted by cell; those of the last month are kept, as most months have the same polygons."""
@@ -142,7 +142,7 @@ class Shares:
         ids = {id(t.scenes): tuple(sorted(s.id for s in t.scenes)) for t in {id(t.scenes): t for t in targets}.values()}
         for n, target in enumerate(targets):
             groups.setdefault(ids[id(target.scenes)], []).append(n)
-        names = shapely.to_wkb(np.array([t.outline for t in targets])).tolist()
+        names = self._bytes_of([t.outline for t in targets])
         for members in groups.values():
             own = [targets[n] for n in members]
             tiles = self._tiles(own, [names[n] for n in members], bands, reader)
@@ -151,6 +151,15 @@ class Shares:
             for n, of_one in zip(members, tiles, strict=True):
                 found[n] = of_one if isinstance(of_one, UnreadableSceneError) else next(shared)
         return [share for share in found if share is not None]
+
+    def _bytes_of(self, outlines: Sequence[BaseGeometry]) -> list[bytes]:
+        """Outlines as bytes, those of objects that were asked for before from memory: most months have the same."""
+        new = {id(o): o for o in outlines if id(o) not in self._names}
+        if new:
+            shapes = list(new.values())
+            told = zip(shapes, shapely.to_wkb(np.array(shapes)).tolist(), strict=True)
+            self._names |= zip(new, told, strict=True)  # the objects too: no other one gets their number
+        return [self._names[id(o)][1] for o in outlines]
 
     def _supplied(self, wanted: Sequence[tuple[Outlined, bytes, Any]]) -> Iterator[Share]:
         """Shares of targets whose tiles are known.
@@ -211,17 +220,18 @@ class Shares:
 
     def _covers(self, geometries: Sequence[BaseGeometry], grid: GridSpec) -> list[Coverage]:
         """Covered pixels, those of the store where it has them whole."""
+        if self.store is None:
+            return coverages(geometries, grid)
         names = [coverage_key(g, grid) for g in geometries]
-        found = [self._kept_cover(name) for name in names]
+        found = [self._kept_cover(self.store, name) for name in names]
         missing = [n for n, cover in enumerate(found) if cover is None]
         for n, cover in zip(missing, coverages([geometries[n] for n in missing], grid), strict=True):
             found[n] = cover
-            if self.store is not None:
-                self.store.put(names[n], cover.to_bytes())
+            self.store.put(names[n], cover.to_bytes())
         return [cover for cover in found if cover is not None]
 
-    def _kept_cover(self, name: str) -> Coverage | None:
-        data = None if self.store is None else self.store.get(name)
+    def _kept_cover(self, store: Store, name: str) -> Coverage | None:
+        data = store.get(name)
         try:
             return None if data is None else Coverage.from_bytes(data)
         except ValueError:
