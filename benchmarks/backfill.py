@@ -9,9 +9,9 @@ Processes as a user starts them:
   steps from the value before in it.
 
 Printed is the backfill over ``features once + dates x 1.15 x rest``, the most that is asked, in CPU and in wall
-seconds; on a busy machine only the CPU seconds say something. Once with the rest as a user pays it for a run, and once without
-the start and the reading of the inputs, which a backfill does once for all dates: the harder measure. ``--spread N``
-takes the mean rest of N dates, from the second to the last. Nothing is asserted.
+seconds; on a busy machine only the CPU seconds say something. Once with the rest as a user pays it for a run, and once
+without the start and the reading of the inputs, which a backfill does once for all dates: the harder measure.
+``--spread N`` takes the mean rest of N dates, from the second to the last. Nothing is asserted.
 """
 
 from __future__ import annotations
