@@ -18,6 +18,8 @@ from plantation_rwa.run.outcome import SHOWN
 from plantation_rwa.run.partial import run_only, working_folder
 from plantation_rwa.run.session import output_folder
 from plantation_rwa.run.walk import require_stages
+from plantation_rwa.schema.checks import rounded
+from plantation_rwa.schema.fields import FIELDS
 
 
 def run(
@@ -106,10 +108,12 @@ def rights_ahead(
     from plantation_rwa.forecast.outlook import outlook
 
     ahead = outlook(config.seed, forecasts, model)[["plantation_id", *_YIELD]]
+    ahead[_YIELD] = rounded(ahead[_YIELD], _MONTHLY)  # to the decimals of the monthly yields
     rights = valuations.sort_values(["plantation_id", "right_id"])
     return rights[["plantation_id", "right_id", *_VALUE]].merge(ahead, on="plantation_id", how="left")
 
 
+_MONTHLY = FIELDS["yield_mean_t_ha"]
 _YIELD = ["yield12_mean", "yield12_q05", "yield12_q95"]
 _VALUE = ["currency", "npv_fair", "npv_q10", "npv_q90", "confidence_grade", "quality_flag"]
 

@@ -242,6 +242,9 @@ def test_numbers_of_a_document_are_those_of_the_tables(
     table = pd.read_parquet(run_copy / "latest" / "valuations.parquet").sort_values(["plantation_id", "right_id"])
     columns = ["plantation_id", "right_id", "npv_fair", "npv_q10", "npv_q90", "confidence_grade"]
     assert [[r[c] for c in columns] for r in rights] == table[columns].values.tolist()
+    yields = [r[c] for r in rights for c in ("yield12_mean", "yield12_q05", "yield12_q95")]
+    assert yields
+    assert yields == [round(v, 6) for v in yields], "a yield has the decimals of the monthly ones"
 
 
 def test_the_document_holds_nothing_that_json_does_not_know() -> None:
