@@ -30,6 +30,7 @@ _ANSWER_SECONDS = 15
 #: packages whose version may change a result
 _PACKAGES = (
     "distributed",
+    "numba",
     "numpy",
     "pandas",
     "pyarrow",

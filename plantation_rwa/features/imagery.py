@@ -92,11 +92,9 @@ class _Cohort:
         return max((s.known_at for s in (*self.touching, *self.idle)), default=None)
 
 
-def grids_of(scenes: Sequence[SceneLike], reader: Reader, lanes: Lanes) -> KnownGrids:
-    """Grids of the files of some scenes, asked for beforehand; a file that cannot be opened is told when it is read."""
-    known = KnownGrids(reader)
-    known.ask(files_of(scenes, _BANDS), lanes)
-    return known
+def files_of_scenes(scenes: Sequence[SceneLike]) -> set[Any]:
+    """Assets of some scenes that a month may read: their grids may be asked for beforehand."""
+    return files_of(scenes, _BANDS)
 
 
 class MonthOfOutlines:
@@ -120,7 +118,7 @@ class MonthOfOutlines:
     lanes
         Runs the reads side by side.
     known
-        Grids of the files, as :func:`grids_of` has asked for them.
+        Grids of files that were asked for before.
     """
 
     def __init__(

@@ -20,9 +20,10 @@ import pandas as pd
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from plantation_rwa.executor import LANES, Outcome, attempt, cores, lanes
+from plantation_rwa.executor import Outcome, attempt, cores, lanes
+from plantation_rwa.features.engine.lanes import OneLane
 from plantation_rwa.features.engine.shares import KnownGrids, Shares
-from plantation_rwa.features.imagery import Believed, Judged, MonthOfOutlines, Outline, grids_of
+from plantation_rwa.features.imagery import Believed, Judged, MonthOfOutlines, Outline, files_of_scenes
 from plantation_rwa.features.month_part import MonthPart
 from plantation_rwa.features.scene_checks import Rules, SceneLines, Verdict, verdict_of_codes
 from plantation_rwa.features.scene_trail import UNSEEN, record_of, verdict_of
@@ -34,6 +35,7 @@ from plantation_rwa.run.kept_months import KeptMonths
 from plantation_rwa.run.partitions import Published
 from plantation_rwa.run.records import Records, Told
 from plantation_rwa.run.scenes import Unit, window_months
+from plantation_rwa.sources.items import is_url
 from plantation_rwa.sources.scenes import RasterReader
 
 #: applies a function to items, here or on workers; outcomes in the order of the items
@@ -121,8 +123,11 @@ def imagery_batch(batch: Batch) -> list[MonthRows]:
     shapes = dict(zip(outlines, shapely.from_wkb(np.array(outlines, object)), strict=True))
 
     def ask(month: str) -> KnownGrids:
-        scenes = {id(s): s for own in {id(u.scenes): u.scenes for u in units_of(month)}.values() for s in own}
-        return grids_of(list(scenes.values()), reader, askers)
+        known, views = KnownGrids(reader), {id(u.scenes): u.scenes for u in units_of(month)}
+        files = files_of_scenes([s for own in views.values() for s in own])
+        # others would take more of the requests in flight and of the files kept open than a month may
+        known.ask({a for a in files if not is_url(a.href)}, OneLane())
+        return known
 
     def gather(month: str, known: Future[KnownGrids]) -> list[_Gathered]:
         return _gathered(units_of(month), shapes, month, reader, shares, known)
@@ -134,12 +139,11 @@ def imagery_batch(batch: Batch) -> list[MonthRows]:
     given = {m: store.get(m, units_of(m)) for m in order}
     left = deque(m for m in order if given[m] is None)
     with (
-        ThreadPoolExecutor(LANES, "grids") as askers,
-        ThreadPoolExecutor(1, "asking") as asking,
+        ThreadPoolExecutor(1, "grids") as asking,
         ThreadPoolExecutor(max(batch.ahead, 1), "months") as pool,
     ):
         reading: deque[Future[list[_Gathered]]] = deque()
-        # files are opened while the month before is read
+        # local files are opened while the month before is read
         grids = deque(asking.submit(ask, m) for m in islice(left, 1))
 
         def read(ahead: int) -> None:
@@ -186,7 +190,8 @@ def _gathered(
         profile = units[places[0]].profile
         return MonthOfOutlines(outlines, month, reader, profile=profile, shares=shares, lanes=lanes(), known=known)
 
-    found = _Gathered(tuple(range(len(units))), attempt(lambda places: one(places, known.result()), range(len(units))))
+    asked = None if known.exception() else known.result()
+    found = _Gathered(tuple(range(len(units))), attempt(lambda places: one(places, asked), range(len(units))))
     if found.outlines.value is not None or len(units) == 1:
         return [found]
     return [_Gathered((n,), attempt(one, [n])) for n in range(len(units))]

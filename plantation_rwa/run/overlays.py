@@ -7,9 +7,6 @@ from typing import Any
 
 import pandas as pd
 
-from plantation_rwa.attest.attestation import domain
-from plantation_rwa.attest.overlays import overlay_digest, overlay_message
-from plantation_rwa.attest.signing import recover
 from plantation_rwa.config import Config
 from plantation_rwa.sources.base import Quarantine
 
@@ -31,6 +28,13 @@ def usable_overlays(rows: pd.DataFrame, config: Config, as_of: dt.date, quaranti
     pandas.DataFrame
         Columns :data:`SIGNED`, all texts but ``amount_minor``; sorted.
     """
+    if rows.empty:
+        return pd.DataFrame([], columns=SIGNED)
+    # what checks signatures is loaded where something is signed, not at every start
+    from plantation_rwa.attest.attestation import domain
+    from plantation_rwa.attest.overlays import overlay_digest, overlay_message
+    from plantation_rwa.attest.signing import recover
+
     allowed = {a.lower() for a in config.attest.overlay_signers}
     place = domain(config.portfolio.name, config.attest.chain_id)
     found: list[dict[str, Any]] = []

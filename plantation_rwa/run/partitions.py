@@ -146,8 +146,8 @@ def identified(components: Mapping[Key, Mapping[str, str]]) -> tuple[str, dict[s
     rows = sorted(components)
     values = [components[key] for key in rows]
     names = sorted({name for value in values for name in value})
-    hashes = {"rows": fingerprint(rows), **{n: fingerprint([value.get(n, "") for value in values]) for n in names}}
-    return identity(hashes), {name: found[:16] for name, found in hashes.items()}
+    keys, hashes = fingerprint(rows), {n: fingerprint([value.get(n) for value in values]) for n in names}
+    return fingerprint([keys, hashes]), {"rows": keys[:16], **{name: found[:16] for name, found in hashes.items()}}
 
 
 def plan_rows(

@@ -61,7 +61,16 @@ _INPUT_KEYS = {
 }
 #: what a page is made of besides code
 _CODE = (".py", ".js", ".css")
-_GROUND = ("units.py", "periods.py", "grid.py", "streams.py", "distributions.py", "calendars.py", "schema")
+_GROUND = (
+    "compiled.py",
+    "units.py",
+    "periods.py",
+    "grid.py",
+    "streams.py",
+    "distributions.py",
+    "calendars.py",
+    "schema",
+)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from plantation_rwa.features.report_proposals import fiscal_proposals, proposals_text
-from plantation_rwa.features.report_signals import signals
 from plantation_rwa.publish.files import write_text_atomically
 from plantation_rwa.publish.geoparquet import read_part
 from plantation_rwa.publish.manifest import Output
@@ -38,6 +36,10 @@ def publish_signals(session: Session, history: History, target: Target) -> list[
 
 
 def _made(session: Session, target: Target, needed: dict[str, str]) -> list[Published]:
+    # the patterns of its grammar are compiled where documents are read, not at every start
+    from plantation_rwa.features.report_proposals import fiscal_proposals, proposals_text
+    from plantation_rwa.features.report_signals import signals
+
     found, refused = signals(session.known.reports)
     fingerprint = identity(needed)
     part = publish_part(

@@ -26,7 +26,6 @@ from plantation_rwa.run.imagery import Work
 from plantation_rwa.run.imagery_rows import RowsOfDate
 from plantation_rwa.run.outcome import RunReport, counted
 from plantation_rwa.run.partitions import History, PartitionPlan, Published, plan_whole
-from plantation_rwa.run.profiles import publish_profile
 from plantation_rwa.run.progress import Progress, Silent, StageClock
 from plantation_rwa.run.publishing import Target, note_scene_problems, publish_part, remove_unnamed, take_back
 from plantation_rwa.run.scenes import Unit
@@ -159,6 +158,8 @@ class _Walk:
             write_copies(self.session, manifest, parts)
             save(root, manifest)
         if self.beside and self.session.config.publish.profile != "full":
+            from plantation_rwa.run.profiles import publish_profile  # few ask for one: its libraries take their time
+
             self.report.profile = publish_profile(self.session.config, root, manifest)
         return manifest
 

@@ -9,7 +9,10 @@ import pandas as pd
 from plantation_rwa.schema.classification import classification
 from plantation_rwa.schema.fields import PARTITION_FIELDS
 from plantation_rwa.schema.flags import FLAGS
-from plantation_rwa.schema.tables import TABLES, table
+from plantation_rwa.schema.tables import TABLES, Table, table
+
+#: columns of the dictionary
+_COLUMNS = ("table", "column", "type", "unit", "meaning", "null", "classification")
 
 
 def dictionary(name: str | None = None) -> pd.DataFrame:
@@ -20,16 +23,19 @@ def dictionary(name: str | None = None) -> pd.DataFrame:
     name
         Table name; None for every table.
     """
-    rows = []
-    for spec in [table(name)] if name else list(TABLES.values()):
-        for key in spec.partitions:
-            field = PARTITION_FIELDS[key]
-            rows.append((spec.name, key, "text (path)", "", field.description, "never", "public"))
-        for field in spec.fields:
-            null = "never" if field.name in spec.required else "if unknown"
-            kind = classification(spec.name, field.name)
-            rows.append((spec.name, field.name, field.kind, field.unit, field.description, null, kind))
-    return pd.DataFrame(rows, columns=["table", "column", "type", "unit", "meaning", "null", "classification"])
+    rows = [row for spec in ([table(name)] if name else TABLES.values()) for row in _rows(spec)]
+    return pd.DataFrame(rows, columns=list(_COLUMNS))
+
+
+def _rows(spec: Table) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    for key in spec.partitions:
+        rows.append((spec.name, key, "text (path)", "", PARTITION_FIELDS[key].description, "never", "public"))
+    for field in spec.fields:
+        null = "never" if field.name in spec.required else "if unknown"
+        kind = classification(spec.name, field.name)
+        rows.append((spec.name, field.name, field.kind, field.unit, field.description, null, kind))
+    return rows
 
 
 @cache
@@ -46,8 +52,7 @@ def dictionary_markdown() -> str:
             "",
         ]
         lines += ["| column | type | unit | meaning | null | class |", "| --- | --- | --- | --- | --- | --- |"]
-        columns = ["column", "type", "unit", "meaning", "null", "classification"]
-        for column, kind, unit, meaning, *rest in dictionary(spec.name)[columns].itertuples(index=False, name=None):
+        for _, column, kind, unit, meaning, *rest in _rows(spec):
             lines.append(f"| `{column}` | {kind} | {unit or '-'} | {meaning} | {' | '.join(rest)} |")
         lines.append("")
     lines += ["## Codes of `quality_flag`", "", "| code | meaning |", "| --- | --- |"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from plantation_rwa.errors import Problem, SourceError
 from plantation_rwa.sources.base import Action, Quarantine
-from plantation_rwa.sources.cells import ColumnSpec, number_text, read_cells
+from plantation_rwa.sources.cells import ColumnSpec, Kind, number_text, read_cells
 from plantation_rwa.sources.files import RawFile, file_name, load, match_columns, read_bytes, report_near_misses
 
 __all__ = [
@@ -343,8 +344,14 @@ def sheet_of(
 
 def empty_table(columns: Mapping[str, ColumnSpec]) -> pd.DataFrame:
     """A table without rows, with the columns and types :func:`read_table` gives."""
-    nothing = {name: read_cells(pa.array([], type=pa.string()), spec).values for name, spec in columns.items()}
+    nothing = {name: _no_cells(spec.kind) for name, spec in columns.items()}
     return pd.DataFrame({**nothing, "_file": pd.Series([], dtype="str"), "_row": pd.Series([], dtype="int64")})
+
+
+@cache
+def _no_cells(kind: Kind) -> pd.Series:
+    """A column of a kind without rows."""
+    return read_cells(pa.array([], type=pa.string()), ColumnSpec(kind)).values
 
 
 def _column(raw: RawFile, name: str | None) -> pa.Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import threading
 from typing import Any
 
 import pytest
@@ -10,10 +11,12 @@ import pytest
 from plantation_rwa.executor import Outcome, attempt
 from plantation_rwa.features import imagery
 from plantation_rwa.features.engine.memory import RESIDENT, unit_bytes
+from plantation_rwa.grid import GridSpec
 from plantation_rwa.run.batches import Batch, Machine, groups_of
 from plantation_rwa.run.imagery import compute_imagery, imagery_batch
 from plantation_rwa.run.records import Records
 from plantation_rwa.run.scenes import Unit
+from plantation_rwa.sources.base import Asset
 from tests.features.scene_factory import RULES, MemoryReader, grid, outline, palm
 
 MONTHS = ("2024-01", "2024-02", "2024-03")
@@ -94,6 +97,45 @@ def test_one_outline_that_fails_takes_no_neighbour_with_it(monkeypatch: pytest.M
     assert {key[0] for key, *_ in found.errors} == {"P1"}
     assert found.errors[(("P1",), MONTHS[0], "")] == "ArithmeticError: no edge"
     assert {k: repr(v) for k, v in found.rows.items()} == {k: repr(v) for k, v in clean.rows.items() if k[0][0] != "P1"}
+
+
+class Watched(MemoryReader):
+    """Tells which thread asked for which file; asking beforehand may be made to fail."""
+
+    def __init__(self, *, fails: bool = False) -> None:
+        super().__init__()
+        self.asked: list[tuple[str, str]] = []
+        self.fails = fails
+
+    def grid(self, asset: Asset) -> GridSpec:
+        thread = threading.current_thread().name
+        self.asked.append((thread.rpartition("_")[0], asset.href))
+        if self.fails and thread.startswith("grids"):
+            raise ArithmeticError("no memory")
+        return super().grid(asset)
+
+
+@pytest.mark.parametrize(("tile", "local"), [("48MXX", True), ("https://there/48MXX", False)])
+def test_only_local_files_are_opened_while_the_month_before_is_read(
+    monkeypatch: pytest.MonkeyPatch, tile: str, local: bool
+) -> None:
+    """Files of a server would be opened again: more than may be open wait for their month."""
+    reader = Watched()
+    monkeypatch.setattr("plantation_rwa.run.imagery.RasterReader", lambda: reader)
+    found = compute_imagery(portfolio(reader, 1, tile), [], RULES, here, lambda _: None)
+    assert found.errors == {}
+    assert {thread for thread, _ in reader.asked} == ({"grids"} if local else {"lane"})
+    assert len(reader.asked) == len({href for _, href in reader.asked}), "each file once"
+
+
+def test_what_fails_when_asked_beforehand_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = []
+    for reader in (Watched(), Watched(fails=True)):
+        monkeypatch.setattr("plantation_rwa.run.imagery.RasterReader", lambda r=reader: r)
+        found = compute_imagery(portfolio(reader, 1)[:3], [], RULES, here, lambda _: None)
+        assert found.errors == {}
+        rows.append({k: repr(v) for k, v in found.rows.items()})
+    assert rows[0] == rows[1]
 
 
 def test_a_task_that_dies_is_told_of_each_unit() -> None:
