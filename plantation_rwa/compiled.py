@@ -49,8 +49,8 @@ def _renew(folder: str, sources: str) -> None:
     """
     note = Path(folder) / _MADE_FROM
     with contextlib.suppress(OSError):
-        if note.is_file() and note.read_text("utf-8") == sources:
+        if note.is_file() and note.read_bytes() == sources.encode():
             return
         for index in Path(folder).glob("*.nbi"):
             index.unlink(missing_ok=True)
-        note.write_text(sources, "utf-8")
+        note.write_bytes(sources.encode())

@@ -51,15 +51,15 @@ def test_a_function_called_from_another_file_is_taken_as_it_is_now(tmp_path: Pat
     assert outer_of_one(tmp_path) == (30, 1)
 
 
-@pytest.mark.parametrize("note", [None, "of other sources"])
-def test_code_of_unknown_origin_is_made_anew(tmp_path: Path, note: str | None) -> None:
+@pytest.mark.parametrize("note", [None, b"of other sources", b"\xff damaged"])
+def test_code_of_unknown_origin_is_made_anew(tmp_path: Path, note: bytes | None) -> None:
     from plantation_rwa.compiled import _renew
 
     index, other = tmp_path / "outer.nbi", tmp_path / "outer.cpython-311.pyc"
     index.write_bytes(b"old")
     other.write_bytes(b"bytecode")
     if note is not None:
-        (tmp_path / "compiled-from.txt").write_text(note, "utf-8")
+        (tmp_path / "compiled-from.txt").write_bytes(note)
     _renew(str(tmp_path), "these")
     assert not index.exists()
     assert other.exists()
