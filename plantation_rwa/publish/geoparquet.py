@@ -23,6 +23,7 @@ from plantation_rwa.errors import PublishError
 from plantation_rwa.publish.files import OutputFile, write_atomically
 from plantation_rwa.schema.fields import PARTITION_FIELDS, Field
 from plantation_rwa.schema.tables import Table, table
+from plantation_rwa.schema.texts import TEXT, ordered
 
 GEOPARQUET_VERSION = "1.1.0"
 CRS_TEXT = "EPSG:4326"
@@ -217,12 +218,12 @@ def _arrow(frame: pd.DataFrame, spec: Table, fields: Sequence[Field], path: str)
 def _order(frame: pd.DataFrame, spec: Table) -> NDArray[np.intp]:
     """Positions of the rows in published order: Hilbert distance, key, then what else tells rows apart."""
     keys = [*(k for k in PARTITION_FIELDS if k in frame.columns), *spec.key]
-    if frame.duplicated(subset=keys).any():
-        keys += [f.name for f in spec.fields if f.kind in {"text", "int"} and f.name not in keys]
-    ranks = frame[keys].reset_index(drop=True)
-    if spec.has_geometry:
-        ranks.insert(0, "_hilbert", hilbert_distance(frame["geometry"].to_numpy(dtype=object)))
-    return np.asarray(ranks.sort_values(list(ranks.columns), kind="stable", na_position="last").index)
+    along = [hilbert_distance(frame["geometry"].to_numpy(dtype=object))] if spec.has_geometry else []
+    order, repeated = ordered([*along, *(frame[key] for key in keys)])
+    if not repeated:
+        return order
+    others = [f.name for f in spec.fields if f.kind in {"text", "int"} and f.name not in keys]
+    return ordered([*along, *(frame[key] for key in (*keys, *others))])[0]
 
 
 def _geometries(frame: pd.DataFrame, path: str) -> NDArray[Any]:
@@ -301,6 +302,6 @@ def _series(column: pa.ChunkedArray, name: str) -> Any:
         values: list[dt.date | None] = column.to_pylist()
         return pd.Series(values, dtype="object")
     if pa.types.is_string(kind):
-        return column.to_pandas(types_mapper={pa.string(): pd.StringDtype("pyarrow", na_value=np.nan)}.get)
+        return column.to_pandas(types_mapper={pa.string(): TEXT}.get)
     mapper = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
     return column.to_pandas(types_mapper=mapper.get)

@@ -41,9 +41,9 @@ class ImageryOfDates:
         self._units[session.as_of] = {u.at: self._known.setdefault(u.at, u) for u in units}
         trails = []
         for plan in work.plans if units else ():
-            if plan.table == "features_scenes":
+            if plan.table == "features_scenes" and plan.reuse:
                 month = plan.partition.removeprefix("month=")
-                seen = {key[0]: work.windows.seen(key, month) for key in plan.components}
+                seen = {key[0]: work.windows.judging(key, month)[0] for key in plan.components}
                 views = {plantation: [(s.own, s.view)] for plantation, s in seen.items()}
                 trails += [Trail(part, views) for part in plan.reuse]
         self._trails[session.as_of] = trails

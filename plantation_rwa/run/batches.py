@@ -86,12 +86,20 @@ def groups_of(units: Sequence[Unit], machine: Machine) -> list[tuple[list[Unit],
         by_plantation.setdefault(unit.key[0], []).append(unit)
     areas, centres = _grounds(list({u.outline for u in units}))
     tiles: dict[str, list[tuple[tuple[int, int], str]]] = {}
+    # neighbours have the same scenes, most of them one object: what these say is found out once
+    told: dict[tuple[int, ...], tuple[str, int]] = {}
+    sizes_of: dict[str, Size] = {}
     for plantation, own in by_plantation.items():
-        tiles.setdefault(tile_of(own), []).append((_square(*centres[own[0].outline]), plantation))
+        name = tuple(id(u.scenes) for u in own)
+        if name not in told:
+            told[name] = tile_of(own), max(sum(len(s.assets) for s in u.scenes) for u in own)
+        tile, layers = told[name]
+        tiles.setdefault(tile, []).append((_square(*centres[own[0].outline]), plantation))
+        sizes_of[plantation] = _size(own, areas, layers)
     found: list[tuple[list[Unit], int]] = []
     for tile in sorted(tiles):
-        order = [by_plantation[p] for _, p in sorted(tiles[tile])]
-        sizes = [_size(own, areas) for own in order]
+        names = [p for _, p in sorted(tiles[tile])]
+        order, sizes = [by_plantation[p] for p in names], [sizes_of[p] for p in names]
         parts = min(machine.workers, int(sum(s.pixels for s in sizes) // _WORTH) + 1)
         for chosen, ahead in fits(sizes, machine.memory, parts):
             found.append(([u for own in order[chosen] for u in own], ahead))
@@ -123,10 +131,9 @@ def _square(x: float, y: float) -> tuple[int, int]:
     return row, col if row % 2 == 0 else -col
 
 
-def _size(units: Sequence[Unit], areas: Mapping[bytes, float]) -> Size:
+def _size(units: Sequence[Unit], areas: Mapping[bytes, float], layers: int) -> Size:
     """Pixels of a plantation and its blocks, the most layers they have in a month, and their months."""
+    outlines = {u.key: u.outline for u in units}
     # a month that several dates see differently is gathered once for each
-    views = max(Counter((u.key, u.month) for u in units).values(), default=1)
-    pixels = sum(areas[outline] for outline in {u.key: u.outline for u in units}.values()) * _PIXELS_HA * views
-    layers = max((sum(len(s.assets) for s in u.scenes) for u in units), default=0)
-    return Size(int(pixels), layers, len(units))
+    views = max(Counter([(u.key, u.month) for u in units]).values())
+    return Size(int(sum(areas[o] for o in outlines.values()) * _PIXELS_HA * views), layers, len(units))

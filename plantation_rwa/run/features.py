@@ -113,31 +113,29 @@ def units_to_do(session: Session, work: FeatureWork) -> list[Unit]:
     if config is None:
         return []
     outlines = {row.key: row.geometry.wkb for row in work.outlines.itertuples(index=False) if not row.is_point}
-    seen, units = work.windows, dict[tuple[Key, str], Unit]()
+    months: dict[str, dict[Key, Unit]] = {}
     for plan in work.plans:
         month = plan.partition.removeprefix("month=")
+        units = months.setdefault(month, {})
         for key in plan.todo:
+            if key in units or key not in outlines:
+                continue
             found = work.scenes.get((key, month))
-            if found and key in outlines and (key, month) not in units:
-                known = seen.known_at(key, month)
-                units[(key, month)] = Unit(
-                    key,
-                    month,
-                    outlines[key],
-                    found,
-                    config.scl_profile,
-                    config.edge_buffer,
-                    known,
-                    seen.seen(key, month),
+            if found:
+                seen, known = work.windows.judging(key, month)
+                units[key] = Unit(
+                    key, month, outlines[key], found, config.scl_profile, config.edge_buffer, known, seen
                 )
-    return [units[at] for at in sorted(units)]
+    keys = sorted({key for units in months.values() for key in units})
+    return [months[month][key] for key in keys for month in sorted(months) if key in months[month]]
 
 
 def part_identity(plan: PartitionPlan, frame: pd.DataFrame) -> tuple[str, dict[str, str]]:
     """Fingerprint and component summary of the rows a new part really holds."""
-    names = list(TABLES[plan.table])
-    keys = frame[names].drop_duplicates().to_numpy(object).tolist()
-    return identified({key: plan.components[key] for key in map(tuple, keys)})
+    # each name is taken out of its column once, however many rows say it
+    columns = [frame[name].unique() if len(TABLES[plan.table]) == 1 else frame[name] for name in TABLES[plan.table]]
+    keys = dict.fromkeys(zip(*(column.tolist() for column in columns), strict=True))
+    return identified({key: plan.components[key] for key in keys})
 
 
 def _outlines(session: Session) -> pd.DataFrame:

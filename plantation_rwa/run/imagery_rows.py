@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pickle
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -88,13 +88,13 @@ class KeptRows:
     def __init__(self) -> None:
         self._file: IO[bytes] | None = None
         self._parts: dict[str, list[_Part]] = {}
-        self._held: set[At] = set()
+        self._held: dict[str, set[At]] = {}
 
     def __len__(self) -> int:
-        return len(self._held)
+        return sum(len(held) for held in self._held.values())
 
     def __contains__(self, at: At) -> bool:
-        return at in self._held
+        return at in self._held.get(at[1], ())
 
     def add(self, given: MonthRows) -> None:
         """Keep the rows of a month and forget the object."""
@@ -105,32 +105,36 @@ class KeptRows:
         self._file.write(given.packed)
         part = _Part(self._file, start, len(given.packed), frozenset(given.units))
         self._parts.setdefault(given.month, []).append(part)
-        self._held |= part.units
+        self._held.setdefault(given.month, set()).update(part.units)
 
     def take(self, other: KeptRows) -> None:
         """Hold what another one holds too."""
         for month, parts in other._parts.items():
             self._parts.setdefault(month, []).extend(parts)
-        self._held |= other._held
+            self._held.setdefault(month, set()).update(other._held[month])
 
     def keep(self, units: Collection[At]) -> None:
         """Forget the rows of all other units."""
-        self._held &= set(units)
-        kept = {m: [p for p in parts if not p.units.isdisjoint(self._held)] for m, parts in self._parts.items()}
-        self._parts = {month: parts for month, parts in kept.items() if parts}
+        wanted = _by_month(units)
+        for month, parts in list(self._parts.items()):
+            held = self._held[month] & wanted.get(month, set())
+            self._held[month] = held
+            self._parts[month] = [p for p in parts if not p.units.isdisjoint(held)]
+            if not self._parts[month]:
+                del self._parts[month], self._held[month]
 
-    def of(self, month: str, wanted: Collection[At] | None = None) -> list[Part]:
+    def of(self, month: str, wanted: Set[At] | None = None) -> list[Part]:
         """Vegetation columns of a month, of all units or of those wanted; a unit kept twice as it was kept last."""
         found: list[Part] = []
-        left = set(self._held if wanted is None else self._held.intersection(wanted))
+        held = self._held.get(month, set())
+        left = set(held) if wanted is None else held.intersection(wanted)
         for kept in reversed(self._parts.get(month, ())):
             for units, part in kept.read():
-                rows = [n for n, at in enumerate(units) if at in left]
-                left.difference_update(units)
-                if len(rows) == len(units):
+                if left.issuperset(units):
                     found.append((units, part))
-                elif rows:
+                elif rows := [n for n, at in enumerate(units) if at in left]:
                     found.append((tuple(units[n] for n in rows), part.take(np.array(rows, np.intp))))
+                left.difference_update(units)
         return found[::-1]
 
     def items(self) -> Iterator[tuple[At, Row]]:
@@ -152,11 +156,19 @@ class RowsOfDate:
     """
 
     def __init__(self, kept: KeptRows, units: Iterable[At]) -> None:
-        self._kept, self._units = kept, frozenset(units)
+        self._kept, self._units = kept, _by_month(units)
 
     def of(self, month: str) -> list[tuple[list[Key], MonthPart]]:
         """Vegetation columns of a month with their plantations, or plantations and blocks."""
-        return [([at[0] for at in units], part) for units, part in self._kept.of(month, self._units)]
+        found = self._kept.of(month, self._units.get(month, set()))
+        return [([at[0] for at in units], part) for units, part in found]
+
+
+def _by_month(units: Iterable[At]) -> dict[str, set[At]]:
+    found: dict[str, set[At]] = {}
+    for at in units:
+        found.setdefault(at[1], set()).add(at)
+    return found
 
 
 @dataclass

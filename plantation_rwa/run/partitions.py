@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from plantation_rwa.config import fingerprint
 from plantation_rwa.publish.geoparquet import read_part
@@ -146,8 +148,14 @@ def identified(components: Mapping[Key, Mapping[str, str]]) -> tuple[str, dict[s
     rows = sorted(components)
     values = [components[key] for key in rows]
     names = sorted({name for value in values for name in value})
-    keys, hashes = fingerprint(rows), {n: fingerprint([value.get(n) for value in values]) for n in names}
+    keys, hashes = _hashed(tuple(rows)), {n: _hashed(tuple([value.get(n) for value in values])) for n in names}
     return fingerprint([keys, hashes]), {"rows": keys[:16], **{name: found[:16] for name, found in hashes.items()}}
+
+
+@functools.lru_cache(maxsize=16)
+def _hashed(values: tuple[Any, ...]) -> str:
+    """Fingerprint of a column: most are those of the month before or of another table."""
+    return fingerprint(values)
 
 
 def plan_rows(

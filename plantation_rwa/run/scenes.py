@@ -9,7 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NoReturn
+from typing import Literal, NamedTuple, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -58,9 +58,8 @@ class Seen:
     past: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Unit:
-    """Imagery work for one outline and month; small enough to travel to a worker.
+class Unit(NamedTuple):
+    """Imagery work for one outline and month; small enough to travel to a worker, and cheap: there are many.
 
     Two valuation dates may see different scenes of one month: then they have a unit each, told apart by its view.
 
@@ -127,9 +126,8 @@ class SceneWindows:
         numbers: dict[tuple[tuple[str, _Known], ...], int] = {}
         self._alike = {k: numbers.setdefault(tuple(m.items()), len(numbers)) for k, m in self._months.items()}
         self._identities: dict[tuple[int, str, str], str] = {}
-        self._past: dict[tuple[int, str], tuple[str, ...]] = {}
         self._seen: dict[tuple[int, str, str], Seen] = {}
-        self._latest: dict[tuple[int, str, int], pd.Timestamp | None] = {}
+        self._judging: dict[tuple[int, str, int, str], tuple[Seen, pd.Timestamp | None]] = {}
 
     def identity(self, key: Key, month: str) -> str:
         """Hash of the scenes that decide a row; a block's row depends on its plantation's scenes too."""
@@ -142,27 +140,26 @@ class SceneWindows:
             self._identities[at] = short([own[0], *("" if known is None else known[0] for known in judged)])
         return self._identities[at]
 
-    def seen(self, key: Key, month: str) -> Seen:
-        """The hashes of a unit one by one."""
-        estate = key[:1]
-        at = self._alike.get(estate, -1), month
-        if at not in self._past:
-            judged = self._judged(estate, (*window_months(month, self._rules), month))
-            self._past[at] = tuple("" if known is None else known[0] for known in judged)
-        *past, own = self._past[at]
-        view = self.identity(key, month)
-        # one object for all that see the same: they are judged together
-        if (*at, view) not in self._seen:
-            self._seen[(*at, view)] = Seen(view, own, self.identity(estate, month), tuple(past))
-        return self._seen[(*at, view)]
+    def judging(self, key: Key, month: str) -> tuple[Seen, pd.Timestamp | None]:
+        """The hashes of a unit one by one, and when the last scene became known that judges its own of the month."""
+        own = self._months.get(key, {}).get(month)
+        at = self._alike.get(key[:1], -1), month, len(key), "" if own is None else own[0]
+        if at not in self._judging:
+            self._judging[at] = self._seen_of(key, month, at[3]), self._known_at(key, month)
+        return self._judging[at]
 
-    def known_at(self, key: Key, month: str) -> pd.Timestamp | None:
-        """When the last of the scenes became known that judge the scenes of a month, its own plantation's left out."""
-        at = self._alike.get(key[:1], -1), month, len(key)
-        if at not in self._latest:
-            judged = self._judged(key, [*window_months(month, self._rules), *([month] if len(key) == 2 else [])])
-            self._latest[at] = max((known[1] for known in judged if known is not None), default=None)
-        return self._latest[at]
+    def _seen_of(self, key: Key, month: str, own: str) -> Seen:
+        # one object for all that see the same: they are judged together
+        at = self._alike.get(key[:1], -1), month, own
+        if at not in self._seen:
+            judged = self._judged(key, (*window_months(month, self._rules), month))
+            *past, last = ("" if known is None else known[0] for known in judged)
+            self._seen[at] = Seen(self.identity(key, month), last, self.identity(key[:1], month), tuple(past))
+        return self._seen[at]
+
+    def _known_at(self, key: Key, month: str) -> pd.Timestamp | None:
+        judged = self._judged(key, [*window_months(month, self._rules), *([month] if len(key) == 2 else [])])
+        return max((known[1] for known in judged if known is not None), default=None)
 
     def _judged(self, key: Key, months: Sequence[str]) -> list[_Known | None]:
         of_plantation = self._months.get(key[:1], {})

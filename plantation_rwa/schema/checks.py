@@ -13,13 +13,14 @@ import pyarrow
 from plantation_rwa.errors import SchemaError
 from plantation_rwa.schema.fields import Field
 from plantation_rwa.schema.tables import Table, table
+from plantation_rwa.schema.texts import TEXT, ordered
 
 if TYPE_CHECKING:
     import pandera.pandas as pa
     from pandera.errors import SchemaErrors
 
 _DTYPES: dict[str, Any] = {
-    "text": pd.StringDtype("pyarrow", na_value=np.nan),
+    "text": TEXT,
     "int": pd.Int64Dtype(),
     "float": np.dtype("float64"),
     "bool": pd.BooleanDtype(),
@@ -62,17 +63,20 @@ def finalise(frame: pd.DataFrame, name: str, *, partition: str = "") -> pd.DataF
     unknown = sorted(set(frame.columns) - {*spec.columns, *extra})
     if unknown:
         raise SchemaError(name, [f"unknown column '{c}'" for c in unknown])
-    out, failures = frame.reset_index(drop=True), []
+    given = frame.reset_index(drop=True)
+    columns, failures = dict[str, Any](), []
     for field in spec.fields:
         try:
-            out[field.name] = _typed(out.get(field.name), field, out.index)
+            columns[field.name] = _typed(given.get(field.name), field, given.index)
         except (TypeError, ValueError, ArithmeticError, pyarrow.ArrowException) as error:
             failures.append(f"column '{field.name}' is not {field.kind}: {' '.join(str(error).split())}")
     if failures:
         raise SchemaError(name, failures)
-    out = out[[*spec.columns, *extra]].sort_values([*extra, *spec.key], kind="stable", na_position="last")
-    out = out.reset_index(drop=True)
-    check(out, name, partition=partition)
+    columns |= {name: given[name] for name in extra}
+    order, repeated = ordered([columns[key] for key in (*extra, *spec.key)])
+    # a table of all columns at once: put in one by one each costs as much as many
+    out = type(frame)(columns, index=given.index).iloc[order].reset_index(drop=True)
+    _check(out, name, partition, repeated=repeated)
     return out
 
 
@@ -81,7 +85,11 @@ def check(frame: pd.DataFrame, name: str, *, partition: str = "") -> None:
 
     Pandera names what is wrong; a table in which nothing is, nearly every one, does without loading it.
     """
-    if _sound(frame, table(name), partition):
+    _check(frame, name, partition, repeated=_repeated(frame, table(name), partition))
+
+
+def _check(frame: pd.DataFrame, name: str, partition: str, *, repeated: bool) -> None:
+    if _sound(frame, table(name), repeated=repeated):
         return
     from pandera.errors import SchemaErrors
 
@@ -91,23 +99,30 @@ def check(frame: pd.DataFrame, name: str, *, partition: str = "") -> None:
         raise SchemaError(name, _failures(error)) from None
 
 
-def _sound(frame: pd.DataFrame, spec: Table, partition: str) -> bool:
-    """Whether a table passes for certain; one that does not need not be wrong."""
-    for field in (f for f in spec.fields if f.kind != "geometry"):
-        column = frame.get(field.name)
-        if column is None or column.dtype != _DTYPES[field.kind]:
-            return False
-        known = column.dropna()
-        if field.name in spec.required and len(known) < len(column):
-            return False
-        if field.lower is not None and not (known >= field.lower).all():
-            return False
-        if field.upper is not None and not (known <= field.upper).all():
-            return False
-        if field.values and not known.isin(list(field.values)).all():
-            return False
+def _repeated(frame: pd.DataFrame, spec: Table, partition: str) -> bool:
+    """Whether two rows may have one key."""
     keys = [*filter(None, [partition]), *spec.key]
-    return spec.name == "quarantine" or not frame.duplicated(keys).any()
+    return not all(key in frame for key in keys) or ordered([frame[key] for key in keys])[1]
+
+
+def _sound(frame: pd.DataFrame, spec: Table, *, repeated: bool) -> bool:
+    """Whether a table passes for certain; one that does not need not be wrong."""
+    if repeated and spec.name != "quarantine":
+        return False
+    return all(_column_sound(frame.get(f.name), f, spec) for f in spec.fields if f.kind != "geometry")
+
+
+def _column_sound(column: pd.Series | None, field: Field, spec: Table) -> bool:
+    if column is None or column.dtype != _DTYPES[field.kind]:
+        return False
+    if field.name in spec.required and column.isna().any():
+        return False
+    if field.kind == "text":
+        return not field.values or set(column.dropna().unique()) <= set(field.values)
+    # NaN is neither below nor above
+    known = column.to_numpy() if field.kind == "float" else column.dropna()
+    below = field.lower is not None and (known < field.lower).any()
+    return not below and not (field.upper is not None and (known > field.upper).any())
 
 
 def rounded(values: Any, field: Field) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import signal
 import subprocess
@@ -51,7 +50,7 @@ def reader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> MortalReader:
 def seen_portfolio(reader: MemoryReader) -> list[Unit]:
     """Units with the hashes that a run gives them."""
     return [
-        dataclasses.replace(u, seen=Seen(f"view {u.month}", u.month, f"view {u.month}")) for u in portfolio(reader, 2)
+        u._replace(seen=Seen(f"view {u.month}", u.month, f"view {u.month}")) for u in portfolio(reader, 2)
     ]
 
 
@@ -98,7 +97,7 @@ def test_a_part_of_the_units_is_found_too_and_more_of_them_are_computed_together
     assert told(computed(few)).keys() == {u.at for u in few}
     assert read_months(reader) == {MONTHS[-1]}
     reader.reads.clear()
-    more = [*units, *(dataclasses.replace(u, key=("P9", *u.key[1:])) for u in few)]
+    more = [*units, *(u._replace(key=("P9", *u.key[1:])) for u in few)]
     computed(more)
     assert read_months(reader) == set(MONTHS)
 
@@ -109,9 +108,9 @@ def test_what_was_kept_of_something_else_is_not_taken(reader: MortalReader, tmp_
     killed_in_the_last_month(reader, units)
     kept = "here"
     if change == "scenes":
-        units = [dataclasses.replace(u, seen=Seen(f"{u.month} later", u.month, f"{u.month} later")) for u in units]
+        units = [u._replace(seen=Seen(f"{u.month} later", u.month, f"{u.month} later")) for u in units]
     elif change == "settings":
-        units = [dataclasses.replace(u, edge_buffer=5.0) for u in units]
+        units = [u._replace(edge_buffer=5.0) for u in units]
     elif change == "folder":
         kept = place_of(tmp_path / "out", RULES)
     else:

@@ -16,7 +16,7 @@ from pandera.errors import SchemaErrors
 from shapely.geometry import Point
 
 from plantation_rwa.errors import SchemaError
-from plantation_rwa.schema.checks import _DTYPES, _pandera, _sound, check, finalise, rounded
+from plantation_rwa.schema.checks import _DTYPES, _pandera, _repeated, _sound, check, finalise, rounded
 from plantation_rwa.schema.fields import FIELDS
 from plantation_rwa.schema.tables import TABLES
 
@@ -250,4 +250,5 @@ def test_the_quick_look_passes_what_pandera_passes(
         passes = True
     except SchemaErrors:
         passes = False
-    assert _sound(frame, TABLES["curves"], "") == passes
+    spec = TABLES["curves"]
+    assert _sound(frame, spec, repeated=_repeated(frame, spec, "")) == passes
