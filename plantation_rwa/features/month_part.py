@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from plantation_rwa.features.scene_checks import AIRS, BANDS, OFFSET_CHECKS, SceneLines, Verdict
-from plantation_rwa.features.scene_trail import CLAIMS, FIGURE_COLUMNS, HEAD, problems_of
+from plantation_rwa.features.scene_trail import CLAIMS, FIGURE_COLUMNS, HEAD, NUMBERS, problems_of
 
 #: codes of verdicts, see :mod:`scene_checks`
 _INFERRED = [OFFSET_CHECKS.index(c) for c in ("already_removed", "missing")]
@@ -85,6 +85,17 @@ class Verdicts:
         }
 
 
+class Words(NamedTuple):
+    """A column of texts: few words, and for each row the place of its own, -1 for none."""
+
+    words: tuple[str | None, ...]
+    places: NDArray[np.intp]
+
+    def tolist(self) -> list[str | None]:
+        """The texts themselves."""
+        return [None if n < 0 else self.words[n] for n in self.places.tolist()]
+
+
 @dataclass(frozen=True)
 class SceneTrail:
     """What was seen of scenes over some outlines, and what was decided; not of outlines with verdicts from elsewhere.
@@ -117,23 +128,25 @@ class SceneTrail:
             self, lines=self.lines.take(rows), shares=self.shares[rows], verdicts=verdicts, lenient=self.lenient[rows]
         )
 
-    def columns(self) -> dict[str, NDArray[Any]]:
+    def columns(self) -> dict[str, NDArray[Any] | Words]:
         """Columns of ``features_scenes``: each outline's judged scenes, then those that do not count."""
         count, judged = self.shares.shape[:2]
         every = judged + len(self.outcomes)
-        found: dict[str, NDArray[Any]] = {}
+        found: dict[str, NDArray[Any] | Words] = {}
+        scenes = np.tile(np.arange(every), count)
         for name in (*HEAD, *CLAIMS):
-            found[name] = np.tile(np.array([h[name] for h in self.heads], dtype=object), count)
+            values = tuple(h[name] for h in self.heads)
+            found[name] = np.array(values, np.float64)[scenes] if name in NUMBERS else Words(values, scenes)
         own, inferred = self.verdicts, self.verdicts.inferred
         claimed, other = self.lines.numbers[..., 1:6], self.lines.numbers[..., 6:]
         swap = inferred[..., None]
         applied, unused = np.where(swap, other, claimed), np.where(swap, claimed, other)
-        texts = {
-            "offset_check": np.array(OFFSET_CHECKS, object)[own.codes[..., 0]],
-            "air_check": np.array(AIRS, object)[own.codes[..., 1]],
-            "bands_check": np.array(BANDS, object)[own.codes[..., 2]],
-            "scl_profile": np.where(self.lenient, "lenient", "strict").astype(object)[:, None].repeat(judged, axis=1),
-        }
+
+        def wide(values: NDArray[Any], rest: Any) -> NDArray[Any]:
+            out = np.empty((count, every), values.dtype)
+            out[:, :judged], out[:, judged:] = values, rest
+            return out.ravel()
+
         numbers = {
             "offset_dn": own.offset,
             "covered_share": self.shares[..., 0],
@@ -142,25 +155,30 @@ class SceneTrail:
             **{name: applied[..., k] for k, name in enumerate(FIGURE_COLUMNS)},
             **{f"{name}_other": unused[..., k] for k, name in enumerate(FIGURE_COLUMNS)},
         }
-
-        def wide(values: NDArray[Any], rest: Any) -> NDArray[Any]:
-            out = np.empty((count, every), values.dtype)
-            out[:, :judged], out[:, judged:] = values, rest
-            return out.ravel()
-
+        texts = {
+            "offset_check": (OFFSET_CHECKS, own.codes[..., 0]),
+            "air_check": (AIRS, own.codes[..., 1]),
+            "bands_check": (BANDS, own.codes[..., 2]),
+            "scl_profile": (("strict", "lenient"), np.broadcast_to(self.lenient[:, None], (count, judged))),
+        }
         found |= {name: wide(values, np.nan) for name, values in numbers.items()}
-        found |= {name: wide(values, None) for name, values in texts.items()}
+        found |= {
+            name: Words(tuple(words), wide(codes.astype(np.intp), -1)) for name, (words, codes) in texts.items()
+        }
         found["offset_inferred"] = wide(inferred, False)
-        found["outcome"] = wide(self._outcome(), np.array(self.outcomes, object))
+        words, codes = self._outcome()
+        idle = len(words) + np.arange(len(self.outcomes))
+        found["outcome"] = Words((*words, *self.outcomes), wide(codes, idle))
         return {name: found[name] for name in (*HEAD, *_JUDGED, *CLAIMS)}
 
-    def _outcome(self) -> NDArray[Any]:
-        used, bands = self.verdicts.used, self.verdicts.codes[..., 2]
-        air = np.array(AIRS, object)[self.verdicts.codes[..., 1]]
-        shown = np.where(bands == 0, air, np.array(BANDS, object)[bands])
+    def _outcome(self) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+        """Words and for each judged scene the place of its own."""
+        words = ("no_pixels", "cloudy", "used", *AIRS, *BANDS)
+        used, air, bands = self.verdicts.used, self.verdicts.codes[..., 1], self.verdicts.codes[..., 2]
+        shown = np.where(bands == 0, 3 + air.astype(np.intp), 3 + len(AIRS) + bands.astype(np.intp))
         cloudy = (self.shares[..., 1] == 0) & ~self.lenient[:, None]
-        seen = np.where(self.shares[..., 0] == 0, "no_pixels", np.where(cloudy, "cloudy", "used"))
-        return np.where(used, seen.astype(object), shown)
+        seen = np.where(self.shares[..., 0] == 0, 0, np.where(cloudy, 1, 2))
+        return words, np.where(used, seen, shown)
 
     def line(self, outline: int) -> list[dict[str, Any]]:
         """Rows of ``features_scenes`` of one outline; those that do not count have no figures."""

@@ -23,7 +23,7 @@ from plantation_rwa.errors import PublishError
 from plantation_rwa.publish.files import OutputFile, write_atomically
 from plantation_rwa.schema.fields import PARTITION_FIELDS, Field
 from plantation_rwa.schema.tables import Table, table
-from plantation_rwa.schema.texts import TEXT, ordered
+from plantation_rwa.schema.texts import TEXT, in_order, ordered
 
 GEOPARQUET_VERSION = "1.1.0"
 CRS_TEXT = "EPSG:4326"
@@ -186,8 +186,7 @@ def _arrow(frame: pd.DataFrame, spec: Table, fields: Sequence[Field], path: str)
         raise PublishError(
             f"{path}: columns are not those of table '{spec.name}' ({unlike}). Pass it through finalise."
         )
-    order = _order(frame, spec)
-    frame = frame.iloc[order]
+    frame = in_order(frame, _order(frame, spec))
     required = {*spec.required, *(f.name for f in fields if f.name in PARTITION_FIELDS)}
     columns: list[pa.Array] = []
     declared: list[pa.Field] = []
@@ -245,9 +244,10 @@ def _boxes(geometry: NDArray[Any]) -> pa.StructArray:
 
 def _geo_metadata(geometry: NDArray[Any]) -> bytes:
     present = geometry[~shapely.is_missing(geometry)]
+    _, of_each_type = np.unique(shapely.get_type_id(present), return_index=True)
     column: dict[str, Any] = {
         "encoding": "WKB",
-        "geometry_types": sorted({g.geom_type for g in present}),
+        "geometry_types": sorted(present[n].geom_type for n in of_each_type),
         "crs": _projjson(),
         "orientation": "counterclockwise",
         "edges": "planar",

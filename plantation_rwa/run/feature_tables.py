@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from plantation_rwa.features.climate import LOCAL, PUBLISHED, monthly_climate, oni_known
-from plantation_rwa.features.month_part import MonthPart
+from plantation_rwa.features.month_part import MonthPart, Words
 from plantation_rwa.features.sensors import VALUES as SENSOR_VALUES
 from plantation_rwa.features.sensors import monthly_sensors
 from plantation_rwa.periods import Month, month_range
@@ -22,9 +22,11 @@ from plantation_rwa.run.imagery_rows import RowsOfDate
 from plantation_rwa.run.partitions import Key, PartitionPlan
 from plantation_rwa.run.session import Session
 from plantation_rwa.schema.checks import finalise
+from plantation_rwa.schema.texts import chosen
 
 #: rows of the features tables that are made and checked together: each check has a fixed cost
-LOT = 20_000
+LOT = 40_000
+_DAY = "datetime64[D]"
 _UNKNOWN = np.datetime64("NaT", "D")
 
 
@@ -75,8 +77,11 @@ def _split(name: str, frames: Sequence[pd.DataFrame]) -> Iterator[tuple[str, pd.
     if name != "features_scenes":
         frame = frame.drop(columns=[*SENSOR_VALUES, LOCAL] if name == "features_blocks" else ["block_id"])
         frame = gpd.GeoDataFrame(frame, geometry="geometry", crs="EPSG:4326")
-    for month, part in finalise(frame, name, partition="month").groupby("month", sort=True):
-        yield str(month), part.drop(columns="month").reset_index(drop=True)
+    made, start = finalise(frame, name, partition="month"), 0
+    months = made.pop("month")
+    for month, count in sorted(months.value_counts(sort=False).items()):  # the table is in order of them
+        yield str(month), made.iloc[start : start + count].reset_index(drop=True)
+        start += count
 
 
 @dataclass(frozen=True)
@@ -88,22 +93,28 @@ class _ByMonth:
     columns
         Those that are published.
     place
-        Row by plantation and month.
+        Row by month and plantation.
     flags, known
         Of each row.
     """
 
     columns: Mapping[str, NDArray[Any]]
-    place: Mapping[tuple[str, str], int]
+    place: Mapping[str, Mapping[str, int]]
     flags: Sequence[str]
     known: NDArray[np.datetime64]
 
     @classmethod
     def of(cls, frame: pd.DataFrame, names: Sequence[str]) -> _ByMonth:
-        keys = zip(frame["plantation_id"].tolist(), frame["month"].tolist(), strict=True)
         columns = {name: frame[name].to_numpy("float64", na_value=np.nan) for name in names}
-        place = {key: n for n, key in enumerate(keys)}
+        place: dict[str, dict[str, int]] = {}
+        for n, (plantation, month) in enumerate(zip(frame["plantation_id"].tolist(), frame["month"].tolist(), strict=True)):
+            place.setdefault(month, {})[plantation] = n
         return cls(columns, place, frame["flags"].tolist(), _days(frame["known_at"]))
+
+    def rows(self, month: str, keys: Sequence[Key]) -> NDArray[np.intp]:
+        """Row of each plantation, or of a block's plantation, in a month; -1 where there is none."""
+        place = self.place.get(month, {})
+        return np.array([place.get(key[0], -1) for key in keys], np.intp)
 
 
 def _days(times: pd.Series) -> NDArray[np.datetime64]:
@@ -113,13 +124,31 @@ def _days(times: pd.Series) -> NDArray[np.datetime64]:
 
 
 @dataclass(frozen=True)
+class _Outlines:
+    """Plantations and blocks of a session, column by column; ``place`` is the row of each."""
+
+    place: Mapping[Key, int]
+    plantations: Sequence[str]
+    blocks: Sequence[str]
+    geometry: NDArray[Any]
+    flags: Sequence[str]
+    points: Sequence[bool]
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame) -> _Outlines:
+        names = ("plantation_id", "block_id", "flags", "is_point")
+        plantations, blocks, flags, points = (frame[name].tolist() for name in names)
+        place = {key: n for n, key in enumerate(frame["key"])}
+        return cls(place, plantations, blocks, frame["geometry"].to_numpy(object), flags, points)
+
+
+@dataclass(frozen=True)
 class _Tables:
     """What the rows are made of."""
 
     session: Session
     work: FeatureWork
-    outlines: pd.DataFrame
-    place: Mapping[Key, int]
+    outlines: _Outlines
     climate: _ByMonth
     sensors: _ByMonth
     index: Mapping[str, Any]
@@ -142,8 +171,7 @@ class _Tables:
         return cls(
             session,
             work,
-            work.outlines,
-            {key: n for n, key in enumerate(work.outlines["key"])},
+            _Outlines.of(work.outlines),
             _ByMonth.of(weather, (*PUBLISHED, LOCAL)),
             _ByMonth.of(measured, SENSOR_VALUES),
             {row.month: row for row in oni_known(known.climate_index, months).itertuples(index=False)},
@@ -152,44 +180,47 @@ class _Tables:
     def rows(self, plan: PartitionPlan, month: str, imagery: Sequence[tuple[list[Key], MonthPart]]) -> pd.DataFrame:
         """Rows of ``features`` or ``features_blocks``."""
         at = {key: n for n, key in enumerate(key for keys, _ in imagery for key in keys)}
-        points = self.outlines["is_point"].to_numpy(bool)
-        keys = [
-            key for key in plan.todo if key in at or points[self.place[key]] or not self.work.scenes.get((key, month))
-        ]
-        outline = self.outlines.iloc[[self.place[key] for key in keys]]
+        outlines, scenes = self.outlines, self.work.scenes
+        keys = [k for k in plan.todo if k in at or outlines.points[outlines.place[k]] or not scenes.get((k, month))]
+        own = np.array([outlines.place[key] for key in keys], np.intp)
         seen = np.array([at.get(key, -1) for key in keys], np.intp)
         # columns of a mapping become a table at once: put in one by one each costs as much as all of them
-        names = [str(name) for name in outline["plantation_id"]]
-        frame: dict[str, Any] = {"month": [month] * len(names), "plantation_id": names}
-        frame["block_id"] = outline["block_id"].to_numpy()
-        frame["geometry"] = outline["geometry"].to_numpy()
+        frame: dict[str, Any] = {
+            "month": chosen([month], np.zeros(len(keys), np.intp)),
+            "plantation_id": chosen(outlines.plantations, own),
+            "block_id": chosen(outlines.blocks, own),
+            "geometry": outlines.geometry[own],
+        }
         parts = [part for _, part in imagery]
         for name in parts[0].columns if parts else ():
             frame[name] = _taken(np.concatenate([p.columns[name] for p in parts]), seen)
-        dates = [_taken(np.array([_day(p.known_at) for p in parts for _ in range(len(p))], "datetime64[D]"), seen)]
+        latest = [np.full(len(p), _UNKNOWN if p.known_at is None else p.known_at.date(), _DAY) for p in parts]
+        dates = [_taken(np.concatenate(latest or [np.empty(0, _DAY)]), seen)]
         said = [flags for p in parts for flags in p.flags]
-        nothing, beside = {True: (), False: ("no_imagery",)}, outline["is_point"].to_numpy(bool)
+        nothing = {True: (), False: ("no_imagery",)}
         flags: list[list[Hashable]] = [
-            [str(flag) for flag in outline["flags"]],
-            [said[n] if n >= 0 else nothing[p] for n, p in zip(seen.tolist(), beside.tolist(), strict=True)],
+            [outlines.flags[n] for n in own.tolist()],
+            [
+                said[s] if s >= 0 else nothing[outlines.points[n]]
+                for s, n in zip(seen.tolist(), own.tolist(), strict=True)
+            ],
         ]
         for table, silent in ((self.climate, "no_climate"), (self.sensors, "no_sensors")):
-            of = np.array([table.place.get((p, month), -1) for p in names], np.intp)
+            of = table.rows(month, keys)
             for name, values in table.columns.items():
                 frame[name] = _taken(values, of)
             dates.append(_taken(table.known, of))
             flags.append([table.flags[n] if n >= 0 else silent for n in of.tolist()])
         oni = self.index.get(month)
         if oni is not None and pd.notna(oni.oni_known):
-            frame["oni_known"] = np.full(len(names), oni.oni_known)
-            dates.append(np.full(len(names), oni.known_at.date(), "datetime64[D]"))
+            frame["oni_known"] = np.full(len(keys), oni.oni_known)
+            dates.append(np.full(len(keys), oni.known_at.date(), _DAY))
         days = np.fmax.reduce(dates)
         days[np.isnat(days)] = np.datetime64(Month.parse(month).first)
         frame["known_at"] = days.astype(object)
-        told: dict[tuple[Hashable, ...], str] = {}
-        frame["quality_flag"] = [
-            told[own] if own in told else told.setdefault(own, self._flag(*own)) for own in zip(*flags, strict=True)
-        ]
+        told: dict[tuple[Hashable, ...], int] = {}
+        places = [told.setdefault(raised, len(told)) for raised in zip(*flags, strict=True)]
+        frame["quality_flag"] = chosen([self._flag(*raised) for raised in told], np.array(places, np.intp))
         return pd.DataFrame(frame)
 
     def _flag(self, outline: str, imagery: Sequence[str], weather: str, sensors: str) -> str:
@@ -215,15 +246,16 @@ class _Tables:
                 for n in (rows[:1] if part.known_at is not None else rows)
             ]
             lines = len(trail.heads)
-            names = np.array([keys[n][0] for n in rows], object)
+            count = len(rows) * lines
             days = np.array([k.date() for k in known], object)
-            frame = pd.DataFrame({"month": month, "plantation_id": names.repeat(lines), **trail.columns()})
-            frame["known_at"] = np.broadcast_to(days, len(rows)).repeat(lines)
-            yield frame
-
-
-def _day(time: pd.Timestamp | None) -> Any:
-    return _UNKNOWN if time is None else time.date()
+            yield pd.DataFrame(
+                {
+                    "month": chosen([month], np.zeros(count, np.intp)),
+                    "plantation_id": chosen([keys[n][0] for n in rows], np.arange(len(rows)).repeat(lines)),
+                    **{n: chosen(*c) if isinstance(c, Words) else c for n, c in trail.columns().items()},
+                    "known_at": np.broadcast_to(days, len(rows)).repeat(lines),
+                }
+            )
 
 
 def _taken(values: NDArray[Any], places: NDArray[np.intp]) -> NDArray[Any]:

@@ -13,7 +13,7 @@ import pyarrow
 from plantation_rwa.errors import SchemaError
 from plantation_rwa.schema.fields import Field
 from plantation_rwa.schema.tables import Table, table
-from plantation_rwa.schema.texts import TEXT, ordered
+from plantation_rwa.schema.texts import TEXT, in_order, ordered
 
 if TYPE_CHECKING:
     import pandera.pandas as pa
@@ -75,7 +75,7 @@ def finalise(frame: pd.DataFrame, name: str, *, partition: str = "") -> pd.DataF
     columns |= {name: given[name] for name in extra}
     order, repeated = ordered([columns[key] for key in (*extra, *spec.key)])
     # a table of all columns at once: put in one by one each costs as much as many
-    out = type(frame)(columns, index=given.index).iloc[order].reset_index(drop=True)
+    out = in_order(type(frame)(columns, index=given.index), order)
     _check(out, name, partition, repeated=repeated)
     return out
 
