@@ -67,7 +67,10 @@ def _under(
     out[0] = impossible / total
     for k in (1, 2, 4):
         out[k] = (out[k] + offset) * scale
-    out[3] = quantile(ndvi[:valid], own[:valid], -1.0, 1.0, summed, 0.5) if valid > 0 else np.nan
+    low, high = 1.0, -1.0
+    for i in range(valid):
+        low, high = min(low, ndvi[i]), max(high, ndvi[i])
+    out[3] = quantile(ndvi[:valid], own[:valid], low, high, summed, 0.5) if valid > 0 else np.nan
 
 
 @compiled

@@ -86,15 +86,14 @@ def selected(
     target, slack
         Weight to reach, and how near to it counts as equal.
     """
-    sums = np.empty(BINS, np.float64)
     while held.shape[0] > FEW and high > low:
         bins = bins_of(held.shape[0])
         factor = np.float64(bins) / (high - low)
-        sums[:bins] = 0.0
+        sums = np.zeros(bins, np.float64)
         for i in range(held.shape[0]):
             b = min(int((np.float64(held[i]) - low) * factor), bins - 1)
             sums[b] += np.float64(held_weights[i])
-        chosen, before = _chosen(sums[:bins], before, target, slack)
+        chosen, before = _chosen(sums, before, target, slack)
         n = 0
         inside, inside_weights = np.empty_like(held), np.empty_like(held_weights)
         new_low, new_high = high, low
@@ -167,8 +166,8 @@ def quantiles(
         if wanted[b]:
             inside[count], inside_weights[count], inside_bin[count] = values[i], weights[i], b
             count += 1
+    own, own_weights = np.empty_like(inside[:count]), np.empty_like(inside_weights[:count])
     for k in range(several):
-        own, own_weights = np.empty_like(inside[:count]), np.empty_like(inside_weights[:count])
         least, most, m = high, low, 0
         for i in range(count):
             if inside_bin[i] == chosen[k]:
