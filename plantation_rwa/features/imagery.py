@@ -140,7 +140,8 @@ class MonthOfOutlines:
         # a plot given as a point has no pixels
         sized = np.flatnonzero(shapely.area(shapes) > 0).tolist()
         self._points = sorted(set(range(len(outlines))).difference(sized))
-        targets = [Target(outlines[n].shape, near[n], _edge(outlines[n])) for n in sized]
+        edges = [_auto_edge(o.shape.wkb) if o.edge_buffer == "auto" else o.edge_buffer for o in outlines]
+        targets = [Target._make((outlines[n].shape, near[n], edges[n])) for n in sized]
         self._known, self._claimed = known or KnownGrids(reader), dict[SceneKey, tuple[str, str, str]]()
         looks = gather_month(
             targets,
@@ -157,7 +158,7 @@ class MonthOfOutlines:
     def _same_scenes(self, near: Sequence[tuple[SceneLike, ...]]) -> list[_Cohort]:
         groups: dict[tuple[Any, ...], list[int]] = {}
         for n, look in self._looks.items():
-            key = id(near[n]), id(look.share.used), tuple(look.lost.items())
+            key = id(near[n]), id(look.share.used), tuple(look.lost.items()) if look.lost else ()
             groups.setdefault(key, []).append(n)
         found = []
         for numbers in groups.values():
@@ -327,10 +328,6 @@ def _near(outlines: Sequence[Outline], shapes: NDArray[Any]) -> list[tuple[Scene
 
 def _believed(scenes: Sequence[SceneLike], verdicts: Mapping[str, Verdict]) -> list[Verdict]:
     return [verdicts.get(item_hash(s), Verdict(s.offset, "not_tested")) for s in scenes]
-
-
-def _edge(outline: Outline) -> float:
-    return _auto_edge(outline.shape.wkb) if outline.edge_buffer == "auto" else float(outline.edge_buffer)
 
 
 @functools.lru_cache(maxsize=20_000)

@@ -162,9 +162,7 @@ class SceneTrail:
             "scl_profile": (("strict", "lenient"), np.broadcast_to(self.lenient[:, None], (count, judged))),
         }
         found |= {name: wide(values, np.nan) for name, values in numbers.items()}
-        found |= {
-            name: Words(tuple(words), wide(codes.astype(np.intp), -1)) for name, (words, codes) in texts.items()
-        }
+        found |= {name: Words(tuple(words), wide(codes.astype(np.intp), -1)) for name, (words, codes) in texts.items()}
         found["offset_inferred"] = wide(inferred, False)
         words, codes = self._outcome()
         idle = len(words) + np.arange(len(self.outcomes))

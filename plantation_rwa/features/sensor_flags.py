@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import shapely
 from numpy.typing import NDArray
 
 from plantation_rwa.assumptions import Assumptions
@@ -208,9 +209,10 @@ def _places(register: pd.DataFrame) -> pd.DataFrame:
     out = pd.DataFrame(index=rows.index)
     out["timezone"] = rows["timezone"].fillna("") if "timezone" in rows else ""
     out["is_peat"] = rows["is_peat"].eq(True).fillna(False).to_numpy(bool) if "is_peat" in rows else False
-    points = [None if g is None else g.representative_point() for g in rows["geometry"]] if "geometry" in rows else []
-    for name, axis in (("longitude", "x"), ("latitude", "y")):
-        out[name] = [np.nan if p is None else getattr(p, axis) for p in points] or np.nan
+    # all at once: a portfolio without any sensor has as many outlines
+    points = shapely.point_on_surface(rows["geometry"].to_numpy(object)) if "geometry" in rows else None
+    for name, axis in (("longitude", shapely.get_x), ("latitude", shapely.get_y)):
+        out[name] = np.nan if points is None else axis(points)
     return out
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,7 +107,8 @@ class _ByMonth:
     def of(cls, frame: pd.DataFrame, names: Sequence[str]) -> _ByMonth:
         columns = {name: frame[name].to_numpy("float64", na_value=np.nan) for name in names}
         place: dict[str, dict[str, int]] = {}
-        for n, (plantation, month) in enumerate(zip(frame["plantation_id"].tolist(), frame["month"].tolist(), strict=True)):
+        keys = zip(frame["plantation_id"].tolist(), frame["month"].tolist(), strict=True)
+        for n, (plantation, month) in enumerate(keys):
             place.setdefault(month, {})[plantation] = n
         return cls(columns, place, frame["flags"].tolist(), _days(frame["known_at"]))
 
@@ -198,7 +199,7 @@ class _Tables:
         dates = [_taken(np.concatenate(latest or [np.empty(0, _DAY)]), seen)]
         said = [flags for p in parts for flags in p.flags]
         nothing = {True: (), False: ("no_imagery",)}
-        flags: list[list[Hashable]] = [
+        flags: list[list[Any]] = [
             [outlines.flags[n] for n in own.tolist()],
             [
                 said[s] if s >= 0 else nothing[outlines.points[n]]
@@ -218,7 +219,7 @@ class _Tables:
         days = np.fmax.reduce(dates)
         days[np.isnat(days)] = np.datetime64(Month.parse(month).first)
         frame["known_at"] = days.astype(object)
-        told: dict[tuple[Hashable, ...], int] = {}
+        told: dict[tuple[Any, ...], int] = {}
         places = [told.setdefault(raised, len(told)) for raised in zip(*flags, strict=True)]
         frame["quality_flag"] = chosen([self._flag(*raised) for raised in told], np.array(places, np.intp))
         return pd.DataFrame(frame)

@@ -123,9 +123,7 @@ def units_to_do(session: Session, work: FeatureWork) -> list[Unit]:
             found = work.scenes.get((key, month))
             if found:
                 seen, known = work.windows.judging(key, month)
-                units[key] = Unit(
-                    key, month, outlines[key], found, config.scl_profile, config.edge_buffer, known, seen
-                )
+                units[key] = Unit(key, month, outlines[key], found, config.scl_profile, config.edge_buffer, known, seen)
     keys = sorted({key for units in months.values() for key in units})
     return [months[month][key] for key in keys for month in sorted(months) if key in months[month]]
 

@@ -186,7 +186,8 @@ def _gathered(
     """Read the units of a month together; where that fails each by itself, so that one takes no other with it."""
 
     def one(places: Sequence[int], known: KnownGrids | None = None) -> MonthOfOutlines:
-        outlines = [Outline(shapes[units[n].outline], units[n].scenes, units[n].edge_buffer) for n in places]
+        own = [units[n] for n in places]
+        outlines = [Outline._make((shapes[u.outline], u.scenes, u.edge_buffer)) for u in own]
         profile = units[places[0]].profile
         return MonthOfOutlines(outlines, month, reader, profile=profile, shares=shares, lanes=lanes(), known=known)
 

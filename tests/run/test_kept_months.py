@@ -49,9 +49,7 @@ def reader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> MortalReader:
 
 def seen_portfolio(reader: MemoryReader) -> list[Unit]:
     """Units with the hashes that a run gives them."""
-    return [
-        u._replace(seen=Seen(f"view {u.month}", u.month, f"view {u.month}")) for u in portfolio(reader, 2)
-    ]
+    return [u._replace(seen=Seen(f"view {u.month}", u.month, f"view {u.month}")) for u in portfolio(reader, 2)]
 
 
 def computed(units: list[Unit], kept: str = "here") -> Imagery:

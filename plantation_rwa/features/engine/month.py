@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -72,7 +74,8 @@ class Look(NamedTuple):
     @property
     def pixels(self) -> int:
         """Covered pixels."""
-        return sum(c.pixels for c in self.share.coverages)
+        covers = self.share.coverages
+        return covers[0].pixels if len(covers) == 1 else sum(c.pixels for c in covers)
 
 
 def gather_month(
@@ -113,7 +116,7 @@ def gather_month(
     lost: list[dict[str, tuple[str, str]]] = [{} for _ in targets]
     todo = list(range(len(targets)))
     while todo:
-        usable = [_without(targets[n], lost[n]) for n in todo]
+        usable = [_without(targets[n], lost[n]) if lost[n] else targets[n] for n in todo]
         ready: dict[int, Share] = {}
         again = []
         for n, share in zip(todo, shares.of(usable, needed_bands(tuple(names)), known), strict=True):
@@ -124,14 +127,12 @@ def gather_month(
                 ready[n] = share
         pieces = _gather(ready, bands, known, lenient, shares, lanes)
         for n, share in ready.items():
-            failed: dict[str, tuple[str, str]] = {}
-            for gathered, member in pieces[n]:
-                failed |= gathered.losses.get(member, {})
+            failed = [gathered.losses[m] for gathered, m in pieces[n] if m in gathered.losses]
             if failed:
-                lost[n] |= failed
+                lost[n] |= functools.reduce(operator.or_, failed)
                 again.append(n)
             else:
-                found[n] = Look(share, tuple(pieces[n]), lost[n])
+                found[n] = Look(share, pieces[n], lost[n])
         todo = sorted(again)
     return [found[n] for n in range(len(targets))]
 
@@ -142,21 +143,21 @@ def files_of(scenes: Sequence[SceneLike], bands: Sequence[str]) -> set[Any]:
 
 
 def _without(target: Target, lost: Mapping[str, Any]) -> Target:
-    return target._replace(scenes=tuple(readable(target.scenes, lost))) if lost else target
+    return target._replace(scenes=tuple(readable(target.scenes, lost)))
 
 
 def _gather(
     ready: Mapping[int, Share], bands: Sequence[str], reader: Reader, lenient: bool, shares: Shares, lanes: Lanes
-) -> dict[int, list[tuple[Gathered, int]]]:
+) -> dict[int, tuple[tuple[Gathered, int], ...]]:
     """Pieces of each target, tile by tile."""
-    tiles: dict[tuple[str, object], list[tuple[int, int]]] = {}
-    names: dict[int, tuple[str, object]] = {}
+    # many targets have the tiles of one object: they are told apart by it
+    alike: dict[int, list[int]] = {}
     for n, share in ready.items():
-        for k, held in enumerate(share.tiles):
-            name = names.get(id(held))
-            if name is None:
-                name = names[id(held)] = held.name, held.grid
-            tiles.setdefault(name, []).append((n, k))
+        alike.setdefault(id(share.tiles), []).append(n)
+    tiles: dict[tuple[str, object], list[tuple[int, int]]] = {}
+    for numbers in alike.values():
+        for k, held in enumerate(ready[numbers[0]].tiles):
+            tiles.setdefault((held.name, held.grid), []).extend((n, k) for n in numbers)
     pieces: dict[int, dict[int, tuple[Gathered, int]]] = {n: {} for n in ready}
     for members in tiles.values():
         tile = ready[members[0][0]].tiles[members[0][1]]
@@ -167,7 +168,7 @@ def _gather(
         )
         for m, (n, k) in enumerate(members):
             pieces[n][k] = gathered, m
-    return {n: [own[k] for k in sorted(own)] for n, own in pieces.items()}
+    return {n: tuple([own[k] for k in sorted(own)] if len(own) > 1 else own.values()) for n, own in pieces.items()}
 
 
 def chunks_of(looks: Sequence[Look]) -> list[list[int]]:
@@ -175,11 +176,12 @@ def chunks_of(looks: Sequence[Look]) -> list[list[int]]:
     found: list[list[int]] = []
     pixels = CHUNK
     for n, look in enumerate(looks):
-        if pixels + look.pixels > CHUNK or not found:
+        more = look.pixels
+        if pixels + more > CHUNK or not found:
             found.append([])
             pixels = 0
         found[-1].append(n)
-        pixels += look.pixels
+        pixels += more
     return found
 
 

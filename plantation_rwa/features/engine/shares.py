@@ -183,7 +183,7 @@ class Shares:
                 if alone is not None:
                     self._last[alone] = names, held
         for (_, _, own), (covers, unseen) in zip(wanted, held, strict=True):
-            if all(c.pixels for c in covers):
+            if covers[0].pixels if len(covers) == 1 else all(c.pixels for c in covers):
                 yield Share(own, covers, unseen, own)
                 continue
             pairs = [(t, c) for t, c in zip(own, covers, strict=True) if c.pixels]
