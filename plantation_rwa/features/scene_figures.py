@@ -43,8 +43,12 @@ def scene_figures(
         Shape (looks, scenes, 2).
     """
     numbers = scene_numbers(looks, scenes, rules.removed_red)
-    covers = [zip(look.share.tiles, look.share.coverages, strict=True) for look in looks]
-    total = np.array([sum(c.whole_pixels * t.grid.pixel_size**2 for t, c in pairs) for pairs in covers], np.float64)
+    total = np.zeros(len(looks))
+    alike = {id(look.share.tiles): look.share.tiles for look in looks}
+    areas = {i: [t.grid.pixel_size**2 for t in tiles] for i, tiles in alike.items()}
+    for n, (tiles, covers, *_) in enumerate(look.share for look in looks):
+        for area, cover in zip(areas[id(tiles)], covers, strict=True):
+            total[n] += cover.whole_pixels * area
     figures = _rounded(numbers[..., 2:])
     figures[numbers[..., 2] == 0, 1:] = np.nan
     shares = np.zeros((*numbers.shape[:2], 2))

@@ -302,13 +302,16 @@ class _Walk:
         """Columns of the units wanted that see the same scenes; where all together fail each by itself."""
         units, chosen = self._batch.units, set(wanted)
         for part in gathered:
-            alike: dict[tuple[int, pd.Timestamp | None], tuple[list[int], list[int]]] = {}
+            # those that see the same have one object of each
+            alike: dict[tuple[int, int], tuple[list[int], list[int]]] = {}
             for k, place in enumerate(part.places):
                 n = numbers[place]
                 if n in chosen:
-                    places, own = alike.setdefault((id(units[n].seen), units[n].judged_known_at), ([], []))
-                    places.append(k)
-                    own.append(n)
+                    key = id(units[n].seen), id(units[n].judged_known_at)
+                    if key not in alike:
+                        alike[key] = [], []
+                    alike[key][0].append(k)
+                    alike[key][1].append(n)
             outlines = part.outlines.value
             if outlines is None:
                 errors |= {n: part.outlines.error for _, own in alike.values() for n in own}

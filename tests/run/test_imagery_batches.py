@@ -85,14 +85,14 @@ def test_one_outline_that_fails_takes_no_neighbour_with_it(monkeypatch: pytest.M
     units = portfolio(reader, 3)
     clean = compute_imagery(units, [], RULES, here, lambda _: None)
     bad = next(u.outline for u in units if u.key == ("P1",))
-    whole = imagery._edge
+    whole = imagery._auto_edge
 
-    def edge(given: imagery.Outline) -> float:
-        if given.shape.wkb == bad:
+    def edge(outline: bytes) -> float:
+        if outline == bad:
             raise ArithmeticError("no edge")
-        return whole(given)
+        return whole(outline)
 
-    monkeypatch.setattr(imagery, "_edge", edge)
+    monkeypatch.setattr(imagery, "_auto_edge", edge)
     found = compute_imagery(units, [], RULES, here, lambda _: None)
     assert {key[0] for key, *_ in found.errors} == {"P1"}
     assert found.errors[(("P1",), MONTHS[0], "")] == "ArithmeticError: no edge"

@@ -205,39 +205,33 @@ def statistics(
     bit
         Mark of a clear pixel, ``STRICT`` or ``LENIENT``.
     """
-    pieces = [(n, k) for n, look in enumerate(looks) for k in range(len(look.pieces))]
-    weights = [looks[n].share.coverages[k].weights for n, k in pieces]
+    weights = [c.weights for look in looks for c in look.share.coverages]
     ends = np.cumsum([0, *(w.size for w in weights)])
-    places, pixels = dict(zip(pieces, ends.tolist(), strict=False)), int(ends[-1])
+    pixels = int(ends[-1])
     present = _present(looks, names)
     values = np.full((len(present), pixels), np.nan, np.float32)
-    seen = np.zeros(pixels, np.uint16)
+    seen, owner, area = np.zeros(pixels, np.uint16), np.empty(len(weights), np.intp), np.empty(len(weights))
     keys = [key_of(s) for s in scenes]
     choices, chosen = _choices(offsets)
     for gathered, users in by_gathered(looks).items():
-        groups: dict[tuple[int, int], list[tuple[int, int, int]]] = {}
-        for n, k, member in users:
-            own = chosen[n]
-            groups.setdefault((int(gathered.group[member]), own), []).append((n, k, member))
+        owner[users.piece], area[users.piece] = users.look, gathered.tile.pixel_size**2
         starts = gathered.segments.starts
-        for (group, own), members in groups.items():
-            at = np.array([m for *_, m in members])
-            where = np.array([places[(n, k)] for n, k, _ in members])
-            ranges = np.stack([starts[at], where, starts[at + 1] - starts[at]], axis=1)
+        places = np.stack([starts[users.member], ends[users.piece], np.diff(starts)[users.member]], axis=1)
+        ways = np.stack([gathered.group[users.member], chosen[users.look]], axis=1)
+        for group, own in np.unique(ways, axis=0).tolist():
             choice = {key: v for key, v in zip(keys, choices[own], strict=True) if v == v}
+            ranges = places[(ways == (group, own)).all(axis=1)]
             medians(gathered, group, choice, present, ranges, bit, values, seen)
-    owner = np.array([n for n, _ in pieces], np.intp)
-    area = np.array([looks[n].share.tiles[k].grid.pixel_size ** 2 for n, k in pieces], np.float64)
     unseen = np.array([look.share.unseen for look in looks], np.float64)
     return figures_of(Pixels(values, seen, weights, owner, area, unseen), present, names)
 
 
-def _choices(offsets: NDArray[np.float64]) -> tuple[list[list[float]], list[int]]:
+def _choices(offsets: NDArray[np.float64]) -> tuple[list[list[float]], NDArray[np.intp]]:
     """Distinct rows of some offsets, and which of them each row is."""
     found: dict[bytes, int] = {}
     chosen = [found.setdefault(row.tobytes(), len(found)) for row in offsets]
     first = {own: n for n, own in reversed(list(enumerate(chosen)))}
-    return [offsets[first[own]].tolist() for own in range(len(found))], chosen
+    return [offsets[first[own]].tolist() for own in range(len(found))], np.array(chosen, np.intp)
 
 
 def _present(looks: Sequence[Look], names: Sequence[str]) -> list[str]:
@@ -247,13 +241,23 @@ def _present(looks: Sequence[Look], names: Sequence[str]) -> list[str]:
     return [n for n in names if bands.issuperset(FORMULAS[n][1])]
 
 
-def by_gathered(looks: Sequence[Look]) -> dict[Gathered, list[tuple[int, int, int]]]:
-    """Look, piece, and number there, by what was gathered together."""
+class Users(NamedTuple):
+    """Who uses what was gathered together: look, number of the piece among all, and number in what was gathered."""
+
+    look: NDArray[np.intp]
+    piece: NDArray[np.intp]
+    member: NDArray[np.intp]
+
+
+def by_gathered(looks: Sequence[Look]) -> dict[Gathered, Users]:
+    """Pieces of some looks by what was gathered together."""
     found: dict[Gathered, list[tuple[int, int, int]]] = {}
+    piece = 0
     for n, look in enumerate(looks):
-        for k, (gathered, member) in enumerate(look.pieces):
-            found.setdefault(gathered, []).append((n, k, member))
-    return found
+        for gathered, member in look.pieces:
+            found.setdefault(gathered, []).append((n, piece, member))
+            piece += 1
+    return {gathered: Users(*np.array(users, np.intp).T) for gathered, users in found.items()}
 
 
 def medians(

@@ -94,7 +94,9 @@ def figures_of(pixels: Pixels, present: Sequence[str], names: Sequence[str]) -> 
     unit[np.isinf(unit)] = 1.0
     # covered area in the finest pixel of each polygon's tiles
     share = pixels.area_m2 / unit[pixels.owner]
-    weights = [w if s == 1 else w * np.float32(s) for w, s in zip(pixels.weights, share.tolist(), strict=True)]
+    weights = list(pixels.weights)
+    for n in np.flatnonzero(share != 1).tolist():
+        weights[n] = weights[n] * np.float32(share[n])
     sizes = np.zeros(count, np.int64)
     np.add.at(sizes, pixels.owner, [w.size for w in weights])
     starts = np.append(0, np.cumsum(sizes))

@@ -50,29 +50,29 @@ def scene_numbers(looks: Sequence[Look], scenes: Sequence[SceneLike], dark: floa
     found = np.full((len(looks), len(scenes), COLUMNS), np.nan)
     found[..., :3] = 0.0
     parts: dict[tuple[int, int], list[_Part]] = {}
+    weights = [c.weights for look in looks for c in look.share.coverages]
+    alone = np.array([len(look.pieces) == 1 for look in looks], bool)
     for gathered, users in by_gathered(looks).items():
-        groups: dict[int, list[tuple[int, int, int]]] = {}
-        for n, k, member in users:
-            groups.setdefault(int(gathered.group[member]), []).append((n, k, member))
-        for group, members in groups.items():
-            covers = [looks[n].share.coverages[k].weights for n, k, _ in members]
-            numbers = [member for *_, member in members]
-            columns = _columns(gathered, group, numbers, covers, dark)
-            whole = [m for m, (n, *_) in enumerate(members) if len(looks[n].pieces) == 1]  # nearly all outlines
-            rows = [members[m][0] for m in whole]
+        groups = gathered.group[users.member]
+        for group in np.unique(groups).tolist():
+            rows, pieces, members = (of[groups == group] for of in users)
+            covers = [weights[p] for p in pieces.tolist()]
+            columns = _columns(gathered, group, members, covers, dark)
+            whole = np.flatnonzero(alone[rows])  # nearly all outlines
+            several = np.flatnonzero(~alone[rows]).tolist()
             for o, observation in enumerate(gathered.observed[group]):
                 for k, scene in enumerate(observation.scenes):
-                    found[rows, place[key_of(scene)]] = columns[whole, o, k]
-                    for m in set(range(len(members))).difference(whole):
-                        part = _Part(columns[m, o, k], gathered, members[m][2], covers[m], observation, k)
-                        parts.setdefault((members[m][0], place[key_of(scene)]), []).append(part)
+                    found[rows[whole], place[key_of(scene)]] = columns[whole, o, k]
+                    for m in several:
+                        part = _Part(columns[m, o, k], gathered, int(members[m]), covers[m], observation, k)
+                        parts.setdefault((int(rows[m]), place[key_of(scene)]), []).append(part)
     for at, own in parts.items():
         found[at] = _joined(own, dark)
     return found
 
 
 def _columns(
-    gathered: Gathered, group: int, members: Sequence[int], covers: Sequence[NDArray[np.float32]], dark: float
+    gathered: Gathered, group: int, members: NDArray[np.intp], covers: Sequence[NDArray[np.float32]], dark: float
 ) -> NDArray[np.float64]:
     """Columns of members that use the same scenes, the first two in m2; shape (members, observations, scenes, n)."""
     from plantation_rwa.features.engine import scene_kernels
@@ -92,7 +92,7 @@ def _columns(
                 if layer is not None:
                     slot[o, k, b], nodata[o, k, b] = layer[0], layer[1].nodata
     sizes = np.array([c.size for c in covers])
-    ranges = np.stack([gathered.segments.starts[list(members)], np.cumsum(sizes) - sizes, sizes], axis=1)
+    ranges = np.stack([gathered.segments.starts[members], np.cumsum(sizes) - sizes, sizes], axis=1)
     out = np.zeros((len(members), *slot.shape[:2], scene_kernels.COLUMNS))
     marks = np.array([gathered.row_of(o) for o in seen], np.int64)
     scene_kernels.scene_figures(

@@ -97,7 +97,8 @@ class Store(Protocol):
     def put(self, name: str, data: bytes) -> None: ...
 
 
-Key = tuple[bytes, float, tuple[GridSpec, ...]]
+#: outline, edge, and number of the grids
+Key = tuple[bytes, float, int]
 
 
 @dataclass
@@ -124,6 +125,7 @@ class Shares:
     )
     _meets: dict[GridSpec, dict[bytes, bool]] = field(default_factory=dict)
     _names: dict[int, tuple[BaseGeometry, bytes]] = field(default_factory=dict)
+    _numbers: dict[tuple[GridSpec, ...], int] = field(default_factory=dict)
 
     def segments(self, grid: GridSpec, covers: list[Coverage]) -> Segments:
         """Covered pixels sorted by cell; those of the last month are kept, as most months have the same polygons."""
@@ -176,8 +178,9 @@ class Shares:
             if last is not None and last[0] == names:
                 held = last[1]
             else:
-                grids = {id(t): tuple(tile.grid for tile in t) for *_, t in wanted}
-                keys = [(*name, grids[id(t)]) for name, (*_, t) in zip(names, wanted, strict=True)]
+                alike = {id(t): t for *_, t in wanted}
+                number = {i: self._number(tuple(tile.grid for tile in t)) for i, t in alike.items()}
+                keys = [(*name, number[id(t)]) for name, (*_, t) in zip(names, wanted, strict=True)]
                 self._fill([(target, t, key) for (target, _, t), key in zip(wanted, keys, strict=True)])
                 held = [self.kept[key] for key in keys]
                 if alone is not None:
@@ -188,6 +191,9 @@ class Shares:
                 continue
             pairs = [(t, c) for t, c in zip(own, covers, strict=True) if c.pixels]
             yield Share(tuple(t for t, _ in pairs), tuple(c for _, c in pairs), unseen, own)
+
+    def _number(self, grids: tuple[GridSpec, ...]) -> int:
+        return self._numbers.setdefault(grids, len(self._numbers))
 
     def _tiles(
         self, targets: Sequence[Outlined], names: Sequence[bytes], bands: Sequence[str], reader: Reader
