@@ -317,6 +317,11 @@ def _near(outlines: Sequence[Outline], shapes: NDArray[Any]) -> list[tuple[Scene
                     shapely.prepare(scene.footprint)
                     known[name] = shapely.intersects(scene.footprint, shapes[numbers])
                 hits[:, k] = known[name]
+        if hits.all():  # nearly always: the scenes were asked for by their tile
+            every = tuple(scenes)
+            for n in numbers:
+                found[n] = every
+            continue
         alike: dict[bytes, tuple[SceneLike, ...]] = {}
         for n, row in zip(numbers, hits, strict=True):
             name = row.tobytes()

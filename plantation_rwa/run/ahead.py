@@ -38,7 +38,7 @@ class ImageryOfDates:
         """Announce a date: its units, and the published records that its checks look at."""
         units = features_stage.units_to_do(session, work)
         # one object for the dates that see the same: there are many units and few views
-        self._units[session.as_of] = {u.at: self._known.setdefault(u.at, u) for u in units}
+        self._units[session.as_of] = {at: self._known.setdefault(at, u) for at, u in ((u.at, u) for u in units)}
         trails = []
         for plan in work.plans if units else ():
             if plan.table == "features_scenes" and plan.reuse:

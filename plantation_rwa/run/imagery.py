@@ -217,17 +217,18 @@ class _Walk:
         told, found, late = Records(), list[tuple[list[int], MonthPart]](), dict[int, str]()
         for own, part in self._plantations(numbers, gathered, errors):
             seen = units[own[0]].seen
-            if part.trail is not None:
-                names = tuple(units[n].key[0] for n in own)
-                self._records.add((month, seen.own), Told(names, part.trail.lines))
+            said = None if part.trail is None else Told(tuple([units[n].key[0] for n in own]), part.trail.lines)
+            if said is not None:
+                self._records.add((month, seen.own), said)
             # its records are free of history: later months may look at them
             kept = [k for k, n in enumerate(own) if not (self._failed and self._looks_back_on_failed(n, late))]
             if kept:
-                part = part if len(kept) == len(own) else part.take(np.array(kept, np.intp))
-                own = [own[k] for k in kept]
+                if len(kept) < len(own):
+                    part, own = part.take(np.array(kept, np.intp)), [own[k] for k in kept]
+                    said = said and Told(tuple(said.plantations[k] for k in kept), said.lines.take(np.array(kept)))
                 found.append((own, part))
-                if part.trail is not None:
-                    told.add((month, seen.own), Told(tuple(units[n].key[0] for n in own), part.trail.lines))
+                if said is not None:
+                    told.add((month, seen.own), said)
         errors |= late  # apart till now: the records of these are there for later months
         found += self._blocks(month, numbers, gathered, found, errors)
         parts: list[Part] = [(tuple(units[n].at for n in own), part) for own, part in found]

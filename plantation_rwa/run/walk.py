@@ -195,7 +195,9 @@ class _Walk:
         advanced = partial(self.clock.progress.advanced, "features")
         found = self.imagery.compute(self.session, units, self.work, advanced)
         problems: dict[tuple[str, str], set[tuple[str, ...]]] = {}
-        for unit in units:
+        every = [unit.at for unit in units]
+        told = found.errors.keys() | found.problems.keys()
+        for unit in (u for u, at in zip(units, every, strict=True) if at in told) if told else ():
             error, wrong = found.errors.get(unit.at), found.problems.get(unit.at)
             if error is not None:
                 self.report.failures.append(f"features month={unit.month} {'/'.join(unit.key)}: {error}")
@@ -206,7 +208,7 @@ class _Walk:
                 problems.setdefault((table, unit.month), set()).update(
                     (files.get(scene, ""), scene, band, message, unit.key[0]) for scene, band, message in wrong
                 )
-        return RowsOfDate(found.rows, [u.at for u in units]), problems
+        return RowsOfDate(found.rows, every), problems
 
     def _plans_as_read(self) -> list[PartitionPlan]:
         lost = self.lost if "features" in self.stages else None

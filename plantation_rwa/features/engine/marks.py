@@ -103,7 +103,7 @@ def _together(
             looking &= np.array([not classes[r0:r1, c0:c1].all() for r0, c0, r1, c1 in local], bool)
         wanted = {
             (r, c)
-            for r0, c0, r1, c1 in np.unique(cells[looking], axis=0).tolist()
+            for r0, c0, r1, c1 in set(map(tuple, cells[looking].tolist()))
             for r in range(r0, r1)
             for c in range(c0, c1)
         }

@@ -217,11 +217,11 @@ def statistics(
         owner[users.piece], area[users.piece] = users.look, gathered.tile.pixel_size**2
         starts = gathered.segments.starts
         places = np.stack([starts[users.member], ends[users.piece], np.diff(starts)[users.member]], axis=1)
-        ways = np.stack([gathered.group[users.member], chosen[users.look]], axis=1)
-        for group, own in np.unique(ways, axis=0).tolist():
+        ways = gathered.group[users.member] * len(choices) + chosen[users.look]
+        for way in np.unique(ways).tolist():
+            group, own = divmod(way, len(choices))
             choice = {key: v for key, v in zip(keys, choices[own], strict=True) if v == v}
-            ranges = places[(ways == (group, own)).all(axis=1)]
-            medians(gathered, group, choice, present, ranges, bit, values, seen)
+            medians(gathered, group, choice, present, places[ways == way], bit, values, seen)
     unseen = np.array([look.share.unseen for look in looks], np.float64)
     return figures_of(Pixels(values, seen, weights, owner, area, unseen), present, names)
 

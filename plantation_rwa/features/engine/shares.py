@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import threading
 from collections.abc import Collection, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
@@ -126,12 +127,13 @@ class Shares:
     _meets: dict[GridSpec, dict[bytes, bool]] = field(default_factory=dict)
     _names: dict[int, tuple[BaseGeometry, bytes]] = field(default_factory=dict)
     _numbers: dict[tuple[GridSpec, ...], int] = field(default_factory=dict)
+    _outlines: tuple[Sequence[BaseGeometry], list[bytes]] = ((), [])
 
     def segments(self, grid: GridSpec, covers: list[Coverage]) -> Segments:
         """Covered pixels sorted by cell; those of the last month are kept, as most months have the same polygons."""
         with self._lock:
             held = self._sorted.get(grid)
-            if held is None or [id(c) for c in held[0]] != [id(c) for c in covers]:
+            if held is None or not _same(held[0], covers):
                 held = self._sorted[grid] = covers, segments_of(covers)
             return held[1]
 
@@ -142,8 +144,11 @@ class Shares:
         found: list[Share | UnreadableSceneError | None] = [None] * len(targets)
         groups: dict[tuple[str, ...], list[int]] = {}
         ids = {id(t.scenes): tuple(sorted(s.id for s in t.scenes)) for t in {id(t.scenes): t for t in targets}.values()}
-        for n, target in enumerate(targets):
-            groups.setdefault(ids[id(target.scenes)], []).append(n)
+        if len(ids) > 1:
+            for n, target in enumerate(targets):
+                groups.setdefault(ids[id(target.scenes)], []).append(n)
+        else:
+            groups = {name: list(range(len(targets))) for name in ids.values()}
         names = self._bytes_of([t.outline for t in targets])
         for members in groups.values():
             own = [targets[n] for n in members]
@@ -156,12 +161,17 @@ class Shares:
 
     def _bytes_of(self, outlines: Sequence[BaseGeometry]) -> list[bytes]:
         """Outlines as bytes, those of objects that were asked for before from memory: most months have the same."""
+        before, found = self._outlines
+        if _same(before, outlines):
+            return found
         new = {id(o): o for o in outlines if id(o) not in self._names}
         if new:
             shapes = list(new.values())
             told = zip(shapes, shapely.to_wkb(np.array(shapes)).tolist(), strict=True)
             self._names |= zip(new, told, strict=True)  # the objects too: no other one gets their number
-        return [self._names[id(o)][1] for o in outlines]
+        found = [self._names[id(o)][1] for o in outlines]
+        self._outlines = outlines, found
+        return found
 
     def _supplied(self, wanted: Sequence[tuple[Outlined, bytes, Any]]) -> Iterator[Share]:
         """Shares of targets whose tiles are known.
@@ -187,7 +197,7 @@ class Shares:
                     self._last[alone] = names, held
         for (_, _, own), (covers, unseen) in zip(wanted, held, strict=True):
             if covers[0].pixels if len(covers) == 1 else all(c.pixels for c in covers):
-                yield Share(own, covers, unseen, own)
+                yield Share._make((own, covers, unseen, own))
                 continue
             pairs = [(t, c) for t, c in zip(own, covers, strict=True) if c.pixels]
             yield Share(tuple(t for t, _ in pairs), tuple(c for _, c in pairs), unseen, own)
@@ -276,6 +286,11 @@ class Shares:
         for key, found in parts.items():
             covers = tuple(found.get(n, empty) for n in range(len(missing[key][1])))
             self.kept[key] = covers, unseen[key] if any(c.pixels for c in covers) else 0.0
+
+
+def _same(one: Sequence[object], other: Sequence[object]) -> bool:
+    """Whether two sequences hold the same objects in the same order."""
+    return len(one) == len(other) and all(map(operator.is_, one, other))
 
 
 def _cut(
