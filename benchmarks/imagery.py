@@ -16,6 +16,7 @@ http, latency   sparse over HTTP on loopback, without and with 40 ms before ever
 from __future__ import annotations
 
 import argparse
+import math
 import json
 import os
 import re
@@ -131,7 +132,8 @@ def rounds_of(runs: Mapping[str, Callable[[], Measured]], rounds: int) -> dict[s
         for name, run in runs.items():
             found[name].append(run())
             m = found[name][-1]
-            print(f"  round {k + 1} {name}: wall {m.wall:.1f} s, CPU {m.cpu:.1f} s", file=sys.stderr, flush=True)
+            stage = "" if math.isnan(m.stage) else f", stage {m.stage:.1f} s"
+            print(f"  round {k + 1} {name}: wall {m.wall:.1f} s, CPU {m.cpu:.1f} s{stage}", file=sys.stderr, flush=True)
     names = Measured.__dataclass_fields__
     return {
         run: Measured(*(statistics.median(getattr(m, n) for m in each) for n in names)) for run, each in found.items()
