@@ -50,16 +50,18 @@ class KeptMonths:
     def __init__(self, place: str) -> None:
         base = cache_folder() if place else None
         self._place, self._folder = place, None if base is None else base / FOLDER / place
+        self._outlines: dict[bytes, str] = {}
 
     def get(self, month: str, units: Sequence[Unit]) -> MonthRows | None:
         """Rows of all units of a month; None unless every one is kept as it is asked for."""
         if self._folder is None:
             return None
-        wanted = _identities(units)
         parts: list[Part] = []
         have, records, names = set[At](), Records(), []
         files = self._files(month)
-        for name in files.names():
+        there = files.names()
+        wanted = self._identities(units) if there else {}
+        for name in there:
             identities, given = _unpacked(files.get(name) or b"") or ({}, None)
             same = {at for at, own in identities.items() if wanted.get(at) == own} - have
             if given is not None and same:
@@ -70,7 +72,7 @@ class KeptMonths:
                         have |= set(parts[-1][0])
                 records.take(given.records)
                 names.append(name)
-        if have != wanted.keys():
+        if not there or have != wanted.keys():
             return None
         own = records.of({u.key[0] for u in units}, {(month, u.seen.own) for u in units})
         return replace(MonthRows.of(month, parts, {}, own), kept=tuple(self._path(month, n) for n in names))
@@ -79,10 +81,26 @@ class KeptMonths:
         """Keep a month that is finished, unless a unit of it failed; the month, which then knows its file."""
         if self._folder is None or given.errors:
             return given
-        data = pickle.dumps((_identities(units), given), pickle.HIGHEST_PROTOCOL)
+        data = pickle.dumps((self._identities(units), given), pickle.HIGHEST_PROTOCOL)
         name = hashlib.sha256(data).hexdigest()
         self._files(given.month).put(name, bytes.fromhex(name) + data)
         return replace(given, kept=(self._path(given.month, name),))
+
+    def _identities(self, units: Sequence[Unit]) -> dict[At, Identity]:
+        """What decides the rows of units, the program and its limits left out; units share most of it."""
+        seen = {i: short(asdict(own)) for i, own in {id(u.seen): u.seen for u in units}.items()}
+        scenes = {i: short([s.id for s in own]) for i, own in {id(u.scenes): u.scenes for u in units}.items()}
+        known = {i: str(own) for i, own in {id(u.judged_known_at): u.judged_known_at for u in units}.items()}
+        outlines = self._outlines  # most are those of the month before
+        for wkb in {u.outline for u in units}.difference(outlines):
+            outlines[wkb] = hashlib.sha256(wkb).hexdigest()
+        return {
+            u.at: (
+                *(seen[id(u.seen)], scenes[id(u.scenes)], outlines[u.outline]),
+                *(u.profile, str(u.edge_buffer), known[id(u.judged_known_at)]),
+            )
+            for u in units
+        }
 
     def _files(self, month: str) -> KeptFiles:
         return KeptFiles(None if self._folder is None else self._folder / month)
@@ -122,20 +140,6 @@ def forget(kept: Mapping[str, Set[At]], later: Set[At]) -> list[str]:
                 if time.time() - file.stat().st_mtime > _GIVEN_UP:
                     file.unlink()
     return gone
-
-
-def _identities(units: Sequence[Unit]) -> dict[At, Identity]:
-    """What decides the rows of units, the program and its limits left out; units share most of it."""
-    seen = {i: short(asdict(own)) for i, own in {id(u.seen): u.seen for u in units}.items()}
-    scenes = {i: short([s.id for s in own]) for i, own in {id(u.scenes): u.scenes for u in units}.items()}
-    outlines = {wkb: hashlib.sha256(wkb).hexdigest() for wkb in {u.outline for u in units}}
-    return {
-        u.at: (
-            *(seen[id(u.seen)], scenes[id(u.scenes)], outlines[u.outline]),
-            *(u.profile, str(u.edge_buffer), str(u.judged_known_at)),
-        )
-        for u in units
-    }
 
 
 def _unpacked(data: bytes) -> tuple[dict[At, Identity], MonthRows] | None:

@@ -136,8 +136,7 @@ class SceneWindows:
             return short([])
         at = self._alike.get(key[:1], -1), month, own[0]
         if at not in self._identities:
-            judged = self._judged(key, (*window_months(month, self._rules), month))
-            self._identities[at] = short([own[0], *("" if known is None else known[0] for known in judged)])
+            self._identities[at] = short([own[0], *self._hashes(key, month)])
         return self._identities[at]
 
     def judging(self, key: Key, month: str) -> tuple[Seen, pd.Timestamp | None]:
@@ -152,14 +151,18 @@ class SceneWindows:
         # one object for all that see the same: they are judged together
         at = self._alike.get(key[:1], -1), month, own
         if at not in self._seen:
-            judged = self._judged(key, (*window_months(month, self._rules), month))
-            *past, last = ("" if known is None else known[0] for known in judged)
+            *past, last = self._hashes(key, month)
             self._seen[at] = Seen(self.identity(key, month), last, self.identity(key[:1], month), tuple(past))
         return self._seen[at]
 
     def _known_at(self, key: Key, month: str) -> pd.Timestamp | None:
         judged = self._judged(key, [*window_months(month, self._rules), *([month] if len(key) == 2 else [])])
         return max((known[1] for known in judged if known is not None), default=None)
+
+    def _hashes(self, key: Key, month: str) -> list[str]:
+        """Of the plantation's scenes in the months that the checks look at, and in the month itself."""
+        judged = self._judged(key, (*window_months(month, self._rules), month))
+        return ["" if known is None else known[0] for known in judged]
 
     def _judged(self, key: Key, months: Sequence[str]) -> list[_Known | None]:
         of_plantation = self._months.get(key[:1], {})

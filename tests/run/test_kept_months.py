@@ -140,7 +140,7 @@ def test_a_unit_that_failed_is_tried_again(reader: MortalReader, monkeypatch: py
 
     units = seen_portfolio(reader)
     with monkeypatch.context() as broken:
-        broken.setattr(imagery, "_edge", lambda _: 1 / 0)
+        broken.setattr(imagery, "_auto_edge", lambda _: 1 / 0)
         assert len(computed(units).errors) == len(units)
     assert told(computed(units)).keys() == {u.at for u in units}
 
