@@ -16,8 +16,8 @@ http, latency   sparse over HTTP on loopback, without and with 40 ms before ever
 from __future__ import annotations
 
 import argparse
-import math
 import json
+import math
 import os
 import re
 import statistics
