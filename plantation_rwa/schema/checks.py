@@ -75,7 +75,8 @@ def finalise(frame: pd.DataFrame, name: str, *, partition: str = "") -> pd.DataF
     columns |= {name: given[name] for name in extra}
     order, repeated = ordered([columns[key] for key in (*extra, *spec.key)])
     # a table of all columns at once: put in one by one each costs as much as many
-    out = in_order(type(frame)(columns, index=given.index), order)
+    made = type(frame) if spec.has_geometry else pd.DataFrame
+    out = in_order(made(columns, index=given.index), order)
     _check(out, name, partition, repeated=repeated)
     return out
 
@@ -102,7 +103,10 @@ def _check(frame: pd.DataFrame, name: str, partition: str, *, repeated: bool) ->
 def _repeated(frame: pd.DataFrame, spec: Table, partition: str) -> bool:
     """Whether two rows may have one key."""
     keys = [*filter(None, [partition]), *spec.key]
-    return not all(key in frame for key in keys) or ordered([frame[key] for key in keys])[1]
+    declared = {f.name: _DTYPES[f.kind] for f in spec.fields}
+    if any(key not in frame or frame[key].dtype != declared.get(key, frame[key].dtype) for key in keys):
+        return True
+    return ordered([frame[key] for key in keys])[1]
 
 
 def _sound(frame: pd.DataFrame, spec: Table, *, repeated: bool) -> bool:

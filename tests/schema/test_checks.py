@@ -221,6 +221,14 @@ def test_check_alone_accepts_what_was_finalised() -> None:
         check(out.assign(fv_level=pd.Series([0, 1], dtype="Int64")), "curves")
 
 
+def test_keys_of_another_type_are_named_whatever_they_hold() -> None:
+    """Values that cannot be put in order are no reason to end without saying which column."""
+    out = finalise(curve(), "curves")
+    out["symbol"] = pd.Series([dt.date(2020, 1, 1), 5], dtype=object)
+    with pytest.raises(SchemaError, match="column 'symbol', check dtype"):
+        check(out, "curves")
+
+
 @given(
     st.lists(st.sampled_from(["2026-06", "2026-07", None]), min_size=1, max_size=4),
     st.lists(st.sampled_from([-1.0, 0.0, 4000.0, math.nan]), min_size=4, max_size=4),

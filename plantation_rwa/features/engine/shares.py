@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import threading
-from collections.abc import Collection, Iterator, MutableMapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -108,15 +108,18 @@ class Shares:
 
     Parameters
     ----------
-    kept
-        Where computed ones are kept: covered pixels of each tile, and the ground unseen.
     store
         Keeps covered pixels longer than this object lives; what is damaged there is computed anew.
     spare
         Memory of gathered numbers, lent from month to month.
+
+    Attributes
+    ----------
+    kept
+        Computed ones: covered pixels of each tile, and the ground unseen.
     """
 
-    kept: MutableMapping[Key, tuple[tuple[Coverage, ...], float]] = field(default_factory=dict)
+    kept: dict[Key, tuple[tuple[Coverage, ...], float]] = field(default_factory=dict, init=False)
     store: Store | None = None
     spare: Spare = field(default_factory=Spare)
     _lock: threading.RLock = field(default_factory=threading.RLock)
