@@ -171,11 +171,15 @@ class SceneTrail:
 
     def _outcome(self) -> tuple[tuple[str, ...], NDArray[np.intp]]:
         """Words and for each judged scene the place of its own."""
-        words = ("no_pixels", "cloudy", "used", *AIRS, *BANDS)
+        sights = ("no_pixels", "cloudy", "used")
+        words = (*sights, *AIRS, *BANDS)
         used, air, bands = self.verdicts.used, self.verdicts.codes[..., 1], self.verdicts.codes[..., 2]
-        shown = np.where(bands == 0, 3 + air.astype(np.intp), 3 + len(AIRS) + bands.astype(np.intp))
+        of_bands = len(sights) + len(AIRS)
+        shown = np.where(bands == 0, len(sights) + air.astype(np.intp), of_bands + bands.astype(np.intp))
         cloudy = (self.shares[..., 1] == 0) & ~self.lenient[:, None]
-        seen = np.where(self.shares[..., 0] == 0, 0, np.where(cloudy, 1, 2))
+        unseen = self.shares[..., 0] == 0
+        clear = np.where(cloudy, sights.index("cloudy"), sights.index("used"))
+        seen = np.where(unseen, sights.index("no_pixels"), clear)
         return words, np.where(used, seen, shown)
 
     def line(self, outline: int) -> list[dict[str, Any]]:

@@ -17,9 +17,9 @@ UNSEEN = frozenset({"unreadable", "replaced"})
 FIGURE_COLUMNS = ("red_dark_share", "red_median", "blue_median", "ndvi_median", "swir_median")
 #: columns that a scene has whatever the outline: of its item, and what is wrong with the item
 HEAD = ("scene_id", "item_hash", "datatake", "tile", "acquired", "baseline", "offset_reason", "offset_claimed_dn")
+CLAIMS = ("missing_bands", "item_faults")
 #: those of them that are numbers; the others are texts
 NUMBERS = ("baseline", "offset_claimed_dn")
-CLAIMS = ("missing_bands", "item_faults")
 
 
 def head_of(scene: SceneLike) -> dict[str, Any]:

@@ -22,8 +22,9 @@ from pyproj import CRS
 from plantation_rwa.errors import PublishError
 from plantation_rwa.publish.files import OutputFile, write_atomically
 from plantation_rwa.schema.fields import PARTITION_FIELDS, Field
+from plantation_rwa.schema.row_order import in_order, ordered
 from plantation_rwa.schema.tables import Table, table
-from plantation_rwa.schema.texts import TEXT, in_order, ordered
+from plantation_rwa.schema.texts import TEXT
 
 GEOPARQUET_VERSION = "1.1.0"
 CRS_TEXT = "EPSG:4326"

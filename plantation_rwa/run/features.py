@@ -133,8 +133,7 @@ def part_identity(plan: PartitionPlan, frame: pd.DataFrame) -> tuple[str, dict[s
     # each name is taken out of its column once, however many rows say it
     columns = [frame[name].unique() if len(TABLES[plan.table]) == 1 else frame[name] for name in TABLES[plan.table]]
     keys = dict.fromkeys(zip(*(column.tolist() for column in columns), strict=True))
-    whole = len(keys) == len(plan.components)
-    return identified(plan.components if whole else {key: plan.components[key] for key in keys})
+    return identified({key: plan.components[key] for key in keys})
 
 
 def _outlines(session: Session) -> pd.DataFrame:

@@ -197,7 +197,7 @@ class _Walk:
         problems: dict[tuple[str, str], set[tuple[str, ...]]] = {}
         every = [unit.at for unit in units]
         told = found.errors.keys() | found.problems.keys()
-        for unit in (u for u, at in zip(units, every, strict=True) if at in told) if told else ():
+        for unit in (u for u, at in zip(units, every, strict=True) if at in told):
             error, wrong = found.errors.get(unit.at), found.problems.get(unit.at)
             if error is not None:
                 self.report.failures.append(f"features month={unit.month} {'/'.join(unit.key)}: {error}")

@@ -12,8 +12,9 @@ import pyarrow
 
 from plantation_rwa.errors import SchemaError
 from plantation_rwa.schema.fields import Field
+from plantation_rwa.schema.row_order import in_order, ordered
 from plantation_rwa.schema.tables import Table, table
-from plantation_rwa.schema.texts import TEXT, in_order, ordered
+from plantation_rwa.schema.texts import TEXT
 
 if TYPE_CHECKING:
     import pandera.pandas as pa

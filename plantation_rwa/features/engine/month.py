@@ -74,8 +74,7 @@ class Look(NamedTuple):
     @property
     def pixels(self) -> int:
         """Covered pixels."""
-        covers = self.share.coverages
-        return covers[0].pixels if len(covers) == 1 else sum(c.pixels for c in covers)
+        return sum(c.pixels for c in self.share.coverages)
 
 
 def gather_month(
@@ -168,7 +167,7 @@ def _gather(
         )
         for m, (n, k) in enumerate(members):
             pieces[n][k] = gathered, m
-    return {n: tuple([own[k] for k in sorted(own)] if len(own) > 1 else own.values()) for n, own in pieces.items()}
+    return {n: tuple([own[k] for k in sorted(own)]) for n, own in pieces.items()}
 
 
 def chunks_of(looks: Sequence[Look]) -> list[list[int]]:

@@ -147,11 +147,8 @@ class Shares:
         found: list[Share | UnreadableSceneError | None] = [None] * len(targets)
         groups: dict[tuple[str, ...], list[int]] = {}
         ids = {id(t.scenes): tuple(sorted(s.id for s in t.scenes)) for t in {id(t.scenes): t for t in targets}.values()}
-        if len(ids) > 1:
-            for n, target in enumerate(targets):
-                groups.setdefault(ids[id(target.scenes)], []).append(n)
-        else:
-            groups = {name: list(range(len(targets))) for name in ids.values()}
+        for n, target in enumerate(targets):
+            groups.setdefault(ids[id(target.scenes)], []).append(n)
         names = self._bytes_of([t.outline for t in targets])
         for members in groups.values():
             own = [targets[n] for n in members]
@@ -199,8 +196,8 @@ class Shares:
                 if alone is not None:
                     self._last[alone] = names, held
         for (_, _, own), (covers, unseen) in zip(wanted, held, strict=True):
-            if covers[0].pixels if len(covers) == 1 else all(c.pixels for c in covers):
-                yield Share._make((own, covers, unseen, own))
+            if all(c.pixels for c in covers):
+                yield Share(own, covers, unseen, own)
                 continue
             pairs = [(t, c) for t, c in zip(own, covers, strict=True) if c.pixels]
             yield Share(tuple(t for t, _ in pairs), tuple(c for _, c in pairs), unseen, own)

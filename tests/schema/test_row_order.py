@@ -1,4 +1,4 @@
-"""Text columns out of few words, and the order of rows, against pandas' own."""
+"""The order of rows against pandas' own, and text columns out of few words."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plantation_rwa.schema import texts
-from plantation_rwa.schema.texts import TEXT, chosen, in_order, ordered
+from plantation_rwa.schema.row_order import in_order, ordered
+from plantation_rwa.schema.texts import TEXT, chosen
 
 words = st.one_of(st.none(), st.text("abzÄ é\U0001f334", max_size=3))
 days = st.one_of(st.none(), st.dates(dt.date(2024, 1, 1), dt.date(2024, 1, 3)))
@@ -65,6 +65,6 @@ def test_words_by_place(vocabulary: list[str | None], data: st.DataObject) -> No
 def test_text_parts_of_several_pieces_are_ordered() -> None:
     parts = [pd.Series(chosen(["b", "a", None], np.arange(3))), pd.Series(chosen(["a", "c"], np.arange(2)))]
     joined = pd.concat(parts, ignore_index=True)
-    order, repeated = texts.ordered([joined])
+    order, repeated = ordered([joined])
     assert order.tolist() == [1, 3, 0, 4, 2]
     assert repeated
