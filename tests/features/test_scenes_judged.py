@@ -114,6 +114,23 @@ def test_a_swath_edge_is_neither_clear_nor_cloud() -> None:
     assert row["ndvi"] == pytest.approx(0.8436, abs=5e-5)
 
 
+def test_a_scene_in_which_nothing_is_clear_is_cloudy_beyond_the_swath_it_has_no_pixels() -> None:
+    """The ground is covered by a cloud, by a clear sky, and not at all; by the lenient profile a cloud may be used."""
+    reader = MemoryReader()
+    cloud, clear = reader.scene("cloud", palm(SCL=9)), reader.scene("clear", palm(), day="2024-03-10")
+    none = reader.scene("none", palm(SCL=0), day="2024-03-20")
+    row = _month(reader, [cloud, clear, none])
+    told = {t["scene_id"]: (t["outcome"], t["covered_share"], t["clear_share"]) for t in row["trail"]}
+    whole = pytest.approx(1.0)
+    assert told == {
+        "cloud": ("cloudy", whole, 0.0),
+        "clear": ("used", whole, whole),
+        "none": ("no_pixels", 0.0, 0.0),
+    }
+    lenient = plantation_month(_SQUARE, "2024-03", [cloud], reader, checks=Checks(RULES, ()), profile="lenient")
+    assert (lenient["trail"][0]["outcome"], lenient["trail"][0]["scl_profile"]) == ("used", "lenient")
+
+
 def test_unreadable_scenes_stand_in_the_trail_and_are_no_history() -> None:
     reader = MemoryReader()
     scenes = [reader.scene("a", palm()), reader.scene("b", palm(), day="2024-03-10")]
