@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from plantation_rwa.features.encoded import Encoded
 from plantation_rwa.features.engine.bits import CHECKED, LENIENT, STRICT
 from plantation_rwa.features.engine.gathered import Gathered, key_of
 from plantation_rwa.features.engine.lanes import OneLane
@@ -103,7 +104,7 @@ def composite_block(
     runs = np.stack([rows, np.full(height, window.col), np.full(height, width)], axis=1).astype(np.int64)
     segments = segments_of([Coverage(runs, np.ones(height * width, np.float32))])
     bands = tuple(dict.fromkeys((*CHECKED[:2], *needed_bands(tuple(names)))))
-    own, lanes = [tuple(sorted(scenes, key=lambda s: (s.acquired, s.id)))], OneLane()
+    own, lanes = Encoded((tuple(sorted(scenes, key=lambda s: (s.acquired, s.id))),), np.zeros(1, np.intp)), OneLane()
     gathered = Gathered(tile, segments, own, bands, reader, lenient=profile == "lenient", lanes=lanes)
     for failed in gathered.losses.values():
         scene_id, (band, message) = min(failed.items())

@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from plantation_rwa.features.composites import monthly_composite
+from plantation_rwa.features.encoded import Encoded
 from plantation_rwa.features.engine.bits import CHECKED, LENIENT, STRICT
 from plantation_rwa.features.engine.gathered import SceneKey, key_of
+from plantation_rwa.features.engine.ground import Targets
 from plantation_rwa.features.engine.lanes import Lanes, OneLane
-from plantation_rwa.features.engine.month import Target, chunks_of, files_of, gather_month, statistics
+from plantation_rwa.features.engine.month import chunks_of, files_of, gather_month, statistics
 from plantation_rwa.features.engine.samples import Figures
 from plantation_rwa.features.engine.shares import KnownGrids, Shares
 from plantation_rwa.features.indices import INDICES, needed_bands
@@ -68,8 +70,8 @@ class _Cohort:
 
     Parameters
     ----------
-    numbers
-        Of the outlines.
+    looks
+        Numbers of the looks.
     scenes
         Best readable version of each scene.
     idle
@@ -80,7 +82,7 @@ class _Cohort:
         Band and message of each scene that could not be read, by its id.
     """
 
-    numbers: tuple[int, ...]
+    looks: NDArray[np.intp]
     scenes: tuple[SceneLike, ...]
     idle: tuple[SceneLike, ...]
     touching: tuple[SceneLike, ...]
@@ -138,12 +140,12 @@ class MonthOfOutlines:
         shapes = np.array([o.shape for o in outlines], object)
         near = _near(outlines, shapes)
         # a plot given as a point has no pixels
-        sized = np.flatnonzero(shapely.area(shapes) > 0).tolist()
-        self._points = sorted(set(range(len(outlines))).difference(sized))
-        edges = [_auto_edge(o.shape.wkb) if o.edge_buffer == "auto" else o.edge_buffer for o in outlines]
-        targets = [Target._make((outlines[n].shape, near[n], edges[n])) for n in sized]
+        sized = shapely.area(shapes) > 0
+        self._points, self._outlines = np.flatnonzero(~sized), np.flatnonzero(sized)
+        edges = np.array([_auto_edge(o.shape.wkb) if o.edge_buffer == "auto" else o.edge_buffer for o in outlines])
+        targets = Targets(shapes, near, edges.astype(np.float64)).take(self._outlines)
         self._known, self._claimed = known or KnownGrids(reader), dict[SceneKey, tuple[str, str, str]]()
-        looks = gather_month(
+        self._looks = gather_month(
             targets,
             self._known,
             names=_NAMES,
@@ -152,22 +154,17 @@ class MonthOfOutlines:
             shares=shares or Shares(),
             lanes=lanes or OneLane(),
         )
-        self._looks = dict(zip(sized, looks, strict=True))
-        self._cohorts = self._same_scenes(near)
+        self._cohorts = self._same_scenes(targets.scenes)
 
-    def _same_scenes(self, near: Sequence[tuple[SceneLike, ...]]) -> list[_Cohort]:
-        groups: dict[tuple[Any, ...], list[int]] = {}
-        for n, look in self._looks.items():
-            key = id(near[n]), id(look.share.used), tuple(look.lost.items()) if look.lost else ()
-            groups.setdefault(key, []).append(n)
+    def _same_scenes(self, near: Encoded[tuple[SceneLike, ...]]) -> list[_Cohort]:
         found = []
-        for numbers in groups.values():
-            look = self._looks[numbers[0]]
-            scenes = tuple(readable(near[numbers[0]], look.lost))
-            used = {s.id for s in scenes}
-            idle = tuple(v for s in near[numbers[0]] for v in versions_of(s) if v.id not in used)
-            touching = tuple(s for tile in look.share.used for s in tile.scenes)
-            found.append(_Cohort(tuple(numbers), scenes, idle, touching, look.lost))
+        for (own, used, losses), rows in Encoded.together(near, self._looks.ground.used, self._looks.lost).groups():
+            lost = dict(losses)
+            scenes = tuple(readable(own, lost))
+            ids = {s.id for s in scenes}
+            idle = tuple(v for s in own for v in versions_of(s) if v.id not in ids)
+            touching = tuple(s for tile in used for s in tile.scenes)
+            found.append(_Cohort(rows, scenes, idle, touching, lost))
         return found
 
     def parts(self, numbers: Sequence[int], checks: Judged | Believed, cores: Lanes | None = None) -> list[MonthPart]:
@@ -195,22 +192,23 @@ class MonthOfOutlines:
             Every outline in one of them. ``problems`` are those of unreadable scenes, corrected offsets (band
             ``offset``), impossible bands (``bands``), and files in another CRS (``crs``).
         """
-        place = {n: k for k, n in enumerate(numbers)}
+        place = np.full(len(self._outlines) + len(self._points), -1)
+        place[np.array(numbers, np.intp)] = np.arange(len(numbers))
         tasks = []
         for c, cohort in enumerate(self._cohorts):
-            wanted = [n for n in cohort.numbers if n in place]
-            for chunk in chunks_of([self._looks[n] for n in wanted]):
-                own = [wanted[k] for k in chunk]
-                tasks.append((c, own, checks.of(np.array([place[n] for n in own], np.intp))))
+            wanted = cohort.looks[place[self._outlines[cohort.looks]] >= 0]
+            for chunk in chunks_of(self._looks.ground.pixels[wanted].tolist()):
+                own = wanted[chunk]
+                tasks.append((c, own, checks.of(place[self._outlines[own]])))
         made: dict[int, list[MonthPart]] = {}
         done = (cores or OneLane()).map(lambda task: self._part(self._cohorts[task[0]], *task[1:]), tasks)
         for (c, *_), part in zip(tasks, done, strict=True):
             made.setdefault(c, []).append(part)
-        points = [n for n in self._points if n in place]
-        return [*([_points(points)] if points else []), *(MonthPart.joined(own) for own in made.values())]
+        points = self._points[place[self._points] >= 0]
+        return [*([_points(points)] if points.size else []), *(MonthPart.joined(own) for own in made.values())]
 
-    def _part(self, cohort: _Cohort, numbers: Sequence[int], checks: Judged | Believed) -> MonthPart:
-        looks, scenes = [self._looks[n] for n in numbers], cohort.scenes
+    def _part(self, cohort: _Cohort, rows: NDArray[np.intp], checks: Judged | Believed) -> MonthPart:
+        looks, scenes = self._looks.take(rows), cohort.scenes
         lines, shares = None, np.empty((len(looks), 0, 2))
         if isinstance(checks, Judged):
             lines, shares = scene_figures(scenes, looks, checks.rules)
@@ -225,9 +223,9 @@ class MonthOfOutlines:
         if self._lenient and cohort.touching:
             lenient = sample.valid_fraction < FEW_CLEAR
             again = np.flatnonzero(lenient)
-            sample.put(again, statistics([looks[n] for n in again], scenes, offsets[again], _NAMES, LENIENT))
+            sample.put(again, statistics(looks.take(again), scenes, offsets[again], _NAMES, LENIENT))
         trail = None if lines is None else self._trail(cohort, lines, shares, verdicts, lenient)
-        return self._finished(cohort, numbers, verdicts, sample, lenient, trail)
+        return self._finished(cohort, self._outlines[rows], verdicts, sample, lenient, trail)
 
     def _trail(
         self,
@@ -248,13 +246,13 @@ class MonthOfOutlines:
     def _finished(
         self,
         cohort: _Cohort,
-        numbers: Sequence[int],
+        outlines: NDArray[np.intp],
         verdicts: Verdicts,
         sample: Figures,
         lenient: NDArray[np.bool_],
         trail: SceneTrail | None,
     ) -> MonthPart:
-        count, shared = len(numbers), [(scene, *why) for scene, why in cohort.lost.items()]
+        count, shared = len(outlines), [(scene, *why) for scene, why in cohort.lost.items()]
         raised = verdicts.flags()
         raised["scene_unreadable"] = np.full(count, bool(cohort.lost))
         raised["scl_lenient"] = lenient
@@ -262,17 +260,17 @@ class MonthOfOutlines:
         columns, own = _columns(sample, count, seen=bool(cohort.touching))
         columns["scenes"] = np.full(count, len({s.datatake for s in cohort.touching}))
         columns["offset_inferred"] = raised["offset_inferred"]
-        problems: dict[int, list[tuple[str, str, str]]] = {}
+        own_problems: dict[int, list[tuple[str, str, str]]] = {}
         if trail is not None:
             elsewhere = [(s.id, "crs", text) for s in cohort.scenes if (text := self._claims(s)[2])]
             shared += elsewhere
             raised["scene_crs"] = np.full(count, bool(elsewhere))
             for n, problem in trail.problems():
-                problems.setdefault(n, list(shared)).append(problem)
-        usual = tuple(sorted(shared))
-        told = tuple(tuple(sorted(problems[n])) if n in problems else usual for n in range(count))
-        flags = flags_of(raised | own, count)
-        return MonthPart(np.array(numbers, np.intp), columns, cohort.known_at, flags, told, trail)
+                own_problems.setdefault(n, list(shared)).append(problem)
+        problems = np.zeros(count, np.intp)
+        problems[list(own_problems)] = np.arange(len(own_problems)) + 1
+        told = Encoded(tuple(tuple(sorted(each)) for each in (shared, *own_problems.values())), problems)
+        return MonthPart(outlines, columns, cohort.known_at, flags_of(raised | own, count), told, trail)
 
     def _claims(self, scene: SceneLike) -> tuple[str, str, str]:
         """Bands that an item lacks, what it says wrongly of its files, those in another CRS; asked once per scene."""
@@ -300,35 +298,25 @@ def plantation_month(
     return part.row(0)
 
 
-def _near(outlines: Sequence[Outline], shapes: NDArray[Any]) -> list[tuple[SceneLike, ...]]:
-    """Scenes of each outline whose footprint meets it, in order; outlines with the same ones share one object."""
-    groups: dict[int, list[int]] = {}
-    for n, outline in enumerate(outlines):
-        groups.setdefault(id(outline.scenes), []).append(n)
-    found: list[tuple[SceneLike, ...]] = [() for _ in outlines]
-    for numbers in groups.values():
-        scenes = sorted(outlines[numbers[0]].scenes, key=lambda s: (s.acquired, s.id, s.fingerprint))
-        hits = np.ones((len(numbers), len(scenes)), bool)
+def _near(outlines: Sequence[Outline], shapes: NDArray[Any]) -> Encoded[tuple[SceneLike, ...]]:
+    """Scenes of each outline whose footprint meets it, in order."""
+    found: list[tuple[SceneLike, ...]] = []
+    places = np.empty(len(outlines), np.intp)
+    for asked, rows in Encoded.by([o.scenes for o in outlines], id).groups():
+        scenes = sorted(asked, key=lambda s: (s.acquired, s.id, s.fingerprint))
+        hits = np.ones((len(rows), len(scenes)), bool)
         known: dict[bytes, NDArray[np.bool_]] = {}
         for k, scene in enumerate(scenes):
             if scene.footprint is not None:
                 name = scene.footprint.wkb
                 if name not in known:
                     shapely.prepare(scene.footprint)
-                    known[name] = shapely.intersects(scene.footprint, shapes[numbers])
+                    known[name] = shapely.intersects(scene.footprint, shapes[rows])
                 hits[:, k] = known[name]
-        if hits.all():  # nearly always: the scenes were asked for by their tile
-            every = tuple(scenes)
-            for n in numbers:
-                found[n] = every
-            continue
-        alike: dict[bytes, tuple[SceneLike, ...]] = {}
-        for n, row in zip(numbers, hits, strict=True):
-            name = row.tobytes()
-            if name not in alike:
-                alike[name] = tuple(s for s, hit in zip(scenes, row.tolist(), strict=True) if hit)
-            found[n] = alike[name]
-    return found
+        alike = Encoded.by([row.tobytes() for row in hits], lambda name: name)
+        places[rows] = alike.places + len(found)
+        found += [tuple(s for s, hit in zip(scenes, own, strict=True) if hit) for own in alike.values]
+    return Encoded(tuple(found), places)
 
 
 def _believed(scenes: Sequence[SceneLike], verdicts: Mapping[str, Verdict]) -> list[Verdict]:
@@ -346,12 +334,13 @@ def _auto_edge(outline: bytes) -> float:
 _MORE = ("ndvi_mean", "ndmi_mean", "ndvi_p10", "ndvi_p90", "valid_fraction", "n_clear", "effective_pixels")
 
 
-def _points(numbers: Sequence[int]) -> MonthPart:
+def _points(outlines: NDArray[np.intp]) -> MonthPart:
     """Outlines without any ground."""
-    count = len(numbers)
+    count = len(outlines)
     columns: dict[str, NDArray[Any]] = {name: np.full(count, np.nan) for name in (*_NAMES, *_MORE)}
     columns |= {"scenes": np.zeros(count, np.int64), "offset_inferred": np.zeros(count, bool)}
-    return MonthPart(np.array(numbers, np.intp), columns, None, (("point",),) * count, ((),) * count)
+    every = np.zeros(count, np.intp)
+    return MonthPart(outlines, columns, None, Encoded((("point",),), every), Encoded(((),), every))
 
 
 def _columns(

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from plantation_rwa.features.encoded import Encoded
 from plantation_rwa.features.scene_checks import AIRS, BANDS, OFFSET_CHECKS, SceneLines, Verdict
 from plantation_rwa.features.scene_trail import CLAIMS, FIGURE_COLUMNS, HEAD, NUMBERS, problems_of
 
@@ -85,17 +86,6 @@ class Verdicts:
         }
 
 
-class Words(NamedTuple):
-    """A column of texts: few words, and for each row the place of its own, -1 for none."""
-
-    words: tuple[str | None, ...]
-    places: NDArray[np.intp]
-
-    def tolist(self) -> list[str | None]:
-        """The texts themselves."""
-        return [None if n < 0 else self.words[n] for n in self.places.tolist()]
-
-
 @dataclass(frozen=True)
 class SceneTrail:
     """What was seen of scenes over some outlines, and what was decided; not of outlines with verdicts from elsewhere.
@@ -128,15 +118,15 @@ class SceneTrail:
             self, lines=self.lines.take(rows), shares=self.shares[rows], verdicts=verdicts, lenient=self.lenient[rows]
         )
 
-    def columns(self) -> dict[str, NDArray[Any] | Words]:
+    def columns(self) -> dict[str, NDArray[Any] | Encoded[str | None]]:
         """Columns of ``features_scenes``: each outline's judged scenes, then those that do not count."""
         count, judged = self.shares.shape[:2]
         every = judged + len(self.outcomes)
-        found: dict[str, NDArray[Any] | Words] = {}
+        found: dict[str, NDArray[Any] | Encoded[str | None]] = {}
         scenes = np.tile(np.arange(every), count)
         for name in (*HEAD, *CLAIMS):
             values = tuple(h[name] for h in self.heads)
-            found[name] = np.array(values, np.float64)[scenes] if name in NUMBERS else Words(values, scenes)
+            found[name] = np.array(values, np.float64)[scenes] if name in NUMBERS else Encoded(values, scenes)
         own, inferred = self.verdicts, self.verdicts.inferred
         claimed, other = self.lines.numbers[..., 1:6], self.lines.numbers[..., 6:]
         swap = inferred[..., None]
@@ -162,11 +152,13 @@ class SceneTrail:
             "scl_profile": (("strict", "lenient"), np.broadcast_to(self.lenient[:, None], (count, judged))),
         }
         found |= {name: wide(values, np.nan) for name, values in numbers.items()}
-        found |= {name: Words(tuple(words), wide(codes.astype(np.intp), -1)) for name, (words, codes) in texts.items()}
+        found |= {
+            name: Encoded(tuple(words), wide(codes.astype(np.intp), -1)) for name, (words, codes) in texts.items()
+        }
         found["offset_inferred"] = wide(inferred, False)
         words, codes = self._outcome()
         idle = len(words) + np.arange(len(self.outcomes))
-        found["outcome"] = Words((*words, *self.outcomes), wide(codes, idle))
+        found["outcome"] = Encoded((*words, *self.outcomes), wide(codes, idle))
         return {name: found[name] for name in (*HEAD, *_JUDGED, *CLAIMS)}
 
     def _outcome(self) -> tuple[tuple[str, ...], NDArray[np.intp]]:
@@ -224,8 +216,8 @@ class MonthPart:
     outlines: NDArray[np.intp]
     columns: Mapping[str, NDArray[Any]]
     known_at: pd.Timestamp | None
-    flags: tuple[tuple[str, ...], ...]
-    problems: tuple[tuple[tuple[str, str, str], ...], ...]
+    flags: Encoded[tuple[str, ...]]
+    problems: Encoded[tuple[tuple[str, str, str], ...]]
     trail: SceneTrail | None = None
 
     def __len__(self) -> int:
@@ -253,8 +245,8 @@ class MonthPart:
             np.concatenate([p.outlines for p in parts]),
             {name: np.concatenate([p.columns[name] for p in parts]) for name in first.columns},
             first.known_at,
-            tuple(f for p in parts for f in p.flags),
-            tuple(w for p in parts for w in p.problems),
+            Encoded.joined([p.flags for p in parts], lambda flags: flags),
+            Encoded.joined([p.problems for p in parts], lambda problems: problems),
             trail,
         )
 
@@ -264,25 +256,29 @@ class MonthPart:
             self,
             outlines=self.outlines[rows],
             columns={name: values[rows] for name, values in self.columns.items()},
-            flags=tuple(self.flags[n] for n in rows.tolist()),
-            problems=tuple(self.problems[n] for n in rows.tolist()),
+            flags=self.flags.take(rows),
+            problems=self.problems.take(rows),
             trail=None if self.trail is None else self.trail.take(rows),
         )
 
     def row(self, n: int) -> dict[str, Any]:
         """One outline in words: its columns, ``known_at``, ``flags``, ``problems``, and ``trail`` and ``records``."""
         found: dict[str, Any] = {name: values[n].item() for name, values in self.columns.items()}
-        found |= {"known_at": self.known_at, "flags": list(self.flags[n]), "problems": list(self.problems[n])}
+        found |= {
+            "known_at": self.known_at,
+            "flags": list(self.flags.at(n) or ()),
+            "problems": list(self.problems.at(n) or ()),
+        }
         found["trail"] = [] if self.trail is None else self.trail.line(n)
         found["records"] = () if self.trail is None else self.trail.lines.records(n)
         return found
 
 
-def flags_of(raised: Mapping[str, NDArray[np.bool_]], count: int) -> tuple[tuple[str, ...], ...]:
-    """Sorted codes of the flags raised, by outline; outlines with the same ones share them."""
+def flags_of(raised: Mapping[str, NDArray[np.bool_]], count: int) -> Encoded[tuple[str, ...]]:
+    """Sorted codes of the flags raised, by outline."""
     names = sorted(raised)
     codes = np.zeros(count, np.int64)
     for n, name in enumerate(names):
         codes |= np.asarray(raised[name], np.int64) << n
-    said = {c: tuple(name for n, name in enumerate(names) if c >> n & 1) for c in np.unique(codes).tolist()}
-    return tuple(said[c] for c in codes.tolist())
+    found, places = np.unique(codes, return_inverse=True)
+    return Encoded(tuple(tuple(name for n, name in enumerate(names) if c >> n & 1) for c in found.tolist()), places)

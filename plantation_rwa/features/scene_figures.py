@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from plantation_rwa.features.engine.month import Look
+from plantation_rwa.features.engine.month import Looks
 from plantation_rwa.features.engine.scene_pixels import scene_numbers
 from plantation_rwa.features.observations import SceneLike
 from plantation_rwa.features.scene_checks import Rules, SceneHead, SceneLines
@@ -16,9 +16,7 @@ from plantation_rwa.features.scene_checks import Rules, SceneHead, SceneLines
 DECIMALS = 7
 
 
-def scene_figures(
-    scenes: Sequence[SceneLike], looks: Sequence[Look], rules: Rules
-) -> tuple[SceneLines, NDArray[np.float64]]:
+def scene_figures(scenes: Sequence[SceneLike], looks: Looks, rules: Rules) -> tuple[SceneLines, NDArray[np.float64]]:
     """Records of scenes over some outlines, and how much of the covered ground each shows and shows clearly (0-1).
 
     Pixels are those of SCL class vegetation that are clear by the strict profile. A pixel belongs to the first scene
@@ -43,12 +41,7 @@ def scene_figures(
         Shape (looks, scenes, 2).
     """
     numbers = scene_numbers(looks, scenes, rules.removed_red)
-    total = np.zeros(len(looks))
-    alike = {id(look.share.tiles): look.share.tiles for look in looks}
-    areas = {i: [t.grid.pixel_size**2 for t in tiles] for i, tiles in alike.items()}
-    for n, (tiles, covers, *_) in enumerate(look.share for look in looks):
-        for area, cover in zip(areas[id(tiles)], covers, strict=True):
-            total[n] += cover.whole_pixels * area
+    total = looks.ground.covered_m2
     figures = _rounded(numbers[..., 2:])
     figures[numbers[..., 2] == 0, 1:] = np.nan
     shares = np.zeros((*numbers.shape[:2], 2))

@@ -13,7 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from plantation_rwa.features.climate import LOCAL, PUBLISHED, monthly_climate, oni_known
-from plantation_rwa.features.month_part import MonthPart, Words
+from plantation_rwa.features.encoded import Encoded
+from plantation_rwa.features.month_part import MonthPart
 from plantation_rwa.features.sensors import VALUES as SENSOR_VALUES
 from plantation_rwa.features.sensors import monthly_sensors
 from plantation_rwa.periods import Month, month_range
@@ -100,7 +101,7 @@ class _ByMonth:
 
     columns: Mapping[str, NDArray[Any]]
     place: Mapping[str, Mapping[str, int]]
-    flags: Sequence[str]
+    flags: Encoded[str]
     known: NDArray[np.datetime64]
 
     @classmethod
@@ -110,12 +111,16 @@ class _ByMonth:
         keys = zip(frame["plantation_id"].tolist(), frame["month"].tolist(), strict=True)
         for n, (plantation, month) in enumerate(keys):
             place.setdefault(month, {})[plantation] = n
-        return cls(columns, place, frame["flags"].tolist(), _days(frame["known_at"]))
+        return cls(columns, place, _texts(frame["flags"]), _days(frame["known_at"]))
 
     def rows(self, month: str, keys: Sequence[Key]) -> NDArray[np.intp]:
         """Row of each plantation, or of a block's plantation, in a month; -1 where there is none."""
         place = self.place.get(month, {})
         return np.array([place.get(key[0], -1) for key in keys], np.intp)
+
+
+def _texts(column: pd.Series) -> Encoded[str]:
+    return Encoded.by(column.tolist(), lambda text: text)
 
 
 def _days(times: pd.Series) -> NDArray[np.datetime64]:
@@ -132,15 +137,15 @@ class _Outlines:
     plantations: Sequence[str]
     blocks: Sequence[str]
     geometry: NDArray[Any]
-    flags: Sequence[str]
-    points: Sequence[bool]
+    flags: Encoded[str]
+    points: NDArray[np.bool_]
 
     @classmethod
     def of(cls, frame: pd.DataFrame) -> _Outlines:
-        names = ("plantation_id", "block_id", "flags", "is_point")
-        plantations, blocks, flags, points = (frame[name].tolist() for name in names)
         place = {key: n for n, key in enumerate(frame["key"])}
-        return cls(place, plantations, blocks, frame["geometry"].to_numpy(object), flags, points)
+        plantations, blocks = frame["plantation_id"].tolist(), frame["block_id"].tolist()
+        points, geometry = frame["is_point"].to_numpy(bool), frame["geometry"].to_numpy(object)
+        return cls(place, plantations, blocks, geometry, _texts(frame["flags"]), points)
 
 
 @dataclass(frozen=True)
@@ -197,21 +202,18 @@ class _Tables:
             frame[name] = _taken(np.concatenate([p.columns[name] for p in parts]), seen)
         latest = [np.full(len(p), _UNKNOWN if p.known_at is None else p.known_at.date(), _DAY) for p in parts]
         dates = [_taken(np.concatenate(latest or [np.empty(0, _DAY)]), seen)]
-        said = [flags for p in parts for flags in p.flags]
-        nothing = {True: (), False: ("no_imagery",)}
-        flags: list[list[Any]] = [
-            [outlines.flags[n] for n in own.tolist()],
-            [
-                said[s] if s >= 0 else nothing[outlines.points[n]]
-                for s, n in zip(seen.tolist(), own.tolist(), strict=True)
-            ],
+        imaged = Encoded.joined([p.flags for p in parts], lambda flags: flags)
+        raised: list[Encoded[Any]] = [
+            outlines.flags.take(own),
+            imaged.take(seen),
+            Encoded((True, False), np.where(outlines.points[own], 0, 1)),
         ]
-        for table, silent in ((self.climate, "no_climate"), (self.sensors, "no_sensors")):
+        for table in (self.climate, self.sensors):
             of = table.rows(month, keys)
             for name, values in table.columns.items():
                 frame[name] = _taken(values, of)
             dates.append(_taken(table.known, of))
-            flags.append([table.flags[n] if n >= 0 else silent for n in of.tolist()])
+            raised.append(table.flags.take(of))
         oni = self.index.get(month)
         if oni is not None and pd.notna(oni.oni_known):
             frame["oni_known"] = np.full(len(keys), oni.oni_known)
@@ -219,14 +221,20 @@ class _Tables:
         days = np.fmax.reduce(dates)
         days[np.isnat(days)] = np.datetime64(Month.parse(month).first)
         frame["known_at"] = days.astype(object)
-        told: dict[tuple[Any, ...], int] = {}
-        places = [told.setdefault(raised, len(told)) for raised in zip(*flags, strict=True)]
-        frame["quality_flag"] = chosen([self._flag(*raised) for raised in told], np.array(places, np.intp))
+        told = Encoded.together(*raised)
+        frame["quality_flag"] = chosen([self._flag(*flags) for flags in told.values], told.places)
         return pd.DataFrame(frame)
 
-    def _flag(self, outline: str, imagery: Sequence[str], weather: str, sensors: str) -> str:
+    def _flag(
+        self, outline: str, imagery: Sequence[str] | None, point: bool, weather: str | None, sensors: str | None
+    ) -> str:
         raised = {*outline.split(";")} & {"point", "geometry_repaired"}
-        raised |= {*imagery, *weather.split(";"), *sensors.split(";")} - {""}
+        seen = imagery if imagery is not None else () if point else ("no_imagery",)
+        weather, sensors = (
+            ("no_climate" if weather is None else weather),
+            ("no_sensors" if sensors is None else sensors),
+        )
+        raised |= {*seen, *weather.split(";"), *sensors.split(";")} - {""}
         return ";".join(sorted(raised | ({"simulated"} if self.session.config.simulated else set())))
 
     def scenes(
@@ -253,7 +261,7 @@ class _Tables:
                 {
                     "month": chosen([month], np.zeros(count, np.intp)),
                     "plantation_id": chosen([keys[n][0] for n in rows], np.arange(len(rows)).repeat(lines)),
-                    **{n: chosen(*c) if isinstance(c, Words) else c for n, c in trail.columns().items()},
+                    **{n: chosen(*c) if isinstance(c, Encoded) else c for n, c in trail.columns().items()},
                     "known_at": np.broadcast_to(days, len(rows)).repeat(lines),
                 }
             )

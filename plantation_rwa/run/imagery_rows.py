@@ -6,6 +6,7 @@ published.
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
@@ -21,7 +22,7 @@ from plantation_rwa.run.scenes import At
 
 Row = dict[str, Any]
 #: units, and their columns in the same order
-Part = tuple[tuple[At, ...], MonthPart]
+Part = tuple[Sequence[At], MonthPart]
 #: bytes of packed rows that wait in memory before they go to a file
 IN_MEMORY = 32_000_000
 
@@ -35,7 +36,7 @@ class MonthRows:
     units
         Those that have a row.
     packed
-        Vegetation columns of the units, pickled.
+        Vegetation columns of the units, in their order, pickled.
     problems
         Unit, scene, band and message of what was wrong with scenes.
     errors
@@ -58,13 +59,24 @@ class MonthRows:
     def of(cls, month: str, parts: Sequence[Part], errors: Mapping[At, str], records: Records) -> MonthRows:
         """Pack the rows of a month; what was wrong with scenes goes beside them too."""
         problems = tuple(
-            (at, *one)
+            (units[n], *one)
             for units, part in parts
-            for at, own in zip(units, part.problems, strict=True)
+            for own, rows in part.problems.groups()
+            for n in rows.tolist()
             for one in own
         )  # fmt: skip
         units = tuple(at for own, _ in parts for at in own)
-        return cls(month, units, pickle.dumps(parts, pickle.HIGHEST_PROTOCOL), problems, errors, records)
+        packed = pickle.dumps([part for _, part in parts], pickle.HIGHEST_PROTOCOL)
+        return cls(month, units, packed, problems, errors, records)
+
+    def parts(self) -> list[Part]:
+        """Vegetation columns with their units."""
+        return _with_units(pickle.loads(self.packed), self.units)
+
+
+def _with_units(parts: Sequence[MonthPart], units: Sequence[At]) -> list[Part]:
+    ends = list(itertools.accumulate(len(part) for part in parts))
+    return [(units[end - len(part) : end], part) for end, part in zip(ends, parts, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -74,12 +86,12 @@ class _Part:
     file: IO[bytes]
     start: int
     length: int
-    units: frozenset[At]
+    units: tuple[At, ...]
+    own: frozenset[At]
 
     def read(self) -> list[Part]:
         self.file.seek(self.start)
-        found: list[Part] = pickle.loads(self.file.read(self.length))
-        return found
+        return _with_units(pickle.loads(self.file.read(self.length)), self.units)
 
 
 class KeptRows:
@@ -103,9 +115,9 @@ class KeptRows:
             self._file = tempfile.SpooledTemporaryFile(IN_MEMORY, prefix="plantation-rwa-")  # noqa: SIM115
         start = self._file.seek(0, 2)
         self._file.write(given.packed)
-        part = _Part(self._file, start, len(given.packed), frozenset(given.units))
+        part = _Part(self._file, start, len(given.packed), given.units, frozenset(given.units))
         self._parts.setdefault(given.month, []).append(part)
-        self._held.setdefault(given.month, set()).update(part.units)
+        self._held.setdefault(given.month, set()).update(part.own)
 
     def take(self, other: KeptRows) -> None:
         """Hold what another one holds too."""
@@ -119,7 +131,7 @@ class KeptRows:
         for month, parts in list(self._parts.items()):
             held = self._held[month] & wanted.get(month, set())
             self._held[month] = held
-            self._parts[month] = [p for p in parts if not p.units.isdisjoint(held)]
+            self._parts[month] = [p for p in parts if not p.own.isdisjoint(held)]
             if not self._parts[month]:
                 del self._parts[month], self._held[month]
 
@@ -129,12 +141,13 @@ class KeptRows:
         held = self._held.get(month, set())
         left = set(held) if wanted is None else held.intersection(wanted)
         for kept in reversed(self._parts.get(month, ())):
+            every = left.issuperset(kept.own)
             for units, part in kept.read():
-                if left.issuperset(units):
+                if every:
                     found.append((units, part))
                 elif rows := [n for n, at in enumerate(units) if at in left]:
                     found.append((tuple(units[n] for n in rows), part.take(np.array(rows, np.intp))))
-                left.difference_update(units)
+            left -= kept.own
         return found[::-1]
 
     def items(self) -> Iterator[tuple[At, Row]]:

@@ -65,7 +65,7 @@ class KeptMonths:
             identities, given = _unpacked(files.get(name) or b"") or ({}, None)
             same = {at for at, own in identities.items() if wanted.get(at) == own} - have
             if given is not None and same:
-                for ats, part in pickle.loads(given.packed):
+                for ats, part in given.parts():
                     chosen = [n for n, at in enumerate(ats) if at in same]
                     if chosen:
                         parts.append((tuple(ats[n] for n in chosen), part.take(np.array(chosen, np.intp))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from plantation_rwa.features.encoded import Encoded
 from plantation_rwa.features.month_part import MonthPart
 from plantation_rwa.features.scene_checks import SceneLines
 from plantation_rwa.run import imagery_rows
@@ -16,8 +17,9 @@ from tests.features.test_scene_checks import record
 def given(month: str, *names: str, view: str = "", value: float = 1.0) -> MonthRows:
     """Rows of plantations, each with a problem."""
     count = len(names)
-    problems = tuple((("s", "B04", f"bad {n}"),) for n in names)
-    part = MonthPart(np.arange(count), {"ndvi": np.full(count, value)}, None, ((),) * count, problems)
+    problems = Encoded(tuple((("s", "B04", f"bad {n}"),) for n in names), np.arange(count))
+    flags = Encoded(((),), np.zeros(count, np.intp))
+    part = MonthPart(np.arange(count), {"ndvi": np.full(count, value)}, None, flags, problems)
     units = tuple(((n,), month, view) for n in names)
     return MonthRows.of(month, [(units, part)], {(("X",), month, view): "failed"}, Records())
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from plantation_rwa.features.encoded import Encoded
 from plantation_rwa.features.engine.bits import CHECKED, LENIENT, STRICT
 from plantation_rwa.features.engine.lanes import Lanes
 from plantation_rwa.features.engine.layers import Cell, OnTile, Part, Rule, bundles, lattice_of
@@ -81,7 +82,7 @@ class Gathered:
     segments
         Covered pixels of the polygons.
     scenes
-        Scenes of each polygon.
+        Scenes of each polygon; every value occurs.
     bands
         Wanted, those of NDVI first.
     reader
@@ -109,7 +110,7 @@ class Gathered:
         self,
         tile: GridSpec,
         segments: Segments,
-        scenes: Sequence[tuple[SceneLike, ...]],
+        scenes: Encoded[tuple[SceneLike, ...]],
         bands: Sequence[str],
         reader: Reader,
         *,
@@ -122,14 +123,14 @@ class Gathered:
         self.losses: dict[int, dict[str, tuple[str, str]]] = {}
         groups: dict[tuple[SceneKey, ...], int] = {}
         self.observed: list[list[Observation]] = []
-        self.group = np.empty(len(scenes), np.int64)
-        keys = {name: tuple(key_of(s) for s in own) for name, own in {id(own): own for own in scenes}.items()}
-        for member, own in enumerate(scenes):
-            key = keys[id(own)]
+        number = []
+        for own in scenes.values:
+            key = tuple(key_of(s) for s in own)
             if key not in groups:
                 groups[key] = len(groups)
                 self.observed.append(observations(own))
-            self.group[member] = groups[key]
+            number.append(groups[key])
+        self.group = np.array(number, np.int64)[scenes.places]
         self._users: dict[tuple[SceneKey, ...], tuple[Observation, list[int]]] = {}
         for n, seen in enumerate(self.observed):
             for observation in seen:
@@ -137,7 +138,7 @@ class Gathered:
         self._row = {name: row for row, name in enumerate(self._users)}
         self._cell = {(int(r), int(c)): n for n, (r, c) in enumerate(segments.cells)}
         # rows that are never written take no memory
-        most = len({name for own in keys.values() for name in own}) * len(self.bands)
+        most = len({name for own in groups for name in own}) * len(self.bands)
         self.whole = (spare or Spare()).lend(self, (most, segments.pixels))
         self.plain = np.empty((0, segments.pixels), np.float32)
         self._free = 0

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import functools
-import operator
+import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from shapely.geometry.base import BaseGeometry
 
+from plantation_rwa.features.encoded import Encoded
 from plantation_rwa.features.engine.bits import NOWHERE
 from plantation_rwa.features.engine.gathered import Gathered, SceneKey, key_of
+from plantation_rwa.features.engine.ground import Ground, Targets
 from plantation_rwa.features.engine.lanes import Lanes
 from plantation_rwa.features.engine.samples import Figures, Pixels, figures_of
-from plantation_rwa.features.engine.shares import KnownGrids, Share, Shares
+from plantation_rwa.features.engine.shares import KnownGrids, Shares
 from plantation_rwa.features.indices import needed_bands
-from plantation_rwa.features.observations import Reader, SceneLike, UnreadableSceneError, readable, with_offset
+from plantation_rwa.features.observations import Reader, SceneLike, readable, with_offset
+from plantation_rwa.features.tiles import Tile
 
 #: formula of each index in the kernels, and its bands in the order that the formula takes them
 FORMULAS: Mapping[str, tuple[int, tuple[str, ...]]] = {
@@ -36,49 +38,58 @@ CHUNK = 500_000
 Choice = Mapping[SceneKey, float]
 
 
-class Target(NamedTuple):
-    """One outline of a month.
+class Users(NamedTuple):
+    """Who uses what was gathered together: look, number among the look's tiles, and number in what was gathered."""
+
+    look: NDArray[np.intp]
+    tile: NDArray[np.intp]
+    member: NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What was gathered of some outlines.
 
     Parameters
     ----------
-    outline
-        (Multi)Polygon on WGS84.
-    scenes
-        Scenes of the month whose footprint meets the outline, under their claimed offsets.
-    edge_m
-        Metres taken off the edge.
-    """
-
-    outline: BaseGeometry
-    scenes: tuple[SceneLike, ...]
-    edge_m: float
-
-
-class Look(NamedTuple):
-    """What was gathered of a target.
-
-    Parameters
-    ----------
-    share
-        Its tiles and covered pixels.
+    ground
+        Their tiles and covered pixels.
     pieces
-        For each tile of the share what was gathered, and the target's number there.
+        What was gathered, tile by tile, and who uses it.
     lost
-        Band and message of each scene that could not be read, by its id; these are not in the share.
+        Scenes that could not be read, with band and message, of each outline; these are not in its ground.
     """
 
-    share: Share
-    pieces: tuple[tuple[Gathered, int], ...]
-    lost: Mapping[str, tuple[str, str]]
+    ground: Ground
+    pieces: Sequence[tuple[Gathered, Users]]
+    lost: Encoded[tuple[tuple[str, tuple[str, str]], ...]]
 
-    @property
-    def pixels(self) -> int:
-        """Covered pixels."""
-        return sum(c.pixels for c in self.share.coverages)
+    @classmethod
+    def joined(cls, parts: Sequence[Looks]) -> Looks:
+        """The outlines of one after those of the other."""
+        ground, pieces, start = Ground.joined([part.ground for part in parts]), [], 0
+        for part in parts:
+            pieces += [(gathered, users._replace(look=users.look + start)) for gathered, users in part.pieces]
+            start += len(part)
+        return cls(ground, pieces, Encoded.joined([part.lost for part in parts], lambda lost: lost))
+
+    def __len__(self) -> int:
+        return len(self.ground.covers)
+
+    def take(self, rows: NDArray[np.intp]) -> Looks:
+        """Some outlines, by number."""
+        number = np.full(len(self), -1)
+        number[rows] = np.arange(len(rows))
+        pieces = []
+        for gathered, (look, tile, member) in self.pieces:
+            used = np.flatnonzero(number[look] >= 0)
+            if used.size:
+                pieces.append((gathered, Users(number[look[used]], tile[used], member[used])))
+        return Looks(self.ground.take(rows), pieces, self.lost.take(rows))
 
 
 def gather_month(
-    targets: Sequence[Target],
+    targets: Targets,
     known: KnownGrids,
     *,
     names: Sequence[str],
@@ -86,7 +97,7 @@ def gather_month(
     lenient: bool,
     shares: Shares,
     lanes: Lanes,
-) -> list[Look]:
+) -> Looks:
     """Gather the numbers under all targets, each block decoded once.
 
     What is gathered for a target depends on its own outline and scenes alone, whatever targets go with it. A scene
@@ -109,31 +120,29 @@ def gather_month(
     lanes
         Runs the reads.
     """
-    every = {id(s): s for scenes in {id(t.scenes): t.scenes for t in targets}.values() for s in scenes}
-    known.ask(files_of(list(every.values()), bands), lanes)
-    found: dict[int, Look] = {}
-    lost: list[dict[str, tuple[str, str]]] = [{} for _ in targets]
-    todo = list(range(len(targets)))
-    while todo:
-        usable = [_without(targets[n], lost[n]) if lost[n] else targets[n] for n in todo]
-        ready: dict[int, Share] = {}
-        again = []
-        for n, share in zip(todo, shares.of(usable, needed_bands(tuple(names)), known), strict=True):
-            if isinstance(share, UnreadableSceneError):
-                lost[n][share.scene_id] = share.band, share.message
-                again.append(n)
-            else:
-                ready[n] = share
-        pieces = _gather(ready, bands, known, lenient, shares, lanes)
-        for n, share in ready.items():
-            failed = [gathered.losses[m] for gathered, m in pieces[n] if m in gathered.losses]
-            if failed:
-                lost[n] |= functools.reduce(operator.or_, failed)
-                again.append(n)
-            else:
-                found[n] = Look(share, pieces[n], lost[n])
-        todo = sorted(again)
-    return [found[n] for n in range(len(targets))]
+    known.ask(files_of([s for own in targets.scenes.values for s in own], bands), lanes)
+    lost: dict[int, dict[str, tuple[str, str]]] = {}
+    done: list[tuple[NDArray[np.intp], Looks]] = []
+    todo = np.arange(len(targets.outlines))
+    while todo.size:
+        rows, ground, failed = shares.of(_without(targets, todo, lost), needed_bands(tuple(names)), known)
+        for n, error in failed.items():
+            lost.setdefault(int(todo[n]), {})[error.scene_id] = error.band, error.message
+        pieces, usable = _gather(ground, bands, known, lenient, shares, lanes), np.ones(len(rows), bool)
+        for gathered, users in pieces:
+            for member, own in gathered.losses.items():
+                usable[users.look[member]] = False
+                lost.setdefault(int(todo[rows[users.look[member]]]), {}).update(own)
+        kept = np.flatnonzero(usable)
+        numbers = todo[rows[kept]]
+        told = Encoded.by([tuple(lost.get(n, {}).items()) for n in numbers.tolist()], lambda own: own)
+        whole = Looks(ground, pieces, Encoded((), np.empty(0, np.intp)))
+        done.append((numbers, replace(whole if usable.all() else whole.take(kept), lost=told)))
+        todo = np.setdiff1d(todo, numbers)
+    if len(done) == 1:
+        return done[0][1]
+    order = np.argsort(np.concatenate([np.empty(0, np.intp), *(numbers for numbers, _ in done)]))
+    return Looks.joined([looks for _, looks in done]).take(order)
 
 
 def files_of(scenes: Sequence[SceneLike], bands: Sequence[str]) -> set[Any]:
@@ -141,51 +150,50 @@ def files_of(scenes: Sequence[SceneLike], bands: Sequence[str]) -> set[Any]:
     return {s.assets[b] for s in scenes for b in (*bands, "SCL") if b in s.assets}
 
 
-def _without(target: Target, lost: Mapping[str, Any]) -> Target:
-    return target._replace(scenes=tuple(readable(target.scenes, lost)))
+def _without(targets: Targets, numbers: NDArray[np.intp], lost: Mapping[int, Mapping[str, tuple[str, str]]]) -> Targets:
+    """Some targets without the scenes that they lost."""
+    if not lost:
+        return targets
+    own = targets.take(numbers)
+    pairs = zip(numbers.tolist(), own.scenes.tolist(), strict=True)
+    left = [tuple(readable(scenes or (), lost[n])) if n in lost else scenes or () for n, scenes in pairs]
+    return own._replace(scenes=Encoded.by(left, id))
 
 
 def _gather(
-    ready: Mapping[int, Share], bands: Sequence[str], reader: Reader, lenient: bool, shares: Shares, lanes: Lanes
-) -> dict[int, tuple[tuple[Gathered, int], ...]]:
-    """Pieces of each target, tile by tile."""
-    # many targets have the tiles of one object: they are told apart by it
-    alike: dict[int, list[int]] = {}
-    for n, share in ready.items():
-        alike.setdefault(id(share.tiles), []).append(n)
-    tiles: dict[tuple[str, object], list[tuple[int, int]]] = {}
-    for numbers in alike.values():
-        for k, held in enumerate(ready[numbers[0]].tiles):
-            tiles.setdefault((held.name, held.grid), []).extend((n, k) for n in numbers)
-    pieces: dict[int, dict[int, tuple[Gathered, int]]] = {n: {} for n in ready}
-    for members in tiles.values():
-        tile = ready[members[0][0]].tiles[members[0][1]]
-        segments = shares.segments(tile.grid, [ready[n].coverages[k] for n, k in members])
-        scenes = [ready[n].tiles[k].scenes for n, k in members]
-        gathered = Gathered(
-            tile.grid, segments, scenes, bands, reader, lenient=lenient, lanes=lanes, spare=shares.spare
-        )
-        for m, (n, k) in enumerate(members):
-            pieces[n][k] = gathered, m
-    return {n: tuple([own[k] for k in sorted(own)]) for n, own in pieces.items()}
+    ground: Ground, bands: Sequence[str], reader: Reader, lenient: bool, shares: Shares, lanes: Lanes
+) -> list[tuple[Gathered, Users]]:
+    """What is gathered tile by tile, its users in the order of its members."""
+    tiles: dict[tuple[str, object], list[tuple[Tile, int, NDArray[np.intp]]]] = {}
+    for own, rows in ground.tiles.groups():
+        for n, tile in enumerate(own):
+            tiles.setdefault((tile.name, tile.grid), []).append((tile, n, rows))
+    pieces = []
+    for kinds in tiles.values():
+        look = np.concatenate([rows for *_, rows in kinds])
+        kind = np.arange(len(kinds)).repeat([len(rows) for *_, rows in kinds])
+        number = np.array([n for _, n, _ in kinds], np.intp)[kind]
+        covers = [ground.covers[n][k] for n, k in zip(look.tolist(), number.tolist(), strict=True)]
+        grid, scenes = kinds[0][0].grid, Encoded(tuple(tile.scenes for tile, *_ in kinds), kind)
+        segments = shares.segments(grid, covers)
+        gathered = Gathered(grid, segments, scenes, bands, reader, lenient=lenient, lanes=lanes, spare=shares.spare)
+        pieces.append((gathered, Users(look, number, np.arange(len(look)))))
+    return pieces
 
 
-def chunks_of(looks: Sequence[Look]) -> list[list[int]]:
-    """Numbers of looks that go together through the kernels, at least one each."""
-    found: list[list[int]] = []
-    pixels = CHUNK
-    for n, look in enumerate(looks):
-        more = look.pixels
-        if pixels + more > CHUNK or not found:
-            found.append([])
-            pixels = 0
-        found[-1].append(n)
-        pixels += more
-    return found
+def chunks_of(pixels: Sequence[int]) -> list[slice]:
+    """Outlines of so many pixels that go together through the kernels, at least one each."""
+    edges, held = [0], 0
+    for n, more in enumerate(pixels):
+        if n > edges[-1] and held + more > CHUNK:
+            edges.append(n)
+            held = 0
+        held += more
+    return [slice(a, b) for a, b in itertools.pairwise([*edges, len(pixels)]) if a < b]
 
 
 def statistics(
-    looks: Sequence[Look],
+    looks: Looks,
     scenes: Sequence[SceneLike],
     offsets: NDArray[np.float64],
     names: Sequence[str],
@@ -204,25 +212,23 @@ def statistics(
     bit
         Mark of a clear pixel, ``STRICT`` or ``LENIENT``.
     """
-    weights = [c.weights for look in looks for c in look.share.coverages]
-    ends = np.cumsum([0, *(w.size for w in weights)])
+    ground = looks.ground
+    ends = np.cumsum([0, *(w.size for w in ground.weights)])
     pixels = int(ends[-1])
-    present = _present(looks, names)
-    values = np.full((len(present), pixels), np.nan, np.float32)
-    seen, owner, area = np.zeros(pixels, np.uint16), np.empty(len(weights), np.intp), np.empty(len(weights))
+    present = _present(ground, names)
+    values, seen = np.full((len(present), pixels), np.nan, np.float32), np.zeros(pixels, np.uint16)
     keys = [key_of(s) for s in scenes]
     choices, chosen = _choices(offsets)
-    for gathered, users in by_gathered(looks).items():
-        owner[users.piece], area[users.piece] = users.look, gathered.tile.pixel_size**2
-        starts = gathered.segments.starts
-        places = np.stack([starts[users.member], ends[users.piece], np.diff(starts)[users.member]], axis=1)
+    for gathered, users in looks.pieces:
+        starts, places = gathered.segments.starts, ends[ground.first[users.look] + users.tile]
+        ranges = np.stack([starts[users.member], places, np.diff(starts)[users.member]], axis=1)
         ways = gathered.group[users.member] * len(choices) + chosen[users.look]
         for way in np.unique(ways).tolist():
             group, own = divmod(way, len(choices))
             choice = {key: v for key, v in zip(keys, choices[own], strict=True) if v == v}
-            medians(gathered, group, choice, present, places[ways == way], bit, values, seen)
-    unseen = np.array([look.share.unseen for look in looks], np.float64)
-    return figures_of(Pixels(values, seen, weights, owner, area, unseen), present, names)
+            medians(gathered, group, choice, present, ranges[ways == way], bit, values, seen)
+    pieces = Pixels(values, seen, ground.weights, ground.owner, ground.area_m2, ground.unseen)
+    return figures_of(pieces, present, names)
 
 
 def _choices(offsets: NDArray[np.float64]) -> tuple[list[list[float]], NDArray[np.intp]]:
@@ -233,30 +239,10 @@ def _choices(offsets: NDArray[np.float64]) -> tuple[list[list[float]], NDArray[n
     return [offsets[first[own]].tolist() for own in range(len(found))], np.array(chosen, np.intp)
 
 
-def _present(looks: Sequence[Look], names: Sequence[str]) -> list[str]:
+def _present(ground: Ground, names: Sequence[str]) -> list[str]:
     """Indices that some scene has all bands of: the pixels need not be asked for the others."""
-    tiles = {id(tile): tile for look in looks for tile in look.share.tiles}
-    bands = {b for tile in tiles.values() for s in tile.scenes for b in s.assets}
+    bands = {b for own, _ in ground.tiles.groups() for tile in own for s in tile.scenes for b in s.assets}
     return [n for n in names if bands.issuperset(FORMULAS[n][1])]
-
-
-class Users(NamedTuple):
-    """Who uses what was gathered together: look, number of the piece among all, and number in what was gathered."""
-
-    look: NDArray[np.intp]
-    piece: NDArray[np.intp]
-    member: NDArray[np.intp]
-
-
-def by_gathered(looks: Sequence[Look]) -> dict[Gathered, Users]:
-    """Pieces of some looks by what was gathered together."""
-    found: dict[Gathered, list[tuple[int, int, int]]] = {}
-    piece = 0
-    for n, look in enumerate(looks):
-        for gathered, member in look.pieces:
-            found.setdefault(gathered, []).append((n, piece, member))
-            piece += 1
-    return {gathered: Users(*np.array(users, np.intp).T) for gathered, users in found.items()}
 
 
 def medians(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from plantation_rwa.features.engine.bits import CHECKED, NOWHERE, STRICT, VEGETATION
 from plantation_rwa.features.engine.gathered import Gathered, key_of
-from plantation_rwa.features.engine.month import Look, by_gathered
+from plantation_rwa.features.engine.month import Looks
 from plantation_rwa.features.observations import Observation, SceneLike
 from plantation_rwa.features.scene_checks import OTHER_OFFSET
 
@@ -27,7 +27,7 @@ class _Part:
     place: int
 
 
-def scene_numbers(looks: Sequence[Look], scenes: Sequence[SceneLike], dark: float) -> NDArray[np.float64]:
+def scene_numbers(looks: Looks, scenes: Sequence[SceneLike], dark: float) -> NDArray[np.float64]:
     """Of each look's scenes: area covered and seen clearly in m2, vegetation pixels, and figures under two offsets.
 
     Parameters
@@ -49,14 +49,14 @@ def scene_numbers(looks: Sequence[Look], scenes: Sequence[SceneLike], dark: floa
     place = {key_of(s): n for n, s in enumerate(scenes)}
     found = np.full((len(looks), len(scenes), COLUMNS), np.nan)
     found[..., :3] = 0.0
-    parts: dict[tuple[int, int], list[_Part]] = {}
-    weights = [c.weights for look in looks for c in look.share.coverages]
-    alone = np.array([len(look.pieces) == 1 for look in looks], bool)
-    for gathered, users in by_gathered(looks).items():
+    parts: dict[tuple[int, int], dict[int, _Part]] = {}
+    ground = looks.ground
+    alone = np.diff(ground.first) == 1
+    for gathered, users in looks.pieces:
         groups = gathered.group[users.member]
         for group in np.unique(groups).tolist():
-            rows, pieces, members = (of[groups == group] for of in users)
-            covers = [weights[p] for p in pieces.tolist()]
+            rows, tiles, members = (of[groups == group] for of in users)
+            covers = [ground.weights[n] for n in (ground.first[rows] + tiles).tolist()]
             columns = _columns(gathered, group, members, covers, dark)
             whole = np.flatnonzero(alone[rows])  # nearly all outlines
             several = np.flatnonzero(~alone[rows]).tolist()
@@ -65,9 +65,9 @@ def scene_numbers(looks: Sequence[Look], scenes: Sequence[SceneLike], dark: floa
                     found[rows[whole], place[key_of(scene)]] = columns[whole, o, k]
                     for m in several:
                         part = _Part(columns[m, o, k], gathered, int(members[m]), covers[m], observation, k)
-                        parts.setdefault((int(rows[m]), place[key_of(scene)]), []).append(part)
+                        parts.setdefault((int(rows[m]), place[key_of(scene)]), {})[int(tiles[m])] = part
     for at, own in parts.items():
-        found[at] = _joined(own, dark)
+        found[at] = _joined([own[n] for n in sorted(own)], dark)
     return found
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import operator
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import shapely
@@ -14,34 +14,15 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from plantation_rwa.errors import ReadError
+from plantation_rwa.features.encoded import Encoded
 from plantation_rwa.features.engine.gathered import Spare
+from plantation_rwa.features.engine.ground import Ground, Targets
 from plantation_rwa.features.engine.lanes import Lanes
 from plantation_rwa.features.engine.segments import Segments, segments_of
 from plantation_rwa.features.engine.weights import Coverage, coverage_key, coverages
 from plantation_rwa.features.observations import Reader, SceneLike, UnreadableSceneError
 from plantation_rwa.features.tiles import Tile, tiles_of
 from plantation_rwa.grid import GridSpec, Window, reproject, split_at
-
-
-class Share(NamedTuple):
-    """Pixels of one outline.
-
-    Parameters
-    ----------
-    tiles
-        Tiles that supply ground, in order of preference.
-    coverages
-        Covered pixels on each tile's grid; a piece of ground belongs to one of them.
-    unseen
-        Ground that no tile reaches, m2.
-    used
-        All tiles that reach the outline, also those whose ground other tiles supply.
-    """
-
-    tiles: tuple[Tile, ...]
-    coverages: tuple[Coverage, ...]
-    unseen: float
-    used: tuple[Tile, ...]
 
 
 class KnownGrids:
@@ -80,17 +61,6 @@ class KnownGrids:
         return self._reader.edge(asset)
 
 
-class Outlined(Protocol):
-    """What is used of a target here."""
-
-    @property
-    def outline(self) -> BaseGeometry: ...
-    @property
-    def scenes(self) -> tuple[SceneLike, ...]: ...
-    @property
-    def edge_m(self) -> float: ...
-
-
 class Store(Protocol):
     """Bytes by name; may forget."""
 
@@ -124,9 +94,7 @@ class Shares:
     spare: Spare = field(default_factory=Spare)
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _sorted: dict[GridSpec, tuple[list[Coverage], Segments]] = field(default_factory=dict)
-    _last: dict[GridSpec, tuple[list[tuple[bytes, float]], list[tuple[tuple[Coverage, ...], float]]]] = field(
-        default_factory=dict
-    )
+    _last: dict[GridSpec, tuple[list[bytes], NDArray[np.float64], _Held]] = field(default_factory=dict)
     _meets: dict[GridSpec, dict[bytes, bool]] = field(default_factory=dict)
     _names: dict[int, tuple[BaseGeometry, bytes]] = field(default_factory=dict)
     _numbers: dict[tuple[GridSpec, ...], int] = field(default_factory=dict)
@@ -141,23 +109,41 @@ class Shares:
             return held[1]
 
     def of(
-        self, targets: Sequence[Outlined], bands: Sequence[str], reader: Reader
-    ) -> list[Share | UnreadableSceneError]:
-        """Share of each target, or the scene that made its tiles unknowable."""
-        found: list[Share | UnreadableSceneError | None] = [None] * len(targets)
-        groups: dict[tuple[str, ...], list[int]] = {}
-        ids = {id(t.scenes): tuple(sorted(s.id for s in t.scenes)) for t in {id(t.scenes): t for t in targets}.values()}
-        for n, target in enumerate(targets):
-            groups.setdefault(ids[id(target.scenes)], []).append(n)
-        names = self._bytes_of([t.outline for t in targets])
-        for members in groups.values():
-            own = [targets[n] for n in members]
-            tiles = self._tiles(own, [names[n] for n in members], bands, reader)
-            known = [k for k, of_one in enumerate(tiles) if not isinstance(of_one, UnreadableSceneError)]
-            shared = self._supplied([(own[k], names[members[k]], tiles[k]) for k in known])
-            for n, of_one in zip(members, tiles, strict=True):
-                found[n] = of_one if isinstance(of_one, UnreadableSceneError) else next(shared)
-        return [share for share in found if share is not None]
+        self, targets: Targets, bands: Sequence[str], reader: Reader
+    ) -> tuple[NDArray[np.intp], Ground, dict[int, UnreadableSceneError]]:
+        """Ground of the targets.
+
+        Returns
+        -------
+        rows : numpy.ndarray
+            Numbers of the targets whose ground is known, ascending.
+        ground : Ground
+            Theirs.
+        failed : dict
+            The scene that made the tiles of another target unknowable, by its number.
+        """
+        names = self._bytes_of(targets.outlines.tolist())
+        ids = Encoded.by([tuple(sorted(s.id for s in own)) for own in targets.scenes.values], lambda name: name)
+        found: list[tuple[NDArray[np.intp], Ground]] = []
+        failed: dict[int, UnreadableSceneError] = {}
+        for _, rows in ids.take(targets.scenes.places).groups():
+            own = targets.take(rows)
+            named = names if len(rows) == len(names) else [names[n] for n in rows.tolist()]
+            tiles = self._tiles(own, named, bands, reader)
+            for error, lost in ((v, n) for v, n in tiles.groups() if isinstance(v, UnreadableSceneError)):
+                failed |= dict.fromkeys(rows[lost].tolist(), error)
+            known = np.array([not isinstance(v, UnreadableSceneError) for v in tiles.values], bool)[tiles.places]
+            if known.all():
+                found.append((rows, self._supplied(own, named, tiles)))
+            elif known.any():
+                some = np.flatnonzero(known)
+                ground = self._supplied(own.take(some), [named[n] for n in some.tolist()], tiles.take(some))
+                found.append((rows[some], ground))
+        if len(found) == 1:
+            return *found[0], failed
+        every = np.concatenate([np.empty(0, np.intp), *(rows for rows, _ in found)])
+        order = np.argsort(every)
+        return every[order], Ground.joined([ground for _, ground in found]).take(order), failed
 
     def _bytes_of(self, outlines: Sequence[BaseGeometry]) -> list[bytes]:
         """Outlines as bytes, those of objects that were asked for before from memory: most months have the same."""
@@ -173,66 +159,56 @@ class Shares:
         self._outlines = outlines, found
         return found
 
-    def _supplied(self, wanted: Sequence[tuple[Outlined, bytes, Any]]) -> Iterator[Share]:
-        """Shares of targets whose tiles are known.
+    def _supplied(self, targets: Targets, names: list[bytes], tiles: Encoded[Any]) -> Ground:
+        """Ground of targets whose tiles are known.
 
         Most months have the same outlines under one tile: what was found for all of them is found again at once.
         """
-        if not wanted:
-            return
-        tiles = wanted[0][2]
-        alone = tiles[0].grid if len(tiles) == 1 and all(t is tiles for *_, t in wanted) else None
-        names = [(name, target.edge_m) for target, name, _ in wanted]
+        kinds = [own for own, _ in tiles.groups()]
+        alone = kinds[0][0].grid if len(kinds) == 1 and len(kinds[0]) == 1 else None
         with self._lock:  # months that are read at the same time need the same ones
             last = None if alone is None else self._last.get(alone)
-            if last is not None and last[0] == names:
-                held = last[1]
+            if last is not None and last[0] == names and np.array_equal(last[1], targets.edges_m):
+                held = last[2]
             else:
-                alike = {id(t): t for *_, t in wanted}
-                number = {i: self._number(tuple(tile.grid for tile in t)) for i, t in alike.items()}
-                keys = [(*name, number[id(t)]) for name, (*_, t) in zip(names, wanted, strict=True)]
-                self._fill([(target, t, key) for (target, _, t), key in zip(wanted, keys, strict=True)])
-                held = [self.kept[key] for key in keys]
+                number = np.array([self._number(tuple(tile.grid for tile in own)) for own in tiles.values], np.intp)
+                keys = list(zip(names, targets.edges_m.tolist(), number[tiles.places].tolist(), strict=True))
+                every = [own or () for own in tiles.tolist()]
+                self._fill(list(zip(targets.outlines.tolist(), every, keys, strict=True)))
+                held = _Held.of([self.kept[key] for key in keys])
                 if alone is not None:
-                    self._last[alone] = names, held
-        for (_, _, own), (covers, unseen) in zip(wanted, held, strict=True):
-            if all(c.pixels for c in covers):
-                yield Share(own, covers, unseen, own)
-                continue
-            pairs = [(t, c) for t, c in zip(own, covers, strict=True) if c.pixels]
-            yield Share(tuple(t for t, _ in pairs), tuple(c for _, c in pairs), unseen, own)
+                    self._last[alone] = names, targets.edges_m, held
+        return held.under(tiles)
 
     def _number(self, grids: tuple[GridSpec, ...]) -> int:
         return self._numbers.setdefault(grids, len(self._numbers))
 
-    def _tiles(
-        self, targets: Sequence[Outlined], names: Sequence[bytes], bands: Sequence[str], reader: Reader
-    ) -> list[tuple[Tile, ...] | UnreadableSceneError]:
-        """Tiles of targets that use the same scenes; ``names`` are their outlines as bytes.
+    def _tiles(self, targets: Targets, names: Sequence[bytes], bands: Sequence[str], reader: Reader) -> Encoded[Any]:
+        """Tiles of targets that use scenes of the same ids, or why they are not known.
 
-        The usual case, one tile whose files all have one grid, is decided for all outlines together.
+        The usual case, one tile whose files all have one grid, is decided for all outlines together; ``names`` are
+        these as bytes.
         """
-        scenes = targets[0].scenes
+        several = [own for own, _ in targets.scenes.groups()]
+        scenes = several[0]
         if not scenes:
-            return [() for _ in targets]
-        if len({s.tile for s in scenes}) > 1 or any(t.scenes is not scenes and t.scenes != scenes for t in targets):
-            return [_tiles_of_one(t, bands, reader) for t in targets]
+            return Encoded(((),), np.zeros(len(names), np.intp))
+        if len({s.tile for s in scenes}) > 1 or any(own != scenes for own in several):
+            return _one_by_one(targets, bands, reader)
         try:
-            around = shapely.box(*shapely.total_bounds(np.array([t.outline for t in targets])))
+            around = shapely.box(*shapely.total_bounds(targets.outlines))
             whole = tiles_of(around, scenes, bands, reader)
         except UnreadableSceneError:
-            return [_tiles_of_one(t, bands, reader) for t in targets]
+            return _one_by_one(targets, bands, reader)
         grid = whole[0].grid if len(whole) == 1 and len(whole[0].scenes) == len(scenes) else None
         if grid is None or not _same_grid(scenes, bands, reader, grid):
-            return [_tiles_of_one(t, bands, reader) for t in targets]
+            return _one_by_one(targets, bands, reader)
         meets = self._meets.setdefault(grid, {})
-        new = {name: t.outline for name, t in zip(names, targets, strict=True) if name not in meets}
+        new = {name: shape for name, shape in zip(names, targets.outlines, strict=True) if name not in meets}
         if new:
             hits = shapely.intersects(_projected(list(new.values()), grid.crs), shapely.box(*grid.bounds))
             meets |= zip(new, hits.tolist(), strict=True)
-        # one object for all: what has the same tiles is told by it
-        both = {True: (whole[0],), False: ()}
-        return [both[meets[name]] for name in names]
+        return Encoded(((), (whole[0],)), np.array([meets[name] for name in names], np.intp))
 
     def _covers(self, geometries: Sequence[BaseGeometry], grid: GridSpec) -> list[Coverage]:
         """Covered pixels, those of the store where it has them whole."""
@@ -253,12 +229,12 @@ class Shares:
         except ValueError:
             return None
 
-    def _fill(self, wanted: Sequence[tuple[Outlined, tuple[Tile, ...], Key]]) -> None:
+    def _fill(self, wanted: Sequence[tuple[BaseGeometry, tuple[Tile, ...], Key]]) -> None:
         """Compute what is not kept yet, all polygons of one grid together."""
-        missing: dict[Key, tuple[Outlined, tuple[Tile, ...]]] = {}
-        for target, tiles, key in wanted:
+        missing: dict[Key, tuple[BaseGeometry, tuple[Tile, ...]]] = {}
+        for outline, tiles, key in wanted:
             if key not in self.kept and key not in missing:
-                missing[key] = target, tiles
+                missing[key] = outline, tiles
         first: dict[GridSpec, list[Key]] = {}
         for key, (_, tiles) in missing.items():
             if tiles:
@@ -268,9 +244,8 @@ class Shares:
         pieces: dict[GridSpec, list[tuple[Key, int, BaseGeometry]]] = {}
         unseen: dict[Key, float] = {}
         for grid, keys in first.items():
-            chosen = [missing[k][0] for k in keys]
-            rest = _projected([t.outline for t in chosen], grid.crs)
-            rest = shapely.buffer(rest, -np.array([t.edge_m for t in chosen]), quad_segs=16)
+            rest = _projected([missing[k][0] for k in keys], grid.crs)
+            rest = shapely.buffer(rest, -np.array([edge for _, edge, _ in keys]), quad_segs=16)
             inside = shapely.contains(shapely.box(*grid.bounds), rest)
             for key, geometry, whole in zip(keys, rest, inside, strict=True):
                 if whole:
@@ -286,6 +261,34 @@ class Shares:
         for key, found in parts.items():
             covers = tuple(found.get(n, empty) for n in range(len(missing[key][1])))
             self.kept[key] = covers, unseen[key] if any(c.pixels for c in covers) else 0.0
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What is kept of some outlines: covered pixels on each of their tiles, and the ground unseen.
+
+    ``whole`` says that no tile goes away empty.
+    """
+
+    covers: list[tuple[Coverage, ...]]
+    unseen: NDArray[np.float64]
+    whole: bool
+
+    @classmethod
+    def of(cls, kept: Sequence[tuple[tuple[Coverage, ...], float]]) -> _Held:
+        covers = [own for own, _ in kept]
+        unseen = np.array([ground for _, ground in kept], np.float64)
+        return cls(covers, unseen, all(cover.pixels for own in covers for cover in own))
+
+    def under(self, tiles: Encoded[tuple[Tile, ...]]) -> Ground:
+        """The ground of the outlines under a month's tiles; those that supply none of it are used all the same."""
+        if self.whole:
+            return Ground(tiles, self.covers, self.unseen, tiles)
+        shown = [tuple(cover.pixels > 0 for cover in own) for own in self.covers]
+        both = Encoded.together(tiles, Encoded.by(shown, lambda flags: flags))
+        supply = tuple(tuple(t for t, yes in zip(own, flags, strict=True) if yes) for own, flags in both.values)
+        covers = [tuple(c for c in own if c.pixels) for own in self.covers]
+        return Ground(Encoded(supply, both.places), covers, self.unseen, tiles)
 
 
 def _same(one: Sequence[object], other: Sequence[object]) -> bool:
@@ -315,9 +318,17 @@ def _projected(outlines: Sequence[BaseGeometry], crs: str) -> NDArray[Any]:
     return parts
 
 
-def _tiles_of_one(target: Outlined, bands: Sequence[str], reader: Reader) -> tuple[Tile, ...] | UnreadableSceneError:
+def _one_by_one(targets: Targets, bands: Sequence[str], reader: Reader) -> Encoded[Any]:
+    """Tiles of each target, or the scene that makes them unknowable."""
+    pairs = zip(targets.outlines.tolist(), targets.scenes.tolist(), strict=True)
+    return Encoded.by([_tiles_of_one(outline, scenes or (), bands, reader) for outline, scenes in pairs], id)
+
+
+def _tiles_of_one(
+    outline: BaseGeometry, scenes: Sequence[SceneLike], bands: Sequence[str], reader: Reader
+) -> tuple[Tile, ...] | UnreadableSceneError:
     try:
-        return tuple(tiles_of(target.outline, target.scenes, bands, reader))
+        return tuple(tiles_of(outline, scenes, bands, reader))
     except UnreadableSceneError as error:
         return error
 
