@@ -18,9 +18,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import shapely
+from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from plantation_rwa.executor import Outcome, attempt, cores, lanes
+from plantation_rwa.features.encoded import Encoded
 from plantation_rwa.features.engine.lanes import OneLane
 from plantation_rwa.features.engine.shares import KnownGrids, Shares
 from plantation_rwa.features.imagery import Believed, Judged, MonthOfOutlines, Outline, files_of_scenes
@@ -114,29 +116,26 @@ def compute_imagery(
 def imagery_batch(batch: Batch) -> list[MonthRows]:
     """Vegetation columns of some units, month by month; runs on any worker."""
     reader, shares = RasterReader(), Shares(store=KeptFiles.of_user("coverage"))
-    months: dict[str, list[int]] = {}
-    for n, unit in enumerate(batch.units):
-        months.setdefault(unit.month, []).append(n)
-    order = sorted(months)
+    units: dict[str, list[Unit]] = {}
+    for unit in batch.units:
+        units.setdefault(unit.month, []).append(unit)
+    order = sorted(units)
     walk, done = _Walk(batch), list[MonthRows]()
     outlines = list({u.outline for u in batch.units})
     shapes = dict(zip(outlines, shapely.from_wkb(np.array(outlines, object)), strict=True))
 
     def ask(month: str) -> KnownGrids:
-        known, views = KnownGrids(reader), {id(u.scenes): u.scenes for u in units_of(month)}
-        files = files_of_scenes([s for own in views.values() for s in own])
+        known, views = KnownGrids(reader), Encoded.by([u.scenes for u in units[month]], id).values
+        files = files_of_scenes([s for own in views for s in own])
         # others would take more of the requests in flight and of the files kept open than a month may
         known.ask({a for a in files if not is_url(a.href)}, OneLane())
         return known
 
     def gather(month: str, known: Future[KnownGrids]) -> list[_Gathered]:
-        return _gathered(units_of(month), shapes, month, reader, shares, known)
-
-    def units_of(month: str) -> list[Unit]:
-        return [batch.units[n] for n in months[month]]
+        return _gathered(units[month], shapes, month, reader, shares, known)
 
     store = KeptMonths(batch.kept)
-    given = {m: store.get(m, units_of(m)) for m in order}
+    given = {m: store.get(m, units[m]) for m in order}
     left = deque(m for m in order if given[m] is None)
     with (
         ThreadPoolExecutor(1, "grids") as asking,
@@ -158,8 +157,8 @@ def imagery_batch(batch: Batch) -> list[MonthRows]:
                 read(max(batch.ahead, 1))
                 gathered = reading.popleft().result()
                 read(batch.ahead)
-                found = walk.month(month, months[month], gathered)
-                found = store.put(found, units_of(month))
+                found = walk.month(month, units[month], gathered)
+                found = store.put(found, units[month])
                 del gathered  # its numbers go before the next month is waited for
             else:
                 walk.take(found)
@@ -171,7 +170,7 @@ def imagery_batch(batch: Batch) -> list[MonthRows]:
 class _Gathered:
     """Units of a month that were read together, by their place among the month's; or why they could not be."""
 
-    places: tuple[int, ...]
+    places: NDArray[np.intp]
     outlines: Outcome[MonthOfOutlines]
 
 
@@ -192,10 +191,15 @@ def _gathered(
         return MonthOfOutlines(outlines, month, reader, profile=profile, shares=shares, lanes=lanes(), known=known)
 
     asked = None if known.exception() else known.result()
-    found = _Gathered(tuple(range(len(units))), attempt(lambda places: one(places, asked), range(len(units))))
+    every = np.arange(len(units))
+    found = _Gathered(every, attempt(lambda places: one(places, asked), range(len(units))))
     if found.outlines.value is not None or len(units) == 1:
         return [found]
-    return [_Gathered((n,), attempt(one, [n])) for n in range(len(units))]
+    return [_Gathered(every[n : n + 1], attempt(one, [n])) for n in range(len(units))]
+
+
+#: places of units among those of their month, and their columns
+_Finished = tuple[NDArray[np.intp], MonthPart]
 
 
 class _Walk:
@@ -211,74 +215,77 @@ class _Walk:
         self._records.take(batch.history)
         self._failed: set[Estate] = set()
 
-    def month(self, month: str, numbers: Sequence[int], gathered: Sequence[_Gathered]) -> MonthRows:
-        """Finish the units of a month, given by their numbers in the batch."""
-        units, errors = self._batch.units, dict[int, str]()
-        told, found, late = Records(), list[tuple[list[int], MonthPart]](), dict[int, str]()
-        for own, part in self._plantations(numbers, gathered, errors):
+    def month(self, month: str, units: Sequence[Unit], gathered: Sequence[_Gathered]) -> MonthRows:
+        """Finish the units of a month, which are told by their place among them."""
+        errors, late = dict[int, str](), dict[int, str]()
+        told, found = Records(), list[_Finished]()
+        for own, part in self._plantations(units, gathered, errors):
             seen = units[own[0]].seen
-            said = None if part.trail is None else Told(tuple([units[n].key[0] for n in own]), part.trail.lines)
+            said = (
+                None if part.trail is None else Told(tuple([units[n].key[0] for n in own.tolist()]), part.trail.lines)
+            )
             if said is not None:
                 self._records.add((month, seen.own), said)
             # its records are free of history: later months may look at them
-            kept = [k for k, n in enumerate(own) if not (self._failed and self._looks_back_on_failed(n, late))]
-            if kept:
-                if len(kept) < len(own):
-                    part, own = part.take(np.array(kept, np.intp)), [own[k] for k in kept]
-                    said = said and Told(tuple(said.plantations[k] for k in kept), said.lines.take(np.array(kept)))
+            if self._failed:
+                free = [k for k, n in enumerate(own.tolist()) if not self._looks_back_on_failed(units[n], n, late)]
+                kept = np.array(free, np.intp)
+                part, own = part.take(kept), own[kept]
+                said = said and Told(tuple(said.plantations[k] for k in free), said.lines.take(kept))
+            if own.size:
                 found.append((own, part))
                 if said is not None:
                     told.add((month, seen.own), said)
         errors |= late  # apart till now: the records of these are there for later months
-        found += self._blocks(month, numbers, gathered, found, errors)
-        parts: list[Part] = [(tuple(units[n].at for n in own), part) for own, part in found]
+        found += self._blocks(month, units, gathered, found, errors)
+        parts: list[Part] = [([units[n].at for n in own.tolist()], part) for own, part in found]
         return MonthRows.of(month, parts, {units[n].at: text for n, text in errors.items()}, told)
 
     def take(self, given: MonthRows) -> None:
         """A month that was finished before."""
         self._records.take(given.records)
 
-    def _looks_back_on_failed(self, n: int, errors: dict[int, str]) -> bool:
+    def _looks_back_on_failed(self, unit: Unit, n: int, errors: dict[int, str]) -> bool:
         """Note the error of a unit whose checks would have looked at a month that failed."""
-        unit = self._batch.units[n]
         missing = [m for m, seen in unit.window(self._batch.rules) if (unit.key[0], m, seen) in self._failed]
         if missing:
             errors[n] = f"its scenes are judged by those of {missing[0]}, which failed"
         return bool(missing)
 
     def _plantations(
-        self, numbers: Sequence[int], gathered: Sequence[_Gathered], errors: dict[int, str]
-    ) -> Iterator[tuple[list[int], MonthPart]]:
+        self, units: Sequence[Unit], gathered: Sequence[_Gathered], errors: dict[int, str]
+    ) -> Iterator[_Finished]:
         """Finished plantations, those together that see the same."""
-        units, rules = self._batch.units, self._batch.rules
+        rules = self._batch.rules
 
-        def checks(own: Sequence[int]) -> Judged:
-            window = units[own[0]].window(rules)
-            return Judged(rules, self._records.past(tuple(units[n].key[0] for n in own), window))
+        def checks(own: NDArray[np.intp]) -> Judged:
+            names = tuple([units[n].key[0] for n in own.tolist()])
+            return Judged(rules, self._records.past(names, units[own[0]].window(rules)))
 
-        wanted = [n for n in numbers if len(units[n].key) == 1]
-        yield from self._parts(wanted, numbers, gathered, checks, errors)
-        self._failed |= {(units[n].key[0], units[n].month, units[n].seen.own) for n in wanted if n in errors}
+        wanted = np.array([len(u.key) == 1 for u in units], bool)
+        yield from self._parts(wanted, units, gathered, checks, errors)
+        self._failed |= {(units[n].key[0], units[n].month, units[n].seen.own) for n in errors if wanted[n]}
 
     def _blocks(
         self,
         month: str,
-        numbers: Sequence[int],
+        units: Sequence[Unit],
         gathered: Sequence[_Gathered],
-        estates: Sequence[tuple[list[int], MonthPart]],
+        estates: Sequence[_Finished],
         errors: dict[int, str],
-    ) -> list[tuple[list[int], MonthPart]]:
+    ) -> list[_Finished]:
         """Finished blocks, by the verdicts of their plantations."""
-        units = self._batch.units
-        wanted = [n for n in numbers if len(units[n].key) == 2]
-        if not wanted:
+        blocks = [n for n, u in enumerate(units) if len(u.key) == 2]
+        if not blocks:
             return []
         failed = {(units[n].key[0], units[n].seen.estate): text for n, text in errors.items()}
         judged = {
-            (units[n].key[0], units[n].seen.estate): (part, k) for own, part in estates for k, n in enumerate(own)
+            (units[n].key[0], units[n].seen.estate): (part, k)
+            for own, part in estates
+            for k, n in enumerate(own.tolist())
         }
         verdicts: dict[int, Mapping[str, Verdict]] = {}
-        for n in wanted:
+        for n in blocks:
             estate = units[n].key[0], units[n].seen.estate
             if estate in failed:
                 errors[n] = _waits(failed[estate])
@@ -287,52 +294,46 @@ class _Walk:
             else:
                 verdicts[n] = self._batch.verdicts.get((estate[0], month, estate[1]), {})
 
-        def checks(own: Sequence[int]) -> Believed:
-            return Believed([verdicts[n] for n in own])
+        def checks(own: NDArray[np.intp]) -> Believed:
+            return Believed([verdicts[n] for n in own.tolist()])
 
-        return list(self._parts(list(verdicts), numbers, gathered, checks, errors))
+        wanted = np.zeros(len(units), bool)
+        wanted[list(verdicts)] = True
+        return list(self._parts(wanted, units, gathered, checks, errors))
 
     def _parts(
         self,
-        wanted: Sequence[int],
-        numbers: Sequence[int],
+        wanted: NDArray[np.bool_],
+        units: Sequence[Unit],
         gathered: Sequence[_Gathered],
-        checks: Callable[[Sequence[int]], Judged | Believed],
+        checks: Callable[[NDArray[np.intp]], Judged | Believed],
         errors: dict[int, str],
-    ) -> Iterator[tuple[list[int], MonthPart]]:
+    ) -> Iterator[_Finished]:
         """Columns of the units wanted that see the same scenes; where all together fail each by itself."""
-        units, chosen = self._batch.units, set(wanted)
+        # those that see the same have one object of each
+        views = Encoded.by(units, lambda u: (id(u.seen), id(u.judged_known_at)))
         for part in gathered:
-            # those that see the same have one object of each
-            alike: dict[tuple[int, int], tuple[list[int], list[int]]] = {}
-            for k, place in enumerate(part.places):
-                n = numbers[place]
-                if n in chosen:
-                    key = id(units[n].seen), id(units[n].judged_known_at)
-                    if key not in alike:
-                        alike[key] = [], []
-                    alike[key][0].append(k)
-                    alike[key][1].append(n)
-            outlines = part.outlines.value
+            outlines, chosen = part.outlines.value, np.flatnonzero(wanted[part.places])
             if outlines is None:
-                errors |= {n: part.outlines.error for _, own in alike.values() for n in own}
+                errors |= dict.fromkeys(part.places[chosen].tolist(), part.outlines.error)
                 continue
 
-            def made(at: tuple[Sequence[int], Sequence[int]], of: MonthOfOutlines = outlines) -> list[MonthPart]:
-                return of.parts(at[0], checks(at[1]), cores=cores())
+            def made(
+                own: NDArray[np.intp], places: NDArray[np.intp] = part.places, of: MonthOfOutlines = outlines
+            ) -> list[MonthPart]:
+                return of.parts(own.tolist(), checks(places[own]), cores=cores())
 
-            for places, own in alike.values():
-                tries = [(places, own)]
+            for _, rows in views.take(part.places[chosen]).groups():
+                tries = [chosen[rows]]
                 done = [attempt(made, tries[0])]
-                if done[0].value is None and len(own) > 1:
-                    tries = [([k], [n]) for k, n in zip(places, own, strict=True)]
-                    done = [attempt(made, one) for one in tries]
-                for (ks, ns), outcome in zip(tries, done, strict=True):
+                if done[0].value is None and len(rows) > 1:
+                    tries = [chosen[n : n + 1] for n in rows.tolist()]
+                    done = [attempt(made, own) for own in tries]
+                for own, outcome in zip(tries, done, strict=True):
                     if outcome.value is None:
-                        errors |= dict.fromkeys(ns, outcome.error)
-                    number = dict(zip(ks, ns, strict=True))
+                        errors |= dict.fromkeys(part.places[own].tolist(), outcome.error)
                     for one in outcome.value or ():
-                        yield [number[k] for k in one.outlines.tolist()], self._dated(one, units[ns[0]])
+                        yield part.places[one.outlines], self._dated(one, units[part.places[own[0]]])
 
     def _dated(self, part: MonthPart, unit: Unit) -> MonthPart:
         judged = unit.judged_known_at

@@ -135,7 +135,7 @@ def gather_month(
                 lost.setdefault(int(todo[rows[users.look[member]]]), {}).update(own)
         kept = np.flatnonzero(usable)
         numbers = todo[rows[kept]]
-        told = Encoded.by([tuple(lost.get(n, {}).items()) for n in numbers.tolist()], lambda own: own)
+        told = Encoded.by([tuple(lost[n].items()) if n in lost else () for n in numbers.tolist()], lambda own: own)
         whole = Looks(ground, pieces, Encoded((), np.empty(0, np.intp)))
         done.append((numbers, replace(whole if usable.all() else whole.take(kept), lost=told)))
         todo = np.setdiff1d(todo, numbers)
