@@ -57,7 +57,7 @@ def run_command(argv: Sequence[str]) -> int:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     # what a command makes lives to its end: looking for cycles in it again and again took a tenth of a run
-    gc.set_threshold(50_000, 50, 100)
+    gc.set_threshold(200_000, 50, 100)
     # threads that read and compute hold the interpreter for moments: none is to wait the usual five milliseconds for it
     sys.setswitchinterval(0.0005)
     begin_untyped(argv, list(app))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
+import shapely
 
 from plantation_rwa.features.climate import oni_known
 from plantation_rwa.features.scene_checks import Rules
@@ -112,7 +113,8 @@ def units_to_do(session: Session, work: FeatureWork) -> list[Unit]:
     config = session.config.imagery
     if config is None:
         return []
-    outlines = {row.key: row.geometry.wkb for row in work.outlines.itertuples(index=False) if not row.is_point}
+    sized = work.outlines[~work.outlines["is_point"].astype(bool)]
+    outlines = dict(zip(sized["key"], shapely.to_wkb(sized["geometry"].to_numpy(object)).tolist(), strict=True))
     months: dict[str, dict[Key, Unit]] = {}
     for plan in work.plans:
         month = plan.partition.removeprefix("month=")
@@ -124,8 +126,8 @@ def units_to_do(session: Session, work: FeatureWork) -> list[Unit]:
             if found:
                 seen, known = work.windows.judging(key, month)
                 units[key] = Unit(key, month, outlines[key], found, config.scl_profile, config.edge_buffer, known, seen)
-    keys = sorted({key for units in months.values() for key in units})
-    return [months[month][key] for key in keys for month in sorted(months) if key in months[month]]
+    in_time = [units for _, units in sorted(months.items())]
+    return [units[key] for key in sorted(set().union(*in_time)) for units in in_time if key in units]
 
 
 def part_identity(plan: PartitionPlan, frame: pd.DataFrame) -> tuple[str, dict[str, str]]:
