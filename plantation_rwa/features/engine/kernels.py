@@ -35,22 +35,32 @@ def gather(runs: NDArray[np.int64], pixels: NDArray[Any], row: int, col: int, sh
     out
         Same number type; written.
     """
-    for k in range(runs.shape[0]):
-        y, x, n, to = (runs[k, 0] >> shift) - row, runs[k, 1], runs[k, 2], out[runs[k, 3] : runs[k, 3] + runs[k, 2]]
-        if shift == 0:
-            line = pixels[y, x - col : x - col + n]
-            for i in range(n):
-                to[i] = line[i]
-        else:  # double pixels: the first may be half of one
-            line, odd = pixels[y, (x >> 1) - col :], x & 1
-            if odd:
-                to[0], line, to = line[0], line[1:], to[1:]
-            pairs = to.shape[0] >> 1
-            for i in range(pairs):
+    if shift == 0:
+        _copied(runs, pixels, row, col, 0, out)
+    elif runs.shape[0]:
+        # double pixels: doubled once for all runs, which then copy neighbours
+        top, bottom, left, right = runs[0, 0], runs[0, 0], runs[0, 1], runs[0, 1]
+        for k in range(runs.shape[0]):
+            top, bottom = min(top, runs[k, 0]), max(bottom, runs[k, 0])
+            left, right = min(left, runs[k, 1]), max(right, runs[k, 1] + runs[k, 2] - 1)
+        top, bottom, left, right = top >> 1, bottom >> 1, left >> 1, right >> 1
+        wide = np.empty((bottom - top + 1, 2 * (right - left + 1)), pixels.dtype)
+        for y in range(wide.shape[0]):
+            line, to = pixels[top - row + y, left - col : right - col + 1], wide[y]
+            for i in range(line.shape[0]):
                 to[2 * i] = line[i]
                 to[2 * i + 1] = line[i]
-            if to.shape[0] & 1:
-                to[2 * pairs] = line[pairs]
+        _copied(runs, wide, top, 2 * left, 1, out)
+
+
+@compiled
+def _copied(runs: NDArray[np.int64], pixels: NDArray[Any], row: int, col: int, shift: int, out: NDArray[Any]) -> None:
+    """:func:`gather` from pixels whose lines alone are of the coarser grid."""
+    for k in range(runs.shape[0]):
+        y, x, n, to = (runs[k, 0] >> shift) - row, runs[k, 1] - col, runs[k, 2], out[runs[k, 3] :]
+        line = pixels[y, x : x + n]
+        for i in range(n):
+            to[i] = line[i]
 
 
 @compiled
