@@ -194,13 +194,10 @@ def _arrow(frame: pd.DataFrame, spec: Table, fields: Sequence[Field], path: str)
     metadata = {b"plantation_rwa.table": spec.name.encode()}
     for field in fields:
         if field.kind == "geometry":
-            geometry = _geometries(frame, path)
-            columns += [
-                pa.array(shapely.to_wkb(geometry, output_dimension=2, byte_order=1), pa.binary()),
-                _boxes(geometry),
-            ]
+            _require_crs(frame, path)
+            outlines, boxes, metadata[b"geo"] = _geometries(_Shapes.of(frame))
+            columns += [outlines, boxes]
             declared += [field.arrow(), _BBOX]
-            metadata[b"geo"] = _geo_metadata(geometry)
             continue
         try:
             values = pa.array(frame[field.name], type=field.arrow_type, from_pandas=True)
@@ -218,7 +215,7 @@ def _arrow(frame: pd.DataFrame, spec: Table, fields: Sequence[Field], path: str)
 def _order(frame: pd.DataFrame, spec: Table) -> NDArray[np.intp]:
     """Positions of the rows in published order: Hilbert distance, key, then what else tells rows apart."""
     keys = [*(k for k in PARTITION_FIELDS if k in frame.columns), *spec.key]
-    along = [hilbert_distance(frame["geometry"].to_numpy(dtype=object))] if spec.has_geometry else []
+    along = [_along(_Shapes.of(frame))] if spec.has_geometry else []
     order, repeated = ordered([*along, *(frame[key] for key in keys)])
     if not repeated:
         return order
@@ -226,13 +223,44 @@ def _order(frame: pd.DataFrame, spec: Table) -> NDArray[np.intp]:
     return ordered([*along, *(frame[key] for key in (*keys, *others))])[0]
 
 
-def _geometries(frame: pd.DataFrame, path: str) -> NDArray[Any]:
+def _require_crs(frame: pd.DataFrame, path: str) -> None:
     crs = getattr(frame["geometry"], "crs", None)
     if crs is not None and CRS.from_user_input(crs).to_epsg() != 4326:
         raise PublishError(f"{path}: geometry is in {CRS.from_user_input(crs).name}. Reproject it to {CRS_TEXT}.")
-    geometry = frame["geometry"].to_numpy(dtype=object, copy=True)
+
+
+class _Shapes:
+    """A column of geometries, equal to another one of the same objects, which stay as they are."""
+
+    def __init__(self, geometry: NDArray[Any]) -> None:
+        self.geometry = geometry
+        self._objects = tuple(map(id, geometry))
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame) -> _Shapes:
+        return cls(frame["geometry"].to_numpy(dtype=object, copy=True))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Shapes) and self._objects == other._objects
+
+    def __hash__(self) -> int:
+        return hash(self._objects)
+
+
+@lru_cache(maxsize=4)
+def _along(shapes: _Shapes) -> NDArray[np.uint32]:
+    """Distances of a column: most months have the outlines of the month before."""
+    return hilbert_distance(shapes.geometry)
+
+
+@lru_cache(maxsize=4)
+def _geometries(shapes: _Shapes) -> tuple[pa.Array, pa.StructArray, bytes]:
+    """Outlines as WKB, their bounding boxes, and what the file's metadata say of them."""
+    geometry = shapes.geometry.copy()
     geometry[pd.isna(geometry) | shapely.is_empty(geometry)] = None
-    return np.asarray(shapely.orient_polygons(geometry), dtype=object)
+    geometry = np.asarray(shapely.orient_polygons(geometry), dtype=object)
+    outlines = pa.array(shapely.to_wkb(geometry, output_dimension=2, byte_order=1), pa.binary())
+    return outlines, _boxes(geometry), _geo_metadata(geometry)
 
 
 def _boxes(geometry: NDArray[Any]) -> pa.StructArray:
@@ -274,6 +302,8 @@ def _write_and_compare(content: pa.Table, temporary: Path, path: str) -> int:
         compression_level=3,
         row_group_size=_ROW_GROUP,
         dictionary_pagesize_limit=_DICTIONARY_BYTES,
+        # measured numbers hardly repeat: a dictionary of them takes a quarter of the time and makes files 6 % larger
+        use_dictionary=_leaf_paths(pa.schema([f for f in content.schema if not _measured(f.type)])),
         # the smallest and the largest outline or picture say nothing and would be stored once more
         write_statistics=_leaf_paths(pa.schema([f for f in content.schema if not pa.types.is_binary(f.type)])),
         write_page_checksum=True,
@@ -284,6 +314,10 @@ def _write_and_compare(content: pa.Table, temporary: Path, path: str) -> int:
     if back.num_rows != content.num_rows or not same or not back.equals(content):
         raise PublishError(f"{path}: what was read back is not what was written. Check the disk.")
     return int(back.num_rows)
+
+
+def _measured(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_floating(kind) or pa.types.is_struct(kind))
 
 
 def _leaf_paths(schema: pa.Schema) -> list[str]:
