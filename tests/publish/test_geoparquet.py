@@ -234,6 +234,15 @@ def test_outlines_are_two_dimensional_and_oriented(tmp_path: Path) -> None:
     assert back.equals(shapely.force_2d(clockwise))
 
 
+def test_each_table_has_its_own_outlines(tmp_path: Path) -> None:
+    """Though those of the table before are still in memory, in the same places or in others."""
+    a, b, c = (shapely.box(x, 1, x + 0.1, 1.1) for x in (101.0, 102.0, 103.0))
+    for own in ([a, b], [a, c], [b, a], [a, None], [a, b]):
+        write_part(valuations(["P-1", "P-2"], own), "valuations", tmp_path / "v.parquet")
+        back = read_part(tmp_path / "v.parquet").set_index("plantation_id")["geometry"]
+        assert [None if pd.isna(back[p]) else back[p].bounds for p in ("P-1", "P-2")] == [s and s.bounds for s in own]
+
+
 # --- other tools -------------------------------------------------------------------------------------------------
 
 

@@ -71,7 +71,9 @@ def test_a_unit_that_is_computed_again_has_its_last_row() -> None:
     kept = KeptRows()
     kept.add(given("2024-01", "A", "B", value=0.5))
     kept.add(given("2024-01", "B", value=0.7))
-    assert values(kept.of("2024-01")) == {"A": 0.5, "B": 0.7}
+    found = kept.of("2024-01")
+    assert values(found) == {"A": 0.5, "B": 0.7}
+    assert sorted(at[0][0] for units, _ in found for at in units) == ["A", "B"]
 
 
 def test_records_by_plantation_whoever_told_them_and_in_which_order() -> None:

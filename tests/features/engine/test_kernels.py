@@ -137,3 +137,25 @@ def test_importing_the_engine_does_not_import_numba() -> None:
     """Start-up is a cost: the compiler is loaded at the first block."""
     code = "import sys, plantation_rwa.features.imagery; sys.exit('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 19), st.integers(1, 12)), max_size=8),
+    st.sampled_from([0, 1]),
+    st.sampled_from([np.uint8, np.uint16, np.float32]),
+    st.tuples(st.integers(0, 3), st.integers(0, 3)),
+)
+def test_pixels_of_a_layer_come_to_the_places_of_their_runs(
+    stretches: list[tuple[int, int, int]], shift: int, kind: type, corner: tuple[int, int]
+) -> None:
+    """Whatever the first pixel of a run is: the left or the right half of a double one."""
+    row, col = corner
+    pixels = (np.arange(11 * 34).reshape(11, 34) % 251).astype(kind)[:, ::2]  # neighbours do not lie side by side
+    runs = [(r + (row << shift), c + (col << shift), min(n, (17 << shift) - c)) for r, c, n in stretches if c < 17]
+    places = np.cumsum([3, *(n for *_, n in runs)])
+    out = np.full(int(places[-1]) + 1, 99, kind)
+    table = np.array([(*run, at) for run, at in zip(runs, places, strict=False)], np.int64).reshape(-1, 4)
+    kernels.gather(table, pixels, row, col, shift, out)
+    wanted = [pixels[(r >> shift) - row, (c + i >> shift) - col] for r, c, n in runs for i in range(n)]
+    assert out.tolist() == [99] * 3 + wanted + [99]
