@@ -20,7 +20,7 @@ class Encoded(NamedTuple, Generic[T]):
     Parameters
     ----------
     values
-        Each once; some may not occur.
+        Few; some may not occur.
     places
         For each row the place of its value, -1 for none.
     """
@@ -78,6 +78,12 @@ class Encoded(NamedTuple, Generic[T]):
     def take(self, rows: NDArray[np.intp]) -> Encoded[T]:
         """Some rows, by number; no value for -1."""
         return Encoded(self.values, np.append(self.places, -1)[rows])
+
+    def compact(self) -> Encoded[T]:
+        """The same without the values that do not occur."""
+        used, places = np.unique(self.places, return_inverse=True)
+        absent = int((used < 0).sum())
+        return Encoded(tuple(self.values[n] for n in used[absent:].tolist()), places - absent)
 
     def groups(self) -> Iterator[tuple[T, NDArray[np.intp]]]:
         """Each value that occurs with its rows in order."""

@@ -54,4 +54,6 @@ def test_rows_by_number_and_none_for_a_row_that_is_not_there(items: list[str], d
     found = Encoded.by(items, same).take(np.array(rows, np.intp))
     assert found.tolist() == [None if n < 0 else items[n] for n in rows]
     assert [found.at(k) for k in range(len(rows))] == found.tolist()
+    assert found.compact().tolist() == found.tolist()
+    assert set(found.compact().values) == set(found.tolist()) - {None}
     assert sorted(k for _, own in found.groups() for k in own.tolist()) == [k for k, n in enumerate(rows) if n >= 0]

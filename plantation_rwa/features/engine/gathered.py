@@ -183,18 +183,22 @@ class Gathered:
     def _read_bands(self) -> None:
         """Layers scene by scene of the datatakes: a later one where those before leave holes."""
         users = [observation for observation, _ in self._users.values()]
+        # what is not read of these has no data, also where another polygon has them alone
+        later = {key_of(s) for observation in users for s in observation.scenes[1:]}
         for depth in range(max((len(o.scenes) for o in users), default=0)):
             wanted: dict[tuple[SceneKey, str], tuple[SceneLike, NDArray[np.bool_]]] = {}
+            # numbers of a cell that could not be read say nothing: who lost it is gathered anew without the scene
+            whole = ~np.isin(self.segments.member, list(self.losses))
             for row, observation in enumerate(users):
                 if depth >= len(observation.scenes):
                     continue
                 scene = observation.scenes[depth]
                 for band in (b for b in self.bands if b in scene.assets):
-                    needed, key = self._holes(row, observation, depth, band), (key_of(scene), band)
+                    needed, key = self._holes(row, observation, depth, band) & whole, (key_of(scene), band)
                     if needed.any():
                         wanted[key] = scene, wanted[key][1] | needed if key in wanted else needed
             for (_, band), (scene, _) in wanted.items():
-                self._open(scene, band, filled=depth > 0)
+                self._open(scene, band, filled=key_of(scene) in later)
             self._read(wanted)
 
     def _holes(self, row: int, observation: Observation, depth: int, band: str) -> NDArray[np.bool_]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -129,15 +129,15 @@ def gather_month(
         for n, error in failed.items():
             lost.setdefault(int(todo[n]), {})[error.scene_id] = error.band, error.message
         pieces, usable = _gather(ground, bands, known, lenient, shares, lanes), np.ones(len(rows), bool)
-        for gathered, users in pieces:
-            for member, own in gathered.losses.items():
-                usable[users.look[member]] = False
-                lost.setdefault(int(todo[rows[users.look[member]]]), {}).update(own)
+        failures = [(int(users.look[m]), int(users.tile[m]), own) for g, users in pieces for m, own in g.losses.items()]
+        for look, _, own in sorted(failures, key=lambda failure: failure[:2]):
+            usable[look] = False
+            lost.setdefault(int(todo[rows[look]]), {}).update(own)
         kept = np.flatnonzero(usable)
         numbers = todo[rows[kept]]
-        told = Encoded.by([tuple(lost[n].items()) if n in lost else () for n in numbers.tolist()], lambda own: own)
-        whole = Looks(ground, pieces, Encoded((), np.empty(0, np.intp)))
-        done.append((numbers, replace(whole if usable.all() else whole.take(kept), lost=told)))
+        told = Encoded.by([tuple(lost.get(n, {}).items()) for n in todo[rows].tolist()], lambda own: own)
+        whole = Looks(ground, pieces, told)
+        done.append((numbers, whole if usable.all() else whole.take(kept)))
         todo = np.setdiff1d(todo, numbers)
     if len(done) == 1:
         return done[0][1]

@@ -137,7 +137,7 @@ class Shares:
                 found.append((rows, self._supplied(own, named, tiles)))
             elif known.any():
                 some = np.flatnonzero(known)
-                ground = self._supplied(own.take(some), [named[n] for n in some.tolist()], tiles.take(some))
+                ground = self._supplied(own.take(some), [named[n] for n in some.tolist()], tiles.take(some).compact())
                 found.append((rows[some], ground))
         if len(found) == 1:
             return *found[0], failed

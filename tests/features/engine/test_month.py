@@ -21,6 +21,7 @@ from plantation_rwa.features.engine.weights import coverages
 from plantation_rwa.features.imagery import Believed, Checks, MonthOfOutlines, Outline
 from plantation_rwa.features.indices import INDICES
 from plantation_rwa.features.scene_checks import Verdict
+from plantation_rwa.features.scene_trail import item_hash
 from tests.features.engine.test_agreement import COARSE, noisy
 from tests.features.scene_factory import ORIGIN, RULES, MemoryReader, grid, outline, palm, rows_of
 
@@ -55,6 +56,8 @@ def test_unreadable_scene_leaves_only_those_who_need_it() -> None:
     under, open_ = rows([Outline(s, [good, bad]) for s in shapes], reader)
     assert under["problems"] == []
     assert open_["problems"] == [("b", "B11", "b/B11: cannot be read: bad block")]
+    in_turn = rows([Outline(shapes[n], [good, bad]) for n in (1, 0, 0, 1)], reader)
+    assert [repr(r) for r in in_turn] == [repr(r) for r in (open_, under, under, open_)]
     (alone,) = rows([Outline(shapes[1], [good])], reader)
     assert (alone["ndvi"], alone["ndmi"], alone["n_clear"]) == (open_["ndvi"], open_["ndmi"], open_["n_clear"])
     reader.broken.add("b/SCL")
@@ -145,6 +148,58 @@ def test_squares_that_are_read_one_by_one_change_no_figure(square: int) -> None:
     assert largest["B08"] == {256: (512, 512), 512: (512, 512), 1024: (1024, 1024), 300: (1100, 1100)}[square]
     assert largest["B04"][0] > 1100
     assert len(set(reader.reads)) == len(reader.reads)
+
+
+def test_two_versions_of_one_scene_of_which_one_cannot_be_opened() -> None:
+    """As two valuation dates may see it: the same id, another file."""
+    reader = MemoryReader()
+    first = noisy(np.random.default_rng(0), reader, "v", grid(300, 300))
+    moved = replace(first.assets["B08"], href="gone")
+    reader.files["gone"] = reader.files["v/B08"]
+    reader.closed.add("gone")
+    second = replace(first, fingerprint="2", assets={**first.assets, "B08": moved})
+    shape = outline(100, 100, 900, 900)
+    of_both = rows([Outline(shape, [first]), Outline(shape, [second])], reader)
+    assert [r["problems"] for r in of_both] == [[], [("v", "B08", "gone: cannot be read: no header")]]
+    assert repr(of_both) == repr([rows([Outline(shape, [s])], reader)[0] for s in (first, second)])
+
+
+class Filled(Spare):
+    """Lends memory in which every number is the same."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._number = number
+
+    def lend(self, to: object, shape: tuple[int, int]) -> np.ndarray:
+        lent = super().lend(to, shape)
+        lent[:] = self._number
+        return lent
+
+
+def test_what_lay_in_memory_before_decides_nothing() -> None:
+    """The first scene of a datatake cannot be read: its numbers do not tell where the second one is needed.
+
+    Nor are there numbers where the second one was not read because the first shows all, though the first is left out
+    then and a neighbour has the second alone.
+    """
+    found, pixels = [], palm(-1000.0, B04=1500)
+    for number in (0, 5000):
+        reader, spec = MemoryReader(), grid(1100, 1100)
+        first, second, third = (
+            replace(reader.scene(name, pixels, spec=spec, datatake=take, offset=-1000.0), fingerprint=name)
+            for name, take in (("a", "D"), ("b", "D"), ("c", "E"))
+        )
+        reader.broken |= {"a/B04", "b/B08"}
+        west, east = outline(100, 100, 900, 900), outline(6000, 6000, 6900, 6900)
+        made = rows([Outline(west, [first, second, third])], reader, shares=Shares(spare=Filled(number)))
+        reads = sorted(map(str, reader.reads))
+        reader.broken.clear()
+        outlines = [Outline(west, [first, second]), Outline(east, [second])]
+        month = MonthOfOutlines(outlines, "2024-03", reader, shares=Shares(spare=Filled(number)))
+        hazy = Checks(RULES, verdicts={item_hash(first): Verdict(-1000.0, "plausible", "haze")})
+        found.append((repr(made), reads, repr(rows_of(month, dict.fromkeys((0, 1), hazy)))))
+    assert found[0] == found[1]
 
 
 def test_a_later_scene_of_a_datatake_is_read_only_where_those_before_have_holes() -> None:
