@@ -250,7 +250,9 @@ class _Shapes:
 @lru_cache(maxsize=4)
 def _along(shapes: _Shapes) -> NDArray[np.uint32]:
     """Distances of a column: most months have the outlines of the month before."""
-    return hilbert_distance(shapes.geometry)
+    found = hilbert_distance(shapes.geometry)
+    found.setflags(write=False)  # it is handed out again
+    return found
 
 
 @lru_cache(maxsize=4)

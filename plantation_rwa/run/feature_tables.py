@@ -230,11 +230,9 @@ class _Tables:
     ) -> str:
         raised = {*outline.split(";")} & {"point", "geometry_repaired"}
         seen = imagery if imagery is not None else () if point else ("no_imagery",)
-        weather, sensors = (
-            ("no_climate" if weather is None else weather),
-            ("no_sensors" if sensors is None else sensors),
-        )
-        raised |= {*seen, *weather.split(";"), *sensors.split(";")} - {""}
+        raised |= {*seen}
+        for codes, silent in ((weather, "no_climate"), (sensors, "no_sensors")):
+            raised |= {silent} if codes is None else {*codes.split(";")} - {""}
         return ";".join(sorted(raised | ({"simulated"} if self.session.config.simulated else set())))
 
     def scenes(

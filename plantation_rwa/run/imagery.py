@@ -310,7 +310,8 @@ class _Walk:
         errors: dict[int, str],
     ) -> Iterator[_Finished]:
         """Columns of the units wanted that see the same scenes; where all together fail each by itself."""
-        # those that see the same have one object of each
+        # numbers here are of outlines read together, ``places`` has the unit of each; those that see the same have one
+        # object of each
         views = Encoded.by(units, lambda u: (id(u.seen), id(u.judged_known_at)))
         for part in gathered:
             outlines, chosen = part.outlines.value, np.flatnonzero(wanted[part.places])
