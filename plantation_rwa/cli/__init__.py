@@ -56,8 +56,7 @@ def run_command(argv: Sequence[str]) -> int:
     """Exit code of a command: 0 done, 1 partly, 2 usage, configuration or unreadable input, 130 stopped by Ctrl-C."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-    # what a command makes lives to its end, units and tables of a large portfolio above all: looking for cycles in it
-    # again and again took a tenth of a run
+    # what a command makes lives to its end: looking for cycles in it again and again took a tenth of a run
     gc.set_threshold(200_000, 50, 100)
     # threads that read and compute hold the interpreter for moments: none is to wait the usual five milliseconds for it
     sys.setswitchinterval(0.0005)

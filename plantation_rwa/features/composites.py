@@ -104,7 +104,7 @@ def composite_block(
     runs = np.stack([rows, np.full(height, window.col), np.full(height, width)], axis=1).astype(np.int64)
     segments = segments_of([Coverage(runs, np.ones(height * width, np.float32))])
     bands = tuple(dict.fromkeys((*CHECKED[:2], *needed_bands(tuple(names)))))
-    own, lanes = Encoded((tuple(sorted(scenes, key=lambda s: (s.acquired, s.id))),), np.zeros(1, np.intp)), OneLane()
+    own, lanes = Encoded.by([tuple(sorted(scenes, key=lambda s: (s.acquired, s.id)))], id), OneLane()
     gathered = Gathered(tile, segments, own, bands, reader, lenient=profile == "lenient", lanes=lanes)
     for failed in gathered.losses.values():
         scene_id, (band, message) = min(failed.items())
